@@ -1,0 +1,39 @@
+# Everything the program links: Debian packages, and LibTorch from the wheel in .venv or where Torch_DIR or
+# CMAKE_PREFIX_PATH points.
+
+find_package(Threads REQUIRED)
+find_package(OpenSSL REQUIRED COMPONENTS Crypto)
+find_package(ICU REQUIRED COMPONENTS uc)
+find_package(nlohmann_json REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(CLI11 REQUIRED)
+
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(SENTENCEPIECE REQUIRED sentencepiece)
+find_path(SENTENCEPIECE_INCLUDE_DIR sentencepiece_processor.h REQUIRED)
+find_library(SENTENCEPIECE_LIBRARY sentencepiece REQUIRED)
+find_library(SENTENCEPIECE_TRAIN_LIBRARY sentencepiece_train REQUIRED)
+
+if(NOT PDL_BUILD_TORCH)
+  return()
+endif()
+
+if(NOT Torch_DIR AND NOT CMAKE_PREFIX_PATH)
+  execute_process(
+    COMMAND ${CMAKE_SOURCE_DIR}/.venv/bin/python -c "import torch; print(torch.utils.cmake_prefix_path)"
+    OUTPUT_VARIABLE wheel_prefix OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
+  list(APPEND CMAKE_PREFIX_PATH ${wheel_prefix})
+endif()
+set(kineto_LIBRARY dl CACHE STRING "The wheel has no kineto library; nothing links it")
+find_package(Torch QUIET)
+if(NOT Torch_FOUND)
+  message(FATAL_ERROR "LibTorch was not found. Run scripts/quickstart.sh, which installs it in .venv, "
+                      "or give -DTorch_DIR=<folder of TorchConfig.cmake>.")
+endif()
+if(PDL_REQUIRE_CUDA AND NOT TARGET torch_cuda)
+  message(FATAL_ERROR "This LibTorch (${Torch_DIR}) has no CUDA. Point Torch_DIR to one that has.")
+endif()
+# The wheel names /lib/intel64, which does not exist, in the run path of everything that links it.
+if(TARGET caffe2::mkl)
+  set_property(TARGET caffe2::mkl PROPERTY INTERFACE_LINK_DIRECTORIES "")
+endif()

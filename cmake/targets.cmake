@@ -1,0 +1,52 @@
+# pdl_base: all that needs no LibTorch; builds in seconds and runs alone under the sanitizers.
+# pdl_core: the rest of the library. pdl-train: the program.
+
+set(PDL_WARNINGS -Wall -Wextra -Wshadow -Wconversion -Werror)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+  # GCC 12 warns wrongly about `"literal" + std::string` (its bug 105651).
+  list(APPEND PDL_WARNINGS -Wno-restrict)
+endif()
+
+# Modules without Torch are globbed by folder; a module with both kinds lists its files.
+file(GLOB PDL_BASE_SOURCES CONFIGURE_DEPENDS
+  src/base/*.cpp src/config/*.cpp src/metrics/*.cpp src/text/*.cpp src/data/rows.cpp
+  src/data/batch_plan.cpp src/frequency/token_counts.cpp src/frequency/weight_formula.cpp
+  src/frequency/weight_statistics.cpp src/optim/schedule.cpp src/checkpoint/safetensors.cpp src/checkpoint/trainer_state.cpp
+  src/example/grammar_corpus.cpp)
+add_library(pdl_base STATIC ${PDL_BASE_SOURCES})
+target_include_directories(pdl_base PUBLIC include)
+target_include_directories(pdl_base SYSTEM PRIVATE ${SENTENCEPIECE_INCLUDE_DIR})
+target_compile_options(pdl_base PRIVATE ${PDL_WARNINGS})
+target_link_libraries(pdl_base
+  PRIVATE OpenSSL::Crypto ICU::uc nlohmann_json::nlohmann_json spdlog::spdlog
+          ${SENTENCEPIECE_TRAIN_LIBRARY} ${SENTENCEPIECE_LIBRARY}
+  PUBLIC Threads::Threads)
+
+if(NOT PDL_BUILD_TORCH)
+  return()
+endif()
+
+file(GLOB PDL_CORE_SOURCES CONFIGURE_DEPENDS
+  src/frequency/*.cpp src/data/*.cpp src/model/*.cpp src/loss/*.cpp src/optim/*.cpp
+  src/distributed/*.cpp src/checkpoint/*.cpp src/trainer/*.cpp src/example/*.cpp)
+list(REMOVE_ITEM PDL_CORE_SOURCES ${PDL_BASE_SOURCES})
+add_library(pdl_core STATIC ${PDL_CORE_SOURCES})
+target_compile_options(pdl_core PRIVATE ${PDL_WARNINGS})
+target_link_libraries(pdl_core PUBLIC pdl_base torch PRIVATE nlohmann_json::nlohmann_json)
+
+# The hash is read at each build, so that --version never names another commit.
+add_custom_target(git_hash
+  COMMAND ${CMAKE_COMMAND} -DSOURCE_DIR=${CMAKE_SOURCE_DIR}
+          -DOUTPUT=${CMAKE_BINARY_DIR}/generated/git_hash.h -P ${CMAKE_SOURCE_DIR}/cmake/git_hash.cmake
+  BYPRODUCTS ${CMAKE_BINARY_DIR}/generated/git_hash.h
+  VERBATIM)
+
+file(GLOB PDL_CLI_SOURCES CONFIGURE_DEPENDS src/cli/*.cpp)
+add_executable(pdl-train ${PDL_CLI_SOURCES})
+add_dependencies(pdl-train git_hash)
+target_include_directories(pdl-train PRIVATE src ${CMAKE_BINARY_DIR}/generated)
+target_compile_options(pdl-train PRIVATE ${PDL_WARNINGS})
+target_compile_definitions(pdl-train PRIVATE PDL_VERSION="${PROJECT_VERSION}"
+  PDL_SENTENCEPIECE_VERSION="${SENTENCEPIECE_VERSION}")
+target_link_libraries(pdl-train PRIVATE pdl_core CLI11::CLI11 nlohmann_json::nlohmann_json)
+install(TARGETS pdl-train)

@@ -1,0 +1,26 @@
+// The program's own pseudo-random numbers: the same sequence on every machine, unlike the standard
+// library's distributions. SplitMix64 (Steele, Lea, Flood: Fast Splittable Pseudorandom Number
+// Generators, 2014).
+#pragma once
+
+#include <cstdint>
+
+namespace pdl {
+
+class Random {
+ public:
+  explicit Random(uint64_t seed) : state_(seed) {}
+  // A generator of its own for each pair, e.g. (seed of the run, epoch).
+  Random(uint64_t seed, uint64_t stream);
+
+  uint64_t next();
+  // Uniform in [0, bound), without bias; bound > 0.
+  uint64_t below(uint64_t bound);
+  // Uniform in [0, 1), a multiple of 2^-53.
+  double uniform();
+
+ private:
+  uint64_t state_;
+};
+
+}  // namespace pdl

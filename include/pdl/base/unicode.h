@@ -1,0 +1,24 @@
+// What the program needs to know of Unicode, from ICU.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+namespace pdl {
+
+inline constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
+
+// The offset of the first byte that is not part of well-formed UTF-8, or npos.
+size_t find_invalid_utf8(std::string_view text);
+
+// True if well-formed UTF-8 `text` holds nothing but white space (ICU's u_isspace, which is
+// Python's str.isspace).
+bool is_white_space(std::string_view text);
+
+// `text` for a log line or an error: at most `max_bytes` bytes, cut between characters and marked
+// with "…"; control characters and invalid bytes appear as \n, \t, \xNN or \u{NNNN}, so that no
+// text can steer a terminal.
+std::string printable(std::string_view text, size_t max_bytes = 80);
+
+}  // namespace pdl

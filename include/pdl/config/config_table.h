@@ -1,0 +1,85 @@
+// The one table of all keys of run.json. Flags, --help, the JSON Schema, the checks of
+// load_config() and config.json are made from it; a key that is here is everywhere, and its default
+// is that of a default-constructed RunConfig.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "pdl/config/run_config.h"
+
+namespace pdl {
+
+// The value of a key outside RunConfig: bool, integer, number, text (also a choice or a path),
+// list.
+using ConfigValue = std::variant<bool, int64_t, double, std::string, std::vector<std::string>>;
+
+enum class KeyKind { kBool, kInteger, kNumber, kChoice, kString, kPath, kStringList, kPathList };
+
+// What a key's value must be beyond its kind. Everything is optional; the default is "anything".
+struct KeyRules {
+  double min = -std::numeric_limits<double>::infinity();  // inclusive unless open_min
+  double max = std::numeric_limits<double>::infinity();   // inclusive unless open_max
+  bool open_min = false;
+  bool open_max = false;
+  std::optional<double> or_value = std::nullopt;  // a value allowed besides [min, max]: a sentinel
+  bool whole_from_one = false;         // values of 1 and more are integers (below: a share)
+  std::string_view pattern = {};       // ECMAScript; the whole of a string matches it
+  std::string_view pattern_text = {};  // the same in words
+  bool is_regex = false;               // each string is a regular expression
+  bool is_path = false;                // a string or string list that holds paths
+  std::span<const std::string_view> words = {};  // values of a path key that are not paths
+  bool may_change_on_resume = false;             // cannot change data order, targets or weights
+
+  // Parts of the contract that this version has no code for. Such values are refused, never
+  // ignored; whoever adds the code removes the word.
+  bool only_default = false;
+  std::span<const std::string_view> unsupported = {};  // ".x": an ending of a path; else a value
+  std::string_view instead = {};                       // what to use in place of `unsupported`
+};
+
+struct ConfigKey {
+  std::string_view name;
+  KeyKind kind;
+  std::string_view help;  // one line: meaning and unit, without default and range
+  std::span<const std::string_view> choices;  // of kChoice
+  KeyRules rules;
+  ConfigValue (*get)(const RunConfig& config);
+  // `value` holds the alternative of `kind` and, for kChoice, one of `choices`; else throws
+  // std::logic_error or std::bad_variant_access: check user input first (load_config does).
+  void (*set)(RunConfig& config, const ConfigValue& value);
+};
+
+// All keys, in the order of the documentation. Immutable, so safe from any thread.
+std::span<const ConfigKey> config_keys();
+
+// nullptr if there is no such key.
+const ConfigKey* find_config_key(std::string_view name);
+
+ConfigValue default_value(const ConfigKey& key);
+
+// The value for a line of text: numbers in the fewest digits that read back as the same, strings
+// quoted, escaped and shortened.
+std::string shown(const ConfigValue& value);
+
+// False for false, 0, "" and [], which switch a key off; numbers below 0 are also off.
+bool is_set(const ConfigValue& value);
+
+// What must hold between two keys once `key` is set.
+struct KeyRelation {
+  enum class Type { kNeeds, kExcludes };
+  std::string_view key;
+  Type type;
+  std::string_view other;
+  bool training_only;  // not looked at by commands that do not train
+};
+
+std::span<const KeyRelation> key_relations();
+
+}  // namespace pdl

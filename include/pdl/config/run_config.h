@@ -1,0 +1,135 @@
+// A job: every key of run.json under its own name, in groups that are handed down to the modules
+// that use them. Plain values; config_table.h binds them to names, ranges, flags and the JSON
+// Schema. The defaults here are the defaults.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace pdl {
+
+// What one document of a .txt file is.
+enum class TextDocument { kFile, kParagraph, kLine };
+// How the messages of a chat become text.
+enum class ChatTemplate { kChatMl, kLlama2, kLlama3, kPlain };
+// The unit of freq(t) and of epsilon: occurrences, or occurrences / total.
+enum class FrequencyUnit { kCount, kRelative };
+// The weight of a token with count 0: the formula's, that of count 1, or refuse if training or
+// evaluation meets one.
+enum class UnseenPolicy { kFormula, kCountOne, kError };
+// The weight of control tokens (bos, eos, pad, unk): the formula's, or the occurrence-weighted mean
+// of the others.
+enum class SpecialTokenPolicy { kFormula, kNeutral };
+enum class ScheduleType { kConstant, kLinear, kCosine, kWarmupStableDecay };
+enum class OptimizerType { kAdamW, kSgd };
+enum class Precision { kFp32, kBf16, kFp16 };
+enum class SpikeAction { kWarn, kSkip };
+enum class BestMetric { kEvalCe, kEvalLoss, kEvalPpl, kEvalAccuracy };
+
+// How files become documents and documents become tokens.
+struct TextOptions {
+  TextDocument text_document = TextDocument::kFile;
+  std::string text_field = "text";
+  std::string prompt_field = "prompt";
+  std::string completion_field = "completion";
+  std::string messages_field = "messages";
+  ChatTemplate chat_template = ChatTemplate::kChatMl;
+  bool completion_only_loss = true;
+  bool add_bos = false;
+  bool add_eos = true;
+};
+
+// How tokens become rows.
+struct RowOptions {
+  int64_t max_length = 1024;  // tokens in a row, >= 2
+  bool packing = true;        // fill rows with consecutive documents; false: one document a row
+};
+
+// w[t] = 1 / (freq(t) + epsilon)^alpha and its corrections, applied in this order: unseen, cap,
+// neutral.
+struct WeightOptions {
+  double pdl_alpha = 0.25;   // >= 0; 0 is plain cross-entropy
+  double pdl_epsilon = 1.0;  // > 0, in the unit of pdl_frequency
+  FrequencyUnit pdl_frequency = FrequencyUnit::kCount;
+  UnseenPolicy pdl_unseen = UnseenPolicy::kFormula;
+  SpecialTokenPolicy pdl_special_tokens = SpecialTokenPolicy::kFormula;
+  double pdl_max_ratio =
+      0;  // largest weight / smallest weight of a seen token; 0 is off, else >= 1
+};
+
+struct ScheduleOptions {
+  ScheduleType lr_scheduler_type = ScheduleType::kLinear;
+  double learning_rate = 5e-5;
+  double warmup_steps = 0;  // steps; below 1 a share of all steps
+  double min_lr_ratio = 0;  // in [0, 1]: the rate ends at this share of learning_rate
+};
+
+struct OptimizerOptions {
+  OptimizerType optim = OptimizerType::kAdamW;
+  double momentum = 0.9;    // of sgd
+  double weight_decay = 0;  // on tensors of two or more dimensions
+  double adam_beta1 = 0.9;
+  double adam_beta2 = 0.999;
+  double adam_epsilon = 1e-8;
+  double max_grad_norm = 1.0;  // 0 is off
+};
+
+struct TrainingOptions {
+  int64_t max_steps = -1;  // optimiser steps; -1: as num_train_epochs says
+  double num_train_epochs = 3;
+  int64_t per_device_train_batch_size = 8;
+  int64_t gradient_accumulation_steps = 1;
+  bool shuffle = true;
+  int64_t seed = 42;
+  int64_t pdl_alpha_warmup_steps = 0;
+  int64_t max_bad_steps = 10;  // non-finite steps in a row before giving up
+  double spike_threshold = 0;  // z-score of the unweighted ce over 128 steps; 0 is off
+  SpikeAction spike_action = SpikeAction::kWarn;
+  double max_minutes = 0;  // 0 is off
+  int64_t logging_steps = 10;
+};
+
+struct EvaluationOptions {
+  int64_t per_device_eval_batch_size = 8;
+  int64_t eval_steps = 0;               // 0: only at the end
+  int64_t eval_max_batches = 0;         // 0: all
+  int64_t early_stopping_patience = 0;  // evaluations without improvement; 0 is off
+  BestMetric metric_for_best_model = BestMetric::kEvalCe;
+};
+
+struct CheckpointOptions {
+  int64_t save_steps = 500;                     // 0: only at the end
+  int64_t save_total_limit = 3;                 // 0: keep all
+  std::string resume_from_checkpoint = "auto";  // auto | never | a checkpoint's folder
+};
+
+struct RunConfig {
+  std::filesystem::path model_path;
+  std::filesystem::path tokenizer_path;
+  std::filesystem::path output_dir;
+  std::vector<std::string> train_files;  // absolute paths, globs expanded and sorted
+  std::vector<std::string> eval_files;
+  std::vector<std::string> pdl_reference_files;
+  std::filesystem::path pdl_frequency_table;
+  double pdl_max_unseen_share = 0.5;
+
+  TextOptions text;
+  RowOptions rows;
+  WeightOptions weights;
+  ScheduleOptions schedule;
+  OptimizerOptions optimizer;
+  TrainingOptions training;
+  EvaluationOptions evaluation;
+  CheckpointOptions checkpoint;
+
+  std::vector<std::string> freeze;  // regular expressions
+  int64_t logits_chunk_rows = 0;    // 0: automatic
+  Precision precision = Precision::kFp32;
+  std::string device = "auto";  // auto | cpu | cuda | cuda:N
+  int64_t num_threads = 0;      // 0: all
+  bool tensorboard = true;
+};
+
+}  // namespace pdl

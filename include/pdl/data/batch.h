@@ -1,0 +1,28 @@
+// Rows as tensors.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "pdl/data/rows.h"
+
+namespace pdl {
+
+// The target of a position that predicts nothing; the value that PyTorch's losses ignore by
+// default.
+inline constexpr int64_t kIgnoreTarget = -100;
+
+// T is the length of the longest row of the batch.
+struct Batch {
+  at::Tensor input_ids;    // [B, T] int64; padding holds the pad id
+  at::Tensor targets;      // [B, T] int64: what each position predicts, or kIgnoreTarget
+  int64_t num_tokens = 0;  // targets that are not ignored
+};
+
+// The rows with the indices `rows_of_batch`, on `device`.
+Batch make_batch(const Rows& rows, const std::vector<int64_t>& rows_of_batch, int32_t pad_id,
+                 at::Device device);
+
+}  // namespace pdl

@@ -1,0 +1,48 @@
+// Tokenized documents to rows. A row holds up to max_length tokens and gives one target fewer:
+// position t predicts token t+1 of the same row; the first token of a row is nobody's target, the
+// last position has none.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "pdl/config/run_config.h"
+#include "pdl/text/tokenized_corpus.h"
+
+namespace pdl {
+
+// Immutable. Rows are views into the corpus; a row of one token is dropped, for it has no target.
+//   packing  the stream of all documents is cut every max_length tokens; the last, shorter row is
+//   kept else     each document is cut every max_length tokens
+class Rows {
+ public:
+  Rows(TokenizedCorpus corpus, const RowOptions& options);
+
+  int64_t size() const { return static_cast<int64_t>(spans_.size()); }
+  // The tokens of a row, at least two; what lies behind them is padding.
+  std::span<const int32_t> tokens(int64_t row) const;
+  // Σ over the rows of their targets.
+  int64_t num_targets() const { return num_targets_; }
+  // Tokens of the longest row.
+  int64_t longest() const { return longest_; }
+  const TokenizedCorpus& corpus() const { return corpus_; }
+
+ private:
+  struct Span {
+    int64_t begin;
+    int64_t length;
+  };
+  void cut(int64_t begin, int64_t end, int64_t max_length);
+
+  TokenizedCorpus corpus_;
+  std::vector<Span> spans_;
+  int64_t num_targets_ = 0;
+  int64_t longest_ = 0;
+};
+
+// Occurrences of each id among the targets of all rows. Throws DataError for an id outside [0,
+// vocab_size).
+std::vector<int64_t> count_targets(const Rows& rows, int64_t vocab_size);
+
+}  // namespace pdl

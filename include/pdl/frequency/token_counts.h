@@ -1,0 +1,48 @@
+// The frequency table: how often each token id occurs. Counted once before training, or read from
+// frequency.json.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "pdl/text/tokenized_corpus.h"
+
+namespace pdl {
+
+// What was counted: the targets of one epoch of training, or every token of a reference corpus.
+enum class Counted { kTargets, kReference };
+
+struct TokenCounts {
+  std::vector<int64_t> counts;  // [V], >= 0
+  Counted counted = Counted::kTargets;
+  std::string tokenizer_sha256;
+  std::string corpus_sha256;  // see for_each_document()
+
+  int64_t vocab_size() const { return static_cast<int64_t>(counts.size()); }
+  int64_t total() const;
+};
+
+// Adds the occurrences of `ids` to `counts` [V]. Throws DataError for an id outside [0, V).
+void add_counts(std::span<const int32_t> ids, std::vector<int64_t>& counts);
+
+// Counts every token of a reference corpus.
+TokenCounts count_corpus(const TokenizedCorpus& corpus, const Tokenizer& tokenizer,
+                         int64_t vocab_size);
+
+// The table as frequency.json holds it, ending in a newline.
+std::string to_json(const TokenCounts& table);
+
+// Reads a frequency.json. Throws DataError, with the file and what is wrong, for one that is
+// missing, unreadable or not a valid table.
+TokenCounts load_token_counts(const std::filesystem::path& path);
+
+// The table for logits of width `vocab_size`: as it is if it has that width, extended with zeros if
+// it has the tokenizer's. Throws DataError for any other width and for the table of another
+// tokenizer; `name` is the table's in the message.
+TokenCounts fit_to_model(TokenCounts table, const Tokenizer& tokenizer, int64_t vocab_size,
+                         const std::string& name);
+
+}  // namespace pdl

@@ -1,0 +1,55 @@
+// The run for the person who watches it: log lines through base/log.h (so train.log has them too)
+// and, on a terminal, a progress line. The texts are functions of their own, without side effects.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "pdl/metrics/sink.h"
+
+namespace pdl {
+
+// Below this n_eff, and above this weight_share of one token, the weights are warned about.
+inline constexpr double kMinEffectiveShare = 0.05;
+inline constexpr double kMaxTokenWeightShare = 0.20;
+
+// Logs a report of data and weights at the start, a line for each StepMetrics, EvalMetrics, skipped
+// step and end, and the warnings of weight_warnings().
+class ConsoleSink : public MetricsSink {
+ public:
+  void on_start(const StartMetrics& start) override;
+  void on_resume(int64_t step) override;
+  void on_step(const StepMetrics& step) override;
+  void on_skip(const SkipMetrics& skip) override;
+  void on_eval(const EvalMetrics& eval) override;
+  void on_end(const RunSummary& summary) override;
+
+ private:
+  int64_t total_steps_ = 0;
+};
+
+// The weight statistics and a table of the tokens with most weight.
+std::vector<std::string> weight_report(const WeightStatistics& weights);
+
+// Data and model, then weight_report().
+std::vector<std::string> start_report(const StartMetrics& start);
+
+// A line for each way in which the weights will make the training turn on few tokens, with what to
+// do about it: n_eff < kMinEffectiveShare; a token with weight_share > kMaxTokenWeightShare. Empty
+// if all is well.
+std::vector<std::string> weight_warnings(const WeightStatistics& weights);
+
+std::string step_line(const StepMetrics& step);
+
+// Step of `total_steps`, loss, ce, tokens a second and the time left at the pace of the last steps;
+// short enough for a terminal of 80 columns.
+std::string progress_line(const StepMetrics& step, int64_t total_steps);
+
+// The figures of the whole set, then ce of each band of training count.
+std::vector<std::string> eval_report(const EvalMetrics& eval);
+
+std::string skip_line(const SkipMetrics& skip);
+std::string end_line(const RunSummary& summary);
+
+}  // namespace pdl

@@ -1,0 +1,121 @@
+// The plain numbers that a run reports. Sums run over whole steps or whole evaluation sets, in
+// float64, so that they do not depend on batch size or accumulation beyond rounding. Losses are in
+// nats.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace pdl {
+
+// A range of training counts, both ends included.
+struct FrequencyBand {
+  std::string_view name;
+  int64_t min_count;
+  int64_t max_count;
+};
+
+inline constexpr std::array<FrequencyBand, 7> kFrequencyBands = {{{"0", 0, 0},
+                                                                  {"1-4", 1, 4},
+                                                                  {"5-19", 5, 19},
+                                                                  {"20-99", 20, 99},
+                                                                  {"100-499", 100, 499},
+                                                                  {"500-1999", 500, 1999},
+                                                                  {"2000+", 2000, INT64_MAX}}};
+
+// Index into kFrequencyBands of a token with `count` >= 0 training occurrences.
+int band_of_count(int64_t count);
+
+// A token and its share of the loss weight of the training targets.
+struct TokenShare {
+  int64_t id;
+  std::string piece;
+  int64_t count;  // in the frequency table
+  double weight;
+  double weight_share;  // targets·weight / Σ targets·weight, in [0, 1]
+};
+
+// What the weights will do to the training targets; see frequency/weight_statistics.h.
+struct WeightStatistics {
+  double w_min = 0;  // over tokens with count > 0
+  double w_max = 0;
+  double w_mean = 0;               // over the training targets, i.e. occurrence-weighted
+  double unseen_share = 0;         // share of the training targets with count 0
+  double unseen_weight_share = 0;  // their share of the loss weight
+  double n_eff = 0;                // (Σw)² / (n·Σw²) over the n training targets, in (0, 1]
+  std::vector<TokenShare> top_tokens;  // by weight_share, largest first; ten at the most
+};
+
+struct StartMetrics {
+  int64_t parameters = 0;  // elements, tied tensors once
+  int64_t trainable_parameters = 0;
+  int64_t num_tokens = 0;  // targets of one epoch
+  int64_t rows = 0;
+  int64_t documents = 0;
+  int64_t empty_documents = 0;  // skipped
+  int64_t steps = 0;            // of the whole run
+  WeightStatistics weights;
+};
+
+// The steps since the last line; learning_rate and grad_norm are those of the last of them.
+struct StepMetrics {
+  int64_t step = 0;
+  double loss = 0;  // Σw·ce / Σw
+  double ce = 0;    // Σce / n
+  double ppl = 0;   // exp(ce)
+  double learning_rate = 0;
+  double grad_norm = 0;  // before clipping
+  double epoch = 0;
+  int64_t num_tokens = 0;     // targets trained on since the start of the run
+  double weight_sum = 0;      // Σw
+  double n_eff = 0;           // (Σw)² / Σw²
+  int64_t skipped_steps = 0;  // since the start of the run
+  double tokens_per_second = 0;
+  double step_ms = 0;
+  std::optional<double> peak_memory_gb;  // 10^9 bytes, of the device so far; none on the CPU
+};
+
+struct BandMetrics {
+  int64_t tokens = 0;
+  std::optional<double> ce;  // none without targets
+  std::optional<double> accuracy;
+  double predicted_mass =
+      0;  // mean probability given to the tokens of the band, over all positions
+};
+
+struct EvalMetrics {
+  int64_t step = 0;
+  double eval_loss = 0;  // Σw·ce / Σw
+  double eval_ce = 0;
+  double eval_ppl = 0;
+  int64_t eval_tokens = 0;
+  double eval_accuracy = 0;
+  std::array<BandMetrics, kFrequencyBands.size()> eval_bands;
+};
+
+// A step without an update: its loss or gradient was not finite, or it had no target.
+struct SkipMetrics {
+  int64_t step = 0;
+  std::vector<int64_t> rows;  // indices of its rows
+  std::string reason;
+};
+
+struct RunSummary {
+  std::string status;  // finished | early_stopped | diverged
+  int exit_code = 0;
+  int64_t steps = 0;
+  int64_t num_tokens = 0;
+  double wall_seconds = 0;
+  std::optional<StepMetrics> final_train;
+  std::optional<EvalMetrics> final_eval;
+  std::optional<EvalMetrics> best_eval;
+  std::vector<std::pair<std::string, std::string>> versions;  // component, version
+  std::string git_hash;
+};
+
+}  // namespace pdl

@@ -1,0 +1,41 @@
+// TensorBoard event files, encoded by hand: a file of TFRecords, each an `Event` protocol buffer.
+// Scalars:
+//
+//   train/<field>              every field of StepMetrics: train/loss, train/ce, …
+//   eval/<field>               eval/loss, eval/ce, eval/ppl, eval/tokens, eval/accuracy
+//   eval_bands/<band>/<field>  tokens, ce, accuracy, predicted_mass of one band of training count
+//
+// Values are float32, as TensorBoard stores scalars; a value that does not exist (the ce of a band
+// without targets) has no point. Source of the format: tensorflow/core/util/event.proto and
+// lib/io/record_writer.h.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+
+#include "pdl/base/file.h"
+#include "pdl/metrics/sink.h"
+
+namespace pdl {
+
+// Not thread-safe. Every function throws StorageError if the file cannot be written.
+class TensorBoardSink : public MetricsSink {
+ public:
+  // Makes `folder` if need be and a new event file in it, which sorts after those of earlier starts
+  // of the run. Its first event tells TensorBoard to forget the points after `resumed_step` (all
+  // points without one), so that what the run repeats is shown once.
+  TensorBoardSink(const std::filesystem::path& folder, std::optional<int64_t> resumed_step);
+
+  void on_start(const StartMetrics&) override {}
+  void on_resume(int64_t) override {}
+  void on_step(const StepMetrics& step) override;
+  void on_skip(const SkipMetrics&) override {}  // train/skipped_steps counts them
+  void on_eval(const EvalMetrics& eval) override;
+  void on_end(const RunSummary&) override {}
+
+ private:
+  AppendFile file_;
+};
+
+}  // namespace pdl

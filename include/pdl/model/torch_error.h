@@ -1,0 +1,13 @@
+// What LibTorch's exceptions say, in one line.
+#pragma once
+
+#include <exception>
+#include <string>
+
+namespace pdl {
+
+// The telling line of a LibTorch exception: what() holds stack traces and, for errors inside a
+// TorchScript program, the program's own trace, whose last line is the message.
+std::string torch_message(const std::exception& problem);
+
+}  // namespace pdl

@@ -1,0 +1,102 @@
+// The training loop. One optimiser step over A micro-batches minimises Σ w·ce / Σ w with both sums
+// over all of them: the denominator is known from the targets before the first forward, and the
+// loss is divided by it once.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <vector>
+
+#include "pdl/checkpoint/checkpoint.h"
+#include "pdl/config/run_config.h"
+#include "pdl/data/batch.h"
+#include "pdl/data/batch_plan.h"
+#include "pdl/data/rows.h"
+#include "pdl/distributed/collective.h"
+#include "pdl/frequency/weight_table.h"
+#include "pdl/metrics/sink.h"
+#include "pdl/model/language_model.h"
+#include "pdl/optim/adamw.h"
+
+namespace pdl {
+
+struct TrainerOptions {
+  TrainingOptions training;
+  ScheduleOptions schedule;
+  EvaluationOptions evaluation;
+  CheckpointOptions checkpoint;
+  double max_grad_norm = 1.0;  // 0 is off
+  int32_t pad_id = 0;
+  std::filesystem::path output_dir;
+};
+
+// What a trainer works with; all of it must outlive the trainer.
+struct TrainerParts {
+  LanguageModel& model;
+  AdamW& optimizer;
+  WeightTable& weights;
+  Collective& collective;
+  const Rows& train_rows;
+  const Rows* eval_rows;  // null: no evaluation
+  const RunIdentity& identity;
+};
+
+class Trainer {
+ public:
+  Trainer(const TrainerParts& parts, const TrainerOptions& options);
+
+  int64_t total_steps() const { return total_steps_; }
+  const TrainerState& state() const { return state_; }
+
+  // Goes on from a checkpoint instead of the beginning. Throws CheckpointError.
+  void resume(const std::filesystem::path& checkpoint);
+
+  // True if there is nothing left to train.
+  bool is_done() const { return state_.step >= total_steps_ || state_.stopped_early; }
+
+  // Trains to the end: the last step, or no improvement for early_stopping_patience evaluations,
+  // after which the model has the weights of the best one. Throws NumericError after max_bad_steps
+  // non-finite steps in a row.
+  void run(const std::vector<MetricsSink*>& sinks);
+
+ private:
+  // The micro-batches of one step, and the sums over all of them that are known before any forward.
+  struct StepInputs {
+    std::vector<Batch> batches;
+    at::Tensor weights;     // [V] float32
+    at::Tensor weight_sum;  // [] float64
+    at::Tensor square_sum;  // [] float64
+    at::Tensor num_tokens;  // [] int64
+  };
+  // Wall time of the steps since the last line: of this process, so it is not part of the state.
+  struct Timing {
+    int64_t num_tokens = 0;
+    int64_t steps = 0;
+    double seconds = 0;
+  };
+
+  void train_step();
+  StepInputs prepare(const std::vector<std::vector<int64_t>>& rows,
+                     const at::Tensor& weights) const;
+  StepSums forward_and_backward(const StepInputs& inputs);
+  void skip(const std::vector<std::vector<int64_t>>& rows, const std::string& reason);
+  void report_training();
+  bool evaluate_now();
+  void save();
+  CheckpointTensors checkpoint_tensors(const std::vector<NamedTensor>& generators) const;
+  bool is_better(const EvalMetrics& candidate) const;
+
+  TrainerParts parts_;
+  TrainerOptions options_;
+  BatchPlan plan_;
+  int64_t total_steps_;
+  TrainerState state_;
+  std::vector<MetricsSink*> sinks_;
+  bool resumed_ = false;
+  double learning_rate_ = 0;  // of the last step
+  double grad_norm_ = 0;      // of the last step, before clipping
+  Timing timing_;
+};
+
+}  // namespace pdl

@@ -1,0 +1,19 @@
+// The commands, one function and one file each. Every function adds its command to `app`; when the
+// user asks for it, app.parse() runs it, and an Error goes through to main().
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+namespace pdl {
+
+// `pdl-train --config run.json`: the main job, with and without the word `train`.
+void add_train_command(CLI::App& app);
+void add_init_command(CLI::App& app);
+void add_check_command(CLI::App& app);
+void add_count_command(CLI::App& app);
+void add_weights_command(CLI::App& app);
+void add_tokenize_command(CLI::App& app);
+void add_eval_command(CLI::App& app);
+void add_schema_command(CLI::App& app);
+
+}  // namespace pdl

@@ -1,0 +1,19 @@
+// The keys of run.json as command-line flags.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "pdl/config/load_config.h"
+
+namespace pdl {
+
+// Adds `--key VALUE` to `app` for each of `keys` (all if empty), with help and default from the
+// table of keys. A list key takes one value or more and may be repeated. What the user gives is
+// appended to `settings` unparsed when `app` parses; `settings` must outlive that.
+void add_config_flags(CLI::App& app, std::span<const std::string_view> keys,
+                      std::vector<FlagSetting>& settings);
+
+}  // namespace pdl

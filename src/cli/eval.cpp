@@ -1,0 +1,33 @@
+
+#include "cli/commands.h"
+#include "cli/config_arguments.h"
+#include "cli/job.h"
+#include "cli/output.h"
+#include "pdl/metrics/jsonl_sink.h"
+#include "pdl/trainer/evaluator.h"
+
+namespace pdl {
+namespace {
+
+void run_eval(const ConfigArguments& arguments) {
+  const RunConfig config = load_config(arguments.file, arguments.settings,
+                                       {"model_path", "tokenizer_path", "eval_files"});
+  const Job job = load_job(config);
+  const EvalMetrics metrics =
+      evaluate(*job.model, *job.eval_rows, job.weights->full_weights(), job.weights->counts(),
+               {.batch_size = config.evaluation.per_device_eval_batch_size,
+                .max_batches = config.evaluation.eval_max_batches,
+                .pad_id = job.pad_id});
+  write_result("", eval_metrics_json(metrics) + "\n");
+}
+
+}  // namespace
+
+void add_eval_command(CLI::App& app) {
+  CLI::App* command =
+      app.add_subcommand("eval", "Evaluate a model on eval_files; prints one JSON object");
+  const auto arguments = add_config_arguments(*command);
+  command->callback([arguments] { run_eval(*arguments); });
+}
+
+}  // namespace pdl

@@ -1,0 +1,52 @@
+// What the commands that take a run.json share: loading everything a job needs, in the order in
+// which faults are blamed: config, tokenizer, model, data, frequency table.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "pdl/config/run_config.h"
+#include "pdl/data/rows.h"
+#include "pdl/frequency/token_counts.h"
+#include "pdl/frequency/weight_table.h"
+#include "pdl/metrics/metrics.h"
+#include "pdl/model/language_model.h"
+#include "pdl/text/tokenizer.h"
+
+namespace pdl {
+
+// A job that has passed every check that needs no training step.
+struct Job {
+  RunConfig config;
+  std::unique_ptr<Tokenizer> tokenizer;
+  std::unique_ptr<LanguageModel> model;
+  std::optional<Rows> train_rows;  // none for a job that only evaluates and has no train_files
+  std::optional<Rows> eval_rows;   // none without eval_files
+  TokenCounts table;               // as wide as the logits
+  std::unique_ptr<WeightTable> weights;
+  int32_t pad_id = 0;
+};
+
+// Applies device and num_threads, loads and checks. Nothing is written. Throws Error by blame.
+Job load_job(const RunConfig& config);
+
+// The device of the key `device`. Throws ConfigError for one that this machine or LibTorch does not
+// have.
+at::Device select_device(const std::string& name);
+
+// Sets the number of threads of LibTorch; 0 leaves all.
+void apply_num_threads(int64_t num_threads);
+
+// What the run reports at its start. Throws DataError if the unseen tokens hold more of the loss
+// weight than pdl_max_unseen_share.
+StartMetrics start_metrics(const Job& job);
+
+// (component, version) of everything a result depends on, this program first.
+std::vector<std::pair<std::string, std::string>> component_versions();
+std::string git_hash();
+
+}  // namespace pdl

@@ -1,0 +1,79 @@
+#include "cli/resume.h"
+
+#include "pdl/base/error.h"
+#include "pdl/base/log.h"
+#include "pdl/checkpoint/checkpoint.h"
+#include "pdl/config/load_config.h"
+
+namespace pdl {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool has_content(const fs::path& folder) {
+  std::error_code error;
+  return fs::exists(folder, error) && !fs::is_empty(folder, error);
+}
+
+std::optional<fs::path> newest_undamaged(const fs::path& output_dir) {
+  const auto checkpoints = list_checkpoints(output_dir);
+  std::string damage;
+  for (auto candidate = checkpoints.rbegin(); candidate != checkpoints.rend(); ++candidate) {
+    const std::string found = find_damage(candidate->second);
+    if (found.empty()) return candidate->second;
+    damage = "'" + candidate->second.string() + "' is damaged: " + found;
+    log_warning(damage);
+  }
+  if (checkpoints.empty()) return std::nullopt;
+  throw CheckpointError("no valid checkpoint in '" + output_dir.string() + "': " + damage +
+                        "; move the damaged folders away to start anew");
+}
+
+}  // namespace
+
+std::optional<fs::path> find_checkpoint(const RunConfig& config) {
+  const std::string& wanted = config.checkpoint.resume_from_checkpoint;
+  if (wanted == "auto") return newest_undamaged(config.output_dir);
+  if (wanted == "never") {
+    if (has_content(config.output_dir)) {
+      throw ConfigError("resume_from_checkpoint is \"never\" and output_dir '" +
+                        config.output_dir.string() + "' is not empty; choose another output_dir");
+    }
+    return std::nullopt;
+  }
+  const std::string damage = find_damage(wanted);
+  if (!damage.empty()) throw CheckpointError("cannot resume from '" + wanted + "': " + damage);
+  return wanted;
+}
+
+void require_same_run(const RunIdentity& before, const RunIdentity& now,
+                      const fs::path& checkpoint) {
+  const std::string source = "'" + checkpoint.string() + "'";
+  const RunConfig old_config = load_config_text(before.config_json, checkpoint.string());
+  const RunConfig new_config = load_config_text(now.config_json, "config");
+  std::string refused;
+  for (const std::string& key : changed_keys(old_config, new_config)) {
+    if (may_change_on_resume(key)) {
+      log_info("resuming with another " + key + " than " + source);
+    } else {
+      refused += (refused.empty() ? "" : ", ") + key;
+    }
+  }
+  if (!refused.empty()) {
+    throw ConfigError("cannot resume from " + source + " with another " + refused +
+                      "; put it back or choose another output_dir");
+  }
+  const std::string changed =
+      "' has changed since " + source + "; put it back or choose another output_dir";
+  if (before.model_sha256 != now.model_sha256)
+    throw ModelError("model '" + new_config.model_path.string() + changed);
+  if (before.tokenizer_sha256 != now.tokenizer_sha256) {
+    throw ModelError("tokenizer '" + new_config.tokenizer_path.string() + changed);
+  }
+  if (before.train_sha256 != now.train_sha256) throw DataError("a file of 'train_files" + changed);
+  if (before.eval_sha256 != now.eval_sha256) throw DataError("a file of 'eval_files" + changed);
+  if (before.frequency_sha256 != now.frequency_sha256)
+    throw DataError("the 'frequency table" + changed);
+}
+
+}  // namespace pdl

@@ -1,0 +1,85 @@
+#include <array>
+#include <charconv>
+
+#include "cli/commands.h"
+#include "cli/config_arguments.h"
+#include "cli/config_flags.h"
+#include "cli/output.h"
+#include "pdl/base/error.h"
+#include "pdl/base/log.h"
+#include "pdl/base/unicode.h"
+#include "pdl/frequency/token_counts.h"
+#include "pdl/frequency/weight_formula.h"
+#include "pdl/frequency/weight_statistics.h"
+#include "pdl/metrics/console_sink.h"
+#include "pdl/text/tokenizer.h"
+
+namespace pdl {
+namespace {
+
+constexpr std::array<std::string_view, 7> kWeightKeys = {
+    "pdl_alpha",          "pdl_epsilon",   "pdl_frequency", "pdl_unseen",
+    "pdl_special_tokens", "pdl_max_ratio", "tokenizer_path"};
+
+struct WeightsArguments {
+  std::string table;
+  std::vector<FlagSetting> settings;
+  std::string output;
+};
+
+// The shortest text that reads back as the same number.
+std::string exact(double number) {
+  std::array<char, 32> buffer{};
+  const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), number).ptr;
+  return {buffer.data(), end};
+}
+
+std::string to_tsv(const std::vector<int64_t>& counts, const std::vector<double>& weights,
+                   const Tokenizer* tokenizer) {
+  std::string text = "id\tpiece\tcount\tweight\n";
+  for (size_t token = 0; token < counts.size(); ++token) {
+    const bool has_piece = tokenizer != nullptr && static_cast<int64_t>(token) < tokenizer->size();
+    const std::string piece =
+        has_piece ? printable(tokenizer->piece(static_cast<int32_t>(token)), SIZE_MAX) : "";
+    text += std::to_string(token) + "\t" + piece + "\t" + std::to_string(counts[token]) + "\t" +
+            exact(weights[token]) + "\n";
+  }
+  return text;
+}
+
+void run_weights(const WeightsArguments& arguments) {
+  const RunConfig config = load_config("", arguments.settings, {});
+  std::unique_ptr<Tokenizer> tokenizer;
+  TokenCounts table = load_token_counts(arguments.table);
+  if (!config.tokenizer_path.empty()) {
+    tokenizer = load_tokenizer(config.tokenizer_path);
+    table = fit_to_model(table, *tokenizer, table.vocab_size(), arguments.table);
+  } else if (config.weights.pdl_special_tokens == SpecialTokenPolicy::kNeutral) {
+    throw ConfigError(
+        "pdl_special_tokens \"neutral\" needs --tokenizer_path, which knows the special tokens");
+  }
+  const std::vector<int32_t> special_ids =
+      tokenizer ? tokenizer->special_ids() : std::vector<int32_t>{};
+  const std::vector<double> weights =
+      power_law_weights(table.counts, config.weights, special_ids, config.weights.pdl_alpha);
+  const WeightStatistics statistics =
+      weight_statistics(table.counts, table.counts, weights, tokenizer.get());
+  for (const std::string& line : weight_report(statistics)) log_info(line);
+  for (const std::string& line : weight_warnings(statistics)) log_warning(line);
+  write_result(arguments.output, to_tsv(table.counts, weights, tokenizer.get()));
+}
+
+}  // namespace
+
+void add_weights_command(CLI::App& app) {
+  CLI::App* command = app.add_subcommand(
+      "weights", "Print the weights of a frequency table: id, piece, count, weight as TSV");
+  auto arguments = std::make_shared<WeightsArguments>();
+  command->add_option("TABLE", arguments->table, "a frequency.json")->required();
+  add_config_flags(*command, kWeightKeys, arguments->settings);
+  command->add_option("--output", arguments->output, "file for the TSV; without it, stdout")
+      ->type_name("FILE");
+  command->callback([arguments] { run_weights(*arguments); });
+}
+
+}  // namespace pdl

@@ -1,0 +1,75 @@
+#include "config_paths.h"
+
+#include <glob.h>
+
+#include <algorithm>
+
+#include "value_check.h"
+
+namespace pdl {
+namespace {
+
+namespace fs = std::filesystem;
+
+// The folder of a config may itself hold characters that mean something to glob(3).
+std::string escaped_for_glob(const std::string& path) {
+  std::string escaped;
+  for (const char c : path) {
+    if (std::string_view("*?[\\").find(c) != std::string_view::npos) escaped += '\\';
+    escaped += c;
+  }
+  return escaped;
+}
+
+struct GlobResult {
+  glob_t found{};
+  ~GlobResult() { ::globfree(&found); }
+};
+
+std::string expand_glob(const fs::path& folder, const std::string& entry,
+                        std::vector<std::string>& paths) {
+  const std::string pattern =
+      entry.starts_with('/') ? entry : escaped_for_glob(folder.string()) + '/' + entry;
+  GlobResult result;
+  // Not sorted by glob(3), whose order depends on the locale. GLOB_ERR: a folder that cannot be
+  // read is an error, not a smaller corpus.
+  const int status = ::glob(pattern.c_str(), GLOB_NOSORT | GLOB_ERR, nullptr, &result.found);
+  if (status == GLOB_NOMATCH) return shown(entry) + " matches no file";
+  if (status != 0) {
+    return shown(entry) + " cannot be searched: a folder of it is missing or cannot be read";
+  }
+  std::vector<std::string> matches;
+  for (size_t i = 0; i < result.found.gl_pathc; ++i) {
+    matches.push_back(resolve_path(folder, result.found.gl_pathv[i]));
+  }
+  std::sort(matches.begin(), matches.end());
+  paths.insert(paths.end(), matches.begin(), matches.end());
+  return "";
+}
+
+}  // namespace
+
+std::string resolve_path(const fs::path& folder, const std::string& text) {
+  if (text.empty()) return "";
+  std::string path = (folder / text).lexically_normal().string();
+  while (path.size() > 1 && path.back() == '/') path.pop_back();
+  return path;
+}
+
+std::string expand_paths(const fs::path& folder, const std::vector<std::string>& entries,
+                         std::vector<std::string>& paths) {
+  for (const std::string& entry : entries) {
+    const std::string path = resolve_path(folder, entry);
+    std::error_code error;
+    // A file may be called data[1].txt, and config.json names files found by a glob.
+    if (entry.find_first_of("*?[") == std::string::npos || fs::exists(path, error)) {
+      paths.push_back(path);
+      continue;
+    }
+    std::string problem = expand_glob(folder, entry, paths);
+    if (!problem.empty()) return problem;
+  }
+  return "";
+}
+
+}  // namespace pdl

@@ -1,0 +1,349 @@
+#include "pdl/config/config_table.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <filesystem>
+#include <stdexcept>
+#include <type_traits>
+
+#include "pdl/base/unicode.h"
+
+namespace pdl {
+namespace {
+
+using Words = std::string_view;
+
+// The names of an enum's values in run.json, in the order of the enum.
+template <class Enum>
+constexpr std::array<Words, 0> kNames{};
+template <>
+constexpr std::array kNames<TextDocument>{Words("file"), Words("paragraph"), Words("line")};
+template <>
+constexpr std::array kNames<ChatTemplate>{Words("chatml"), Words("llama2"), Words("llama3"),
+                                          Words("plain")};
+template <>
+constexpr std::array kNames<FrequencyUnit>{Words("count"), Words("relative")};
+template <>
+constexpr std::array kNames<UnseenPolicy>{Words("formula"), Words("count_one"), Words("error")};
+template <>
+constexpr std::array kNames<SpecialTokenPolicy>{Words("formula"), Words("neutral")};
+template <>
+constexpr std::array kNames<ScheduleType>{Words("constant"), Words("linear"), Words("cosine"),
+                                          Words("warmup_stable_decay")};
+template <>
+constexpr std::array kNames<OptimizerType>{Words("adamw"), Words("sgd")};
+template <>
+constexpr std::array kNames<Precision>{Words("fp32"), Words("bf16"), Words("fp16")};
+template <>
+constexpr std::array kNames<SpikeAction>{Words("warn"), Words("skip")};
+template <>
+constexpr std::array kNames<BestMetric>{Words("eval_ce"), Words("eval_loss"), Words("eval_ppl"),
+                                        Words("eval_accuracy")};
+
+template <class Enum>
+Enum enum_from_name(std::string_view name) {
+  const auto found = std::find(kNames<Enum>.begin(), kNames<Enum>.end(), name);
+  if (found == kNames<Enum>.end()) throw std::logic_error("unchecked choice " + std::string(name));
+  return static_cast<Enum>(found - kNames<Enum>.begin());
+}
+
+// The field that a path of member pointers leads to: config.*first.*second.
+template <auto... Path, class Config>
+auto& field_of(Config& config) {
+  return (config.*....*Path);
+}
+
+template <auto... Path>
+using FieldType = std::remove_reference_t<decltype(field_of<Path...>(std::declval<RunConfig&>()))>;
+
+template <auto... Path>
+ConfigValue get_field(const RunConfig& config) {
+  using Field = FieldType<Path...>;
+  const auto& field = field_of<Path...>(config);
+  if constexpr (std::is_enum_v<Field>) {
+    return std::string(kNames<Field>.at(static_cast<size_t>(field)));
+  } else if constexpr (std::is_same_v<Field, std::filesystem::path>) {
+    return field.string();
+  } else {
+    return ConfigValue(std::in_place_type<Field>, field);
+  }
+}
+
+template <auto... Path>
+void set_field(RunConfig& config, const ConfigValue& value) {
+  using Field = FieldType<Path...>;
+  auto& field = field_of<Path...>(config);
+  if constexpr (std::is_enum_v<Field>) {
+    field = enum_from_name<Field>(std::get<std::string>(value));
+  } else if constexpr (std::is_same_v<Field, std::filesystem::path>) {
+    field = std::get<std::string>(value);
+  } else {
+    field = std::get<Field>(value);
+  }
+}
+
+template <class Field>
+constexpr KeyKind kind_of(bool is_path) {
+  if constexpr (std::is_same_v<Field, bool>) return KeyKind::kBool;
+  if constexpr (std::is_same_v<Field, int64_t>) return KeyKind::kInteger;
+  if constexpr (std::is_same_v<Field, double>) return KeyKind::kNumber;
+  if constexpr (std::is_enum_v<Field>) return KeyKind::kChoice;
+  if constexpr (std::is_same_v<Field, std::filesystem::path>) return KeyKind::kPath;
+  if constexpr (std::is_same_v<Field, std::vector<std::string>>) {
+    return is_path ? KeyKind::kPathList : KeyKind::kStringList;
+  }
+  return is_path ? KeyKind::kPath : KeyKind::kString;
+}
+
+template <auto... Path>
+constexpr ConfigKey key(std::string_view name, std::string_view help, KeyRules rules = {}) {
+  using Field = FieldType<Path...>;
+  ConfigKey result{name,
+                   kind_of<Field>(rules.is_path),
+                   help,
+                   {},
+                   rules,
+                   &get_field<Path...>,
+                   &set_field<Path...>};
+  if constexpr (std::is_enum_v<Field>) result.choices = kNames<Field>;
+  return result;
+}
+
+// Rows, micro-batches and tokens: products of two of them stay within int64_t.
+constexpr double kMaxSize = 2147483647;
+// Integers that a double holds exactly.
+constexpr double kMaxWholeNumber = 9007199254740992;
+
+constexpr std::array kResumeWords{Words("auto"), Words("never")};
+constexpr std::array kUnsupportedData{Words(".jsonl"), Words(".npy"), Words(".gz"), Words(".zst"),
+                                      Words("-")};
+constexpr std::array kUnsupportedTokenizers{Words(".json")};
+
+constexpr KeyRules kDataFiles{
+    .is_path = true, .unsupported = kUnsupportedData, .instead = "plain .txt files"};
+
+using R = RunConfig;
+using Text = TextOptions;
+using Weight = WeightOptions;
+using Schedule = ScheduleOptions;
+using Optimizer = OptimizerOptions;
+using Train = TrainingOptions;
+using Eval = EvaluationOptions;
+using Save = CheckpointOptions;
+
+constexpr std::array kKeys{
+    key<&R::model_path>("model_path", "TorchScript file: input_ids [B, T] to logits [B, T, V]"),
+    key<&R::tokenizer_path>(
+        "tokenizer_path", "tokenizer: SentencePiece .model or tokenizer.json",
+        {.unsupported = kUnsupportedTokenizers, .instead = "a SentencePiece .model file"}),
+    key<&R::output_dir>("output_dir", "folder for everything the run writes",
+                        {.may_change_on_resume = true}),
+    key<&R::train_files>("train_files", "training texts; globs are expanded", kDataFiles),
+    key<&R::eval_files>("eval_files", "evaluation texts; globs are expanded", kDataFiles),
+
+    key<&R::text, &Text::text_document>(
+        "text_document", "what one document of a .txt is: the file, a paragraph or a line"),
+    key<&R::text, &Text::text_field>("text_field", "JSONL field of a text", {.only_default = true}),
+    key<&R::text, &Text::prompt_field>("prompt_field", "JSONL field of a prompt",
+                                       {.only_default = true}),
+    key<&R::text, &Text::completion_field>("completion_field", "JSONL field of a completion",
+                                           {.only_default = true}),
+    key<&R::text, &Text::messages_field>("messages_field", "JSONL field of a chat's messages",
+                                         {.only_default = true}),
+    key<&R::text, &Text::chat_template>("chat_template", "how the messages of a chat become text",
+                                        {.only_default = true}),
+    key<&R::text, &Text::completion_only_loss>("completion_only_loss",
+                                               "do not train on prompts and non-assistant turns",
+                                               {.only_default = true}),
+    key<&R::text, &Text::add_bos>("add_bos", "begin each document with the tokenizer's bos"),
+    key<&R::text, &Text::add_eos>("add_eos", "end each document with the tokenizer's eos"),
+    key<&R::rows, &RowOptions::max_length>("max_length", "tokens in a row",
+                                           {.min = 2, .max = kMaxSize}),
+    key<&R::rows, &RowOptions::packing>("packing",
+                                        "fill rows with consecutive documents; false: one a row"),
+    key<&R::training, &Train::shuffle>("shuffle", "new order of the rows each epoch, from seed"),
+
+    key<&R::weights, &Weight::pdl_alpha>(
+        "pdl_alpha", "exponent of the weight 1/(freq + epsilon)^alpha; 0: plain cross-entropy",
+        {.min = 0}),
+    key<&R::weights, &Weight::pdl_epsilon>("pdl_epsilon",
+                                           "added to the frequency, in the unit of pdl_frequency",
+                                           {.min = 0, .open_min = true}),
+    key<&R::weights, &Weight::pdl_frequency>("pdl_frequency",
+                                             "unit: occurrences, or occurrences / total"),
+    key<&R::pdl_reference_files>("pdl_reference_files",
+                                 "corpus to count; none: the training targets", kDataFiles),
+    key<&R::pdl_frequency_table>("pdl_frequency_table", "saved table to use instead of counting"),
+    key<&R::weights, &Weight::pdl_unseen>("pdl_unseen", "weight of tokens of count 0"),
+    key<&R::weights, &Weight::pdl_special_tokens>(
+        "pdl_special_tokens", "weight of control tokens; neutral: the mean of the others"),
+    key<&R::weights, &Weight::pdl_max_ratio>(
+        "pdl_max_ratio", "cap on largest / smallest weight of seen tokens; 0: off",
+        {.min = 1, .or_value = 0}),
+    key<&R::training, &Train::pdl_alpha_warmup_steps>(
+        "pdl_alpha_warmup_steps", "steps over which alpha rises from 0", {.min = 0}),
+    key<&R::pdl_max_unseen_share>(
+        "pdl_max_unseen_share", "refuse to start above this share of loss weight on unseen tokens",
+        {.min = 0, .max = 1}),
+
+    key<&R::training, &Train::max_steps>("max_steps",
+                                         "optimiser steps; -1: as num_train_epochs says",
+                                         {.min = 1, .or_value = -1, .may_change_on_resume = true}),
+    key<&R::training, &Train::num_train_epochs>(
+        "num_train_epochs", "passes over the rows, may be a fraction",
+        {.min = 0, .max = 1e9, .open_min = true, .may_change_on_resume = true}),
+    key<&R::training, &Train::per_device_train_batch_size>(
+        "per_device_train_batch_size", "rows in a micro-batch", {.min = 1, .max = kMaxSize}),
+    key<&R::training, &Train::gradient_accumulation_steps>(
+        "gradient_accumulation_steps", "micro-batches in a step", {.min = 1, .max = kMaxSize}),
+    key<&R::evaluation, &Eval::per_device_eval_batch_size>(
+        "per_device_eval_batch_size", "rows in an evaluation batch", {.min = 1, .max = kMaxSize}),
+
+    key<&R::schedule, &Schedule::learning_rate>("learning_rate", "highest learning rate",
+                                                {.min = 0}),
+    key<&R::schedule, &Schedule::lr_scheduler_type>("lr_scheduler_type",
+                                                    "shape of the rate after the warm-up"),
+    key<&R::schedule, &Schedule::warmup_steps>(
+        "warmup_steps", "steps of linear warm-up; below 1: a share of all steps",
+        {.min = 0, .max = kMaxWholeNumber, .whole_from_one = true}),
+    key<&R::schedule, &Schedule::min_lr_ratio>(
+        "min_lr_ratio", "the rate ends at this share of learning_rate", {.min = 0, .max = 1}),
+    key<&R::optimizer, &Optimizer::weight_decay>(
+        "weight_decay", "decoupled decay of tensors of 2 or more dimensions", {.min = 0}),
+    key<&R::optimizer, &Optimizer::adam_beta1>("adam_beta1", "decay of AdamW's first moment",
+                                               {.min = 0, .max = 1, .open_max = true}),
+    key<&R::optimizer, &Optimizer::adam_beta2>("adam_beta2", "decay of AdamW's second moment",
+                                               {.min = 0, .max = 1, .open_max = true}),
+    key<&R::optimizer, &Optimizer::adam_epsilon>("adam_epsilon", "added to AdamW's denominator",
+                                                 {.min = 0}),
+    key<&R::optimizer, &Optimizer::max_grad_norm>(
+        "max_grad_norm", "gradients are clipped to this norm; 0: off", {.min = 0}),
+    key<&R::optimizer, &Optimizer::optim>("optim", "optimiser", {.only_default = true}),
+    key<&R::optimizer, &Optimizer::momentum>(
+        "momentum", "momentum of sgd",
+        {.min = 0, .max = 1, .open_max = true, .only_default = true}),
+    key<&R::logits_chunk_rows>("logits_chunk_rows",
+                               "rows of logits that exist at once; 0: automatic",
+                               {.min = 0, .only_default = true}),
+    key<&R::freeze>("freeze", "regular expressions; parameters with a match are not trained",
+                    {.is_regex = true}),
+
+    key<&R::precision>("precision", "fp32, or autocast with fp32 master weights",
+                       {.only_default = true}),
+    key<&R::device>("device", "auto (cuda if there is one), cpu, cuda or cuda:N",
+                    {.pattern = "^(auto|cpu|cuda(:(0|[1-9][0-9]{0,2}))?)$",
+                     .pattern_text = R"("auto", "cpu", "cuda" or "cuda:N")"}),
+    key<&R::num_threads>("num_threads", "CPU threads; 0: all",
+                         {.min = 0, .max = 4096, .may_change_on_resume = true}),
+    key<&R::training, &Train::seed>("seed", "seed of the row order and of dropout", {.min = 0}),
+
+    key<&R::evaluation, &Eval::eval_steps>(
+        "eval_steps", "steps between evaluations; 0: only at the end", {.min = 0}),
+    key<&R::evaluation, &Eval::eval_max_batches>("eval_max_batches",
+                                                 "batches of an evaluation; 0: all", {.min = 0}),
+    key<&R::evaluation, &Eval::early_stopping_patience>(
+        "early_stopping_patience", "evaluations without improvement before stopping; 0: off",
+        {.min = 0}),
+    key<&R::evaluation, &Eval::metric_for_best_model>("metric_for_best_model",
+                                                      "what early stopping compares"),
+
+    key<&R::checkpoint, &Save::save_steps>("save_steps",
+                                           "steps between checkpoints; 0: only at the end",
+                                           {.min = 0, .may_change_on_resume = true}),
+    key<&R::checkpoint, &Save::save_total_limit>("save_total_limit",
+                                                 "newest checkpoints to keep; 0: all",
+                                                 {.min = 0, .may_change_on_resume = true}),
+    key<&R::checkpoint, &Save::resume_from_checkpoint>(
+        "resume_from_checkpoint", "auto (the newest valid one, else start), never, or a path",
+        {.is_path = true, .words = kResumeWords, .may_change_on_resume = true}),
+    key<&R::training, &Train::logging_steps>("logging_steps", "steps between lines of metrics",
+                                             {.min = 1, .may_change_on_resume = true}),
+    key<&R::tensorboard>("tensorboard", "write TensorBoard event files",
+                         {.may_change_on_resume = true}),
+    key<&R::training, &Train::max_minutes>(
+        "max_minutes", "save and stop in time for this limit; 0: off",
+        {.min = 0, .may_change_on_resume = true, .only_default = true}),
+    key<&R::training, &Train::max_bad_steps>(
+        "max_bad_steps", "non-finite steps in a row before giving up", {.min = 1}),
+    key<&R::training, &Train::spike_threshold>(
+        "spike_threshold", "z-score of the unweighted loss that is a spike; 0: off",
+        {.min = 0, .only_default = true}),
+    key<&R::training, &Train::spike_action>("spike_action", "what to do with a step that spikes",
+                                            {.only_default = true}),
+};
+
+constexpr std::array kRelations{
+    KeyRelation{"eval_steps", KeyRelation::Type::kNeeds, "eval_files", false},
+    KeyRelation{"early_stopping_patience", KeyRelation::Type::kNeeds, "eval_files", true},
+    KeyRelation{"early_stopping_patience", KeyRelation::Type::kNeeds, "eval_steps", true},
+    KeyRelation{"pdl_frequency_table", KeyRelation::Type::kExcludes, "pdl_reference_files", false},
+};
+
+std::string in_quotes(std::string_view text) { return '"' + printable(text) + '"'; }
+
+// The shortest digits that read back as the same number.
+std::string number_text(double value) {
+  std::array<char, 32> buffer{};
+  const auto result = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value);
+  return {buffer.data(), result.ptr};
+}
+
+std::string list_text(const std::vector<std::string>& list) {
+  constexpr size_t kMaxBytes = 80;
+  std::string text = "[";
+  for (const std::string& entry : list) {
+    if (text.size() > 1) text += ", ";
+    if (text.size() > kMaxBytes) return text + "…]";
+    text += in_quotes(entry);
+  }
+  return text + "]";
+}
+
+}  // namespace
+
+std::span<const ConfigKey> config_keys() { return kKeys; }
+
+const ConfigKey* find_config_key(std::string_view name) {
+  const auto* found =
+      std::find_if(kKeys.begin(), kKeys.end(), [&](const ConfigKey& k) { return k.name == name; });
+  return found == kKeys.end() ? nullptr : found;
+}
+
+ConfigValue default_value(const ConfigKey& key) { return key.get(RunConfig{}); }
+
+bool is_set(const ConfigValue& value) {
+  return std::visit(
+      [](const auto& held) {
+        using Held = std::decay_t<decltype(held)>;
+        if constexpr (std::is_arithmetic_v<Held>) {
+          return held > Held{};
+        } else {
+          return !held.empty();
+        }
+      },
+      value);
+}
+
+std::string shown(const ConfigValue& value) {
+  return std::visit(
+      [](const auto& held) -> std::string {
+        using Held = std::decay_t<decltype(held)>;
+        if constexpr (std::is_same_v<Held, bool>) {
+          return held ? "true" : "false";
+        } else if constexpr (std::is_same_v<Held, int64_t>) {
+          return std::to_string(held);
+        } else if constexpr (std::is_same_v<Held, double>) {
+          return number_text(held);
+        } else if constexpr (std::is_same_v<Held, std::string>) {
+          return in_quotes(held);
+        } else {
+          return list_text(held);
+        }
+      },
+      value);
+}
+
+std::span<const KeyRelation> key_relations() { return kRelations; }
+
+}  // namespace pdl

@@ -1,0 +1,157 @@
+#include "pdl/config/schema.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <string_view>
+
+#include "pdl/config/config_table.h"
+#include "value_check.h"
+#include "value_json.h"
+
+namespace pdl {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// Not tokenizer_path: files of token ids need none.
+constexpr std::array<std::string_view, 3> kRequiredKeys{"model_path", "train_files", "output_dir"};
+
+bool is_required(const ConfigKey& key) {
+  return std::find(kRequiredKeys.begin(), kRequiredKeys.end(), key.name) != kRequiredKeys.end();
+}
+
+// Integers without a decimal point, which some readers would take for a float.
+Json number(double value) {
+  if (std::abs(value) < 1e16 && value == std::floor(value)) return static_cast<int64_t>(value);
+  return value;
+}
+
+void add_range(const KeyRules& rules, Json& schema) {
+  Json range = Json::object();
+  if (std::isfinite(rules.min)) {
+    range[rules.open_min ? "exclusiveMinimum" : "minimum"] = number(rules.min);
+  }
+  if (std::isfinite(rules.max)) {
+    range[rules.open_max ? "exclusiveMaximum" : "maximum"] = number(rules.max);
+  }
+  if (rules.or_value) {
+    schema["anyOf"] = Json::array({{{"const", number(*rules.or_value)}}, range});
+  } else {
+    schema.update(range);
+  }
+  if (rules.whole_from_one) {
+    schema["anyOf"] = Json::array({{{"exclusiveMaximum", 1}}, {{"multipleOf", 1}}});
+  }
+}
+
+// "(\\.gz|\\.npy)$|^-$" of the words ".gz", ".npy" and "-".
+std::string pattern_of(std::span<const std::string_view> words) {
+  std::string endings;
+  std::string values;
+  for (const std::string_view word : words) {
+    if (word.starts_with('.')) {
+      endings += (endings.empty() ? "(\\" : "|\\") + std::string(word);
+    } else {
+      values += "|^" + std::string(word) + "$";
+    }
+  }
+  return endings + ")$" + values;
+}
+
+Json string_schema(const ConfigKey& key) {
+  Json schema{{"type", "string"}};
+  if (key.kind == KeyKind::kChoice) schema["enum"] = key.choices;
+  if (!key.rules.pattern.empty()) schema["pattern"] = key.rules.pattern;
+  if (!key.rules.unsupported.empty()) {
+    schema["not"] = {{"pattern", pattern_of(key.rules.unsupported)}};
+  }
+  if (!key.rules.words.empty() || is_required(key)) schema["minLength"] = 1;
+  if (key.kind != KeyKind::kChoice) {
+    schema["maxLength"] = key.rules.is_regex ? kMaxRegexBytes : kMaxStringBytes;
+  }
+  return schema;
+}
+
+// A list may be given as one string, of which "" is the empty list.
+Json list_schema(const ConfigKey& key) {
+  const Json one = string_schema(key);
+  Json entry = one;
+  entry["minLength"] = 1;
+  Json list{{"type", "array"}, {"items", entry}};
+  if (is_required(key)) list["minItems"] = 1;
+  return {{"anyOf", Json::array({one, list})}};
+}
+
+Json value_schema(const ConfigKey& key) {
+  Json schema;
+  switch (key.kind) {
+    case KeyKind::kBool:
+      return {{"type", "boolean"}};
+    case KeyKind::kInteger:
+      schema["type"] = "integer";
+      add_range(key.rules, schema);
+      if (!std::isfinite(key.rules.max)) schema["maximum"] = std::numeric_limits<int64_t>::max();
+      return schema;
+    case KeyKind::kNumber:
+      schema["type"] = "number";
+      add_range(key.rules, schema);
+      return schema;
+    case KeyKind::kChoice:
+    case KeyKind::kString:
+    case KeyKind::kPath:
+      return string_schema(key);
+    case KeyKind::kStringList:
+    case KeyKind::kPathList:
+      return list_schema(key);
+  }
+  return schema;
+}
+
+Json key_schema(const ConfigKey& key) {
+  const Json default_json = to_json(default_value(key));
+  std::string description(key.help);
+  Json schema = value_schema(key);
+  if (key.rules.only_default) {
+    schema = {{"const", default_json}};
+    description += " (this version supports only the default)";
+  } else if (!key.rules.unsupported.empty()) {
+    description += " (this version supports only " + std::string(key.rules.instead) + ")";
+  }
+  if (!is_required(key)) schema["default"] = default_json;
+  schema["description"] = description;
+  return schema;
+}
+
+// The key is there and is_set(). Each keyword looks only at values of its own type.
+Json set_schema(std::string_view key) {
+  return {{"properties", {{key, {{"$ref", "#/$defs/set"}}}}}, {"required", {key}}};
+}
+
+Json relation_schema(const KeyRelation& relation) {
+  const Json other = set_schema(relation.other);
+  const bool needs = relation.type == KeyRelation::Type::kNeeds;
+  return {{"if", set_schema(relation.key)}, {"then", needs ? other : Json{{"not", other}}}};
+}
+
+}  // namespace
+
+std::string config_schema_json() {
+  Json schema{{"$schema", "https://json-schema.org/draft/2020-12/schema"},
+              {"title", "run.json of pdl-train"},
+              {"type", "object"}};
+  Json& properties = schema["properties"];
+  for (const ConfigKey& key : config_keys()) properties[std::string(key.name)] = key_schema(key);
+  schema["required"] = kRequiredKeys;
+  schema["additionalProperties"] = false;
+  Json& relations = schema["allOf"];
+  for (const KeyRelation& relation : key_relations()) {
+    relations.push_back(relation_schema(relation));
+  }
+  schema["$defs"]["set"] = {{"exclusiveMinimum", 0}, {"minLength", 1}, {"minItems", 1}};
+  return schema.dump(2) + "\n";
+}
+
+}  // namespace pdl

@@ -1,0 +1,162 @@
+#include "value_check.h"
+
+#include <algorithm>
+#include <cmath>
+#include <regex>
+#include <string_view>
+
+#include "pdl/base/unicode.h"
+
+namespace pdl {
+namespace {
+
+std::string range_text(const KeyRules& rules) {
+  const std::string min = shown(rules.min);
+  const std::string max = shown(rules.max);
+  std::string text = rules.or_value ? shown(*rules.or_value) + " or " : "";
+  if (std::isfinite(rules.min) && std::isfinite(rules.max)) {
+    return text + "in " + (rules.open_min ? "(" : "[") + min + ", " + max +
+           (rules.open_max ? ")" : "]");
+  }
+  if (std::isfinite(rules.min)) return text + (rules.open_min ? "> " : ">= ") + min;
+  if (std::isfinite(rules.max)) return text + (rules.open_max ? "< " : "<= ") + max;
+  return "";
+}
+
+// `text` is the value for the message.
+std::string number_problem(const KeyRules& rules, double value, const std::string& text) {
+  const bool above_min = rules.open_min ? value > rules.min : value >= rules.min;
+  const bool below_max = rules.open_max ? value < rules.max : value <= rules.max;
+  if (!(above_min && below_max) && !(rules.or_value && value == *rules.or_value)) {
+    return text + " is out of range; must be " + range_text(rules);
+  }
+  if (rules.whole_from_one && value >= 1 && value != std::floor(value)) {
+    return text + " is not an integer; must be a share below 1 or an integer";
+  }
+  return "";
+}
+
+std::string regex_problem(const std::string& text) {
+  if (text.size() > kMaxRegexBytes) {
+    return shown(text) + " is longer than " + std::to_string(kMaxRegexBytes) + " bytes";
+  }
+  try {
+    const std::regex compiled(text, std::regex::ECMAScript);
+  } catch (const std::regex_error&) {
+    return shown(text) + " is not a regular expression (ECMAScript)";
+  }
+  return "";
+}
+
+std::string text_problem(const ConfigKey& key, const std::string& text) {
+  const KeyRules& rules = key.rules;
+  if (text.size() > kMaxStringBytes) {
+    return shown(text) + " is longer than " + std::to_string(kMaxStringBytes) + " bytes";
+  }
+  if (text.find('\0') != std::string::npos) return shown(text) + " holds a NUL character";
+  if (find_invalid_utf8(text) != std::string_view::npos) return shown(text) + " is not UTF-8";
+  if (rules.is_regex) return regex_problem(text);
+  bool allowed = true;
+  if (key.kind == KeyKind::kChoice) {
+    allowed = std::find(key.choices.begin(), key.choices.end(), text) != key.choices.end();
+  } else if (!rules.pattern.empty()) {
+    allowed = std::regex_match(text, std::regex(rules.pattern.begin(), rules.pattern.end()));
+  } else if (!rules.words.empty()) {
+    allowed = !text.empty();
+  }
+  return allowed ? "" : shown(text) + " is not allowed; must be " + allowed_values(key);
+}
+
+std::string list_problem(const ConfigKey& key, const std::vector<std::string>& list) {
+  for (const std::string& entry : list) {
+    if (entry.empty()) return "holds an empty string; must be " + allowed_values(key);
+    const std::string problem = text_problem(key, entry);
+    if (!problem.empty()) return problem;
+  }
+  return "";
+}
+
+// A word with a dot is the ending of a path, any other the whole of it.
+bool is_unsupported(const KeyRules& rules, const std::string& text) {
+  return std::any_of(rules.unsupported.begin(), rules.unsupported.end(), [&](auto word) {
+    return word.starts_with('.') ? text.ends_with(word) : text == word;
+  });
+}
+
+std::string unsupported_text(const std::string& value, std::string_view instead) {
+  return value + " is not supported by this version; use " + std::string(instead);
+}
+
+std::string words_text(std::span<const std::string_view> words) {
+  std::string text;
+  for (const std::string_view word : words) {
+    text += (text.empty() ? "" : ", ") + shown(std::string(word));
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string allowed_values(const ConfigKey& key) {
+  const KeyRules& rules = key.rules;
+  if (rules.only_default) return shown(default_value(key)) + " in this version";
+  const std::string range = range_text(rules);
+  const std::string in_range = range.empty() ? "" : (rules.or_value ? ", " : " ") + range;
+  switch (key.kind) {
+    case KeyKind::kBool:
+      return "true or false";
+    case KeyKind::kInteger:
+      return "an integer" + in_range;
+    case KeyKind::kNumber:
+      return "a number" + in_range;
+    case KeyKind::kChoice:
+      return "one of " + words_text(key.choices);
+    case KeyKind::kString:
+      return rules.pattern.empty() ? "a string" : std::string(rules.pattern_text);
+    case KeyKind::kPath:
+      return rules.words.empty() ? "a path" : words_text(rules.words) + " or a path";
+    case KeyKind::kStringList:
+      return "a string or a list of non-empty strings";
+    case KeyKind::kPathList:
+      return "a path or a list of paths";
+  }
+  return "";
+}
+
+std::string value_problem(const ConfigKey& key, const ConfigValue& value) {
+  switch (key.kind) {
+    case KeyKind::kBool:
+      return "";
+    case KeyKind::kInteger:
+      return number_problem(key.rules, static_cast<double>(std::get<int64_t>(value)), shown(value));
+    case KeyKind::kNumber:
+      return number_problem(key.rules, std::get<double>(value), shown(value));
+    case KeyKind::kChoice:
+    case KeyKind::kString:
+    case KeyKind::kPath:
+      return text_problem(key, std::get<std::string>(value));
+    case KeyKind::kStringList:
+    case KeyKind::kPathList:
+      return list_problem(key, std::get<std::vector<std::string>>(value));
+  }
+  return "";
+}
+
+std::string support_problem(const ConfigKey& key, const ConfigValue& value) {
+  if (key.rules.only_default && value != default_value(key)) {
+    return unsupported_text(shown(value), shown(default_value(key)));
+  }
+  if (key.kind == KeyKind::kPath && is_unsupported(key.rules, std::get<std::string>(value))) {
+    return unsupported_text(shown(value), key.rules.instead);
+  }
+  if (key.kind == KeyKind::kPathList) {
+    for (const std::string& entry : std::get<std::vector<std::string>>(value)) {
+      if (is_unsupported(key.rules, entry)) {
+        return unsupported_text(shown(entry), key.rules.instead);
+      }
+    }
+  }
+  return "";
+}
+
+}  // namespace pdl

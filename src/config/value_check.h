@@ -1,0 +1,25 @@
+// Checks of one key's value and the words for what is allowed. Private to the module.
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+#include "pdl/config/config_table.h"
+
+namespace pdl {
+
+// The longest string, path or list entry: PATH_MAX of Linux.
+inline constexpr size_t kMaxStringBytes = 4096;
+// The longest regular expression: std::regex recurses once a character.
+inline constexpr size_t kMaxRegexBytes = 1000;
+
+// What the value of the key must be, e.g. "an integer >= 1" or "one of "warn", "skip"".
+std::string allowed_values(const ConfigKey& key);
+
+// What is wrong with `value`, which holds the alternative of key.kind; "" if nothing is.
+std::string value_problem(const ConfigKey& key, const ConfigValue& value);
+
+// "" unless the value belongs to the contract but not to what this version can do.
+std::string support_problem(const ConfigKey& key, const ConfigValue& value);
+
+}  // namespace pdl

@@ -1,0 +1,34 @@
+#include "pdl/data/batch.h"
+
+#include <ATen/ops/full.h>
+
+#include <algorithm>
+
+namespace pdl {
+
+Batch make_batch(const Rows& rows, const std::vector<int64_t>& rows_of_batch, int32_t pad_id,
+                 at::Device device) {
+  int64_t length = 0;
+  for (const int64_t row : rows_of_batch) {
+    length = std::max(length, static_cast<int64_t>(rows.tokens(row).size()));
+  }
+  const auto batch_size = static_cast<int64_t>(rows_of_batch.size());
+  Batch batch;
+  batch.input_ids = at::full({batch_size, length}, pad_id, at::kLong);
+  batch.targets = at::full({batch_size, length}, kIgnoreTarget, at::kLong);
+  auto* ids = batch.input_ids.mutable_data_ptr<int64_t>();
+  auto* targets = batch.targets.mutable_data_ptr<int64_t>();
+  for (const int64_t row : rows_of_batch) {
+    const auto tokens = rows.tokens(row);
+    std::copy(tokens.begin(), tokens.end(), ids);
+    std::copy(tokens.begin() + 1, tokens.end(), targets);
+    ids += length;
+    targets += length;
+    batch.num_tokens += static_cast<int64_t>(tokens.size()) - 1;
+  }
+  batch.input_ids = batch.input_ids.to(device);
+  batch.targets = batch.targets.to(device);
+  return batch;
+}
+
+}  // namespace pdl

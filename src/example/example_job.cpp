@@ -1,0 +1,161 @@
+#include "pdl/example/example_job.h"
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <vector>
+
+#include "pdl/base/error.h"
+#include "pdl/base/file.h"
+#include "pdl/example/example_model.h"
+#include "pdl/example/grammar_corpus.h"
+#include "pdl/text/sentencepiece_trainer.h"
+
+namespace pdl {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Preset {
+  LexiconSizes lexicon;
+  int64_t train_bytes;
+  int64_t eval_bytes;
+  ExampleModelSizes model;
+  std::string_view settings;  // the part of run.json that sizes decide
+};
+
+const Preset& preset_values(ExamplePreset preset) {
+  static const Preset tiny = {
+      .lexicon =
+          {.nouns = 120, .verbs = 60, .adjectives = 50, .adverbs = 20, .names = 20, .topics = 8},
+      .train_bytes = 80'000,
+      .eval_bytes = 8'000,
+      .model = {.vocab_size = 384, .width = 32, .layers = 2, .heads = 2},
+      .settings = R"(  "max_length": 32,
+  "per_device_train_batch_size": 8,
+  "per_device_eval_batch_size": 32,
+  "max_steps": 60,
+  "learning_rate": 0.01,
+  "logging_steps": 10,
+  "eval_steps": 30,
+  "save_steps": 30,
+)"};
+  static const Preset small = {.lexicon = {},
+                               .train_bytes = 1'200'000,
+                               .eval_bytes = 60'000,
+                               .model = {.vocab_size = 1024, .width = 64, .layers = 3, .heads = 4},
+                               .settings = R"(  "max_length": 64,
+  "per_device_train_batch_size": 16,
+  "per_device_eval_batch_size": 32,
+  "max_steps": 400,
+  "learning_rate": 0.005,
+  "logging_steps": 20,
+  "eval_steps": 100,
+  "save_steps": 100,
+)"};
+  return preset == ExamplePreset::kTiny ? tiny : small;
+}
+
+// One sentence of the tokenizer's training is one paragraph.
+std::vector<std::string> paragraphs_of(std::string_view text) {
+  std::vector<std::string> paragraphs;
+  while (!text.empty()) {
+    const size_t end = std::min(text.find('\n'), text.size());
+    if (end > 0) {
+      paragraphs.emplace_back(text.substr(0, end));
+    }
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return paragraphs;
+}
+
+// The path in the first line, which is a comment and must stay one line of text.
+std::string path_for_comment(const fs::path& path) {
+  const std::string text = path.string();
+  const bool has_control = std::any_of(text.begin(), text.end(), [](char c) {
+    return static_cast<unsigned char>(c) < 0x20 || c == 0x7F;
+  });
+  return has_control ? path.filename().string() : shell_word(text);
+}
+
+std::string run_json(const fs::path& path, const Preset& preset, int64_t seed) {
+  return "// pdl-train --config " + path_for_comment(path) + R"(
+{
+  "model_path": "model.pt",
+  "tokenizer_path": "tokenizer.model",
+  "train_files": "train.txt",
+  "eval_files": "eval.txt",
+  "text_document": "paragraph",
+  "output_dir": "run",
+
+  // The loss weight of a token is 1 / (count + pdl_epsilon)^pdl_alpha; 0 is plain cross-entropy.
+  "pdl_alpha": 0.25,
+  "pdl_epsilon": 1.0,
+
+)" + std::string(preset.settings) +
+         R"(  "lr_scheduler_type": "cosine",
+  "warmup_steps": 0.1,
+
+  // A model this small gains little from more threads.
+  "num_threads": 1,
+  "seed": )" +
+         std::to_string(seed) + "\n}\n";
+}
+
+void check_folder(const fs::path& folder) {
+  std::error_code error;
+  const fs::file_status status = fs::status(folder, error);
+  if (!fs::exists(status)) {
+    return;
+  }
+  if (!fs::is_directory(status)) {
+    throw ConfigError("'" + folder.string() + "' is no folder; name a new one");
+  }
+  const bool is_empty = fs::is_empty(folder, error);
+  if (error) {
+    throw ConfigError("folder '" + folder.string() + "' cannot be read: " + error.message());
+  }
+  if (!is_empty) {
+    throw ConfigError("folder '" + folder.string() + "' is not empty; name a new one");
+  }
+}
+
+}  // namespace
+
+std::string shell_word(const std::string& text) {
+  constexpr std::string_view kPlain =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./-+,:@%=";
+  if (!text.empty() && text.find_first_not_of(kPlain) == std::string::npos) {
+    return text;
+  }
+  std::string word = "'";
+  for (const char c : text) {
+    word += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  }
+  return word + "'";
+}
+
+fs::path write_example_job(const ExampleJobOptions& options) {
+  check_folder(options.folder);
+  const Preset& preset = preset_values(options.preset);
+  const auto seed = static_cast<uint64_t>(options.seed);
+
+  const GrammarCorpus language(seed, preset.lexicon);
+  const std::string train_text = language.text(preset.train_bytes, 0);
+  const std::string eval_text = language.text(preset.eval_bytes, 1);
+  const std::string tokenizer =
+      train_sentencepiece_bpe(paragraphs_of(train_text), preset.model.vocab_size);
+  const std::string model = make_example_model(preset.model, seed);
+
+  make_folder(options.folder);
+  write_file_durably(options.folder / "train.txt", train_text);
+  write_file_durably(options.folder / "eval.txt", eval_text);
+  write_file_durably(options.folder / "tokenizer.model", tokenizer);
+  write_file_durably(options.folder / "model.pt", model);
+  fs::path config = options.folder / "run.json";
+  write_file_durably(config, run_json(config, preset, options.seed));
+  return config;
+}
+
+}  // namespace pdl

@@ -1,0 +1,155 @@
+#include "pdl/frequency/token_counts.h"
+
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "pdl/base/error.h"
+#include "pdl/base/file.h"
+
+namespace pdl {
+namespace {
+
+using nlohmann::json;
+
+constexpr const char* kFormat = "pdl-frequency";
+constexpr int kVersion = 1;
+// A table of a million tokens takes some 10 MB.
+constexpr int64_t kMaxTableBytes = int64_t{1} << 30;
+// Sums of counts must stay exact in float64, in which the weights are computed.
+constexpr int64_t kMaxTotal = int64_t{1} << 53;
+
+[[noreturn]] void refuse(const std::filesystem::path& path, const std::string& why) {
+  throw DataError("frequency table '" + path.string() + "' " + why);
+}
+
+// An object with exactly the known fields; nesting is limited before the parser recurses.
+json parse_table(const std::string& text, const std::filesystem::path& path) {
+  const json::parser_callback_t limit_depth = [](int depth, json::parse_event_t, json&) {
+    if (depth > 2) throw std::length_error("it is nested too deeply");
+    return true;
+  };
+  try {
+    return json::parse(text, limit_depth);
+  } catch (const json::parse_error& problem) {
+    refuse(path, "is not JSON (byte " + std::to_string(problem.byte) + ")");
+  } catch (const std::exception& problem) {
+    refuse(path, std::string("cannot be read: ") + problem.what());
+  }
+}
+
+std::vector<int64_t> parse_counts(const json& table, const std::filesystem::path& path) {
+  const json& list = table.at("counts");
+  std::vector<int64_t> counts;
+  counts.reserve(list.size());
+  int64_t total = 0;
+  for (const json& value : list) {
+    const std::string where = "counts[" + std::to_string(counts.size()) + "]";
+    if (!value.is_number_integer()) refuse(path, "has a " + where + " that is no integer");
+    const auto count = value.get<int64_t>();
+    if (count < 0 || (value.is_number_unsigned() && value.get<uint64_t>() > uint64_t{kMaxTotal})) {
+      refuse(path, "has a " + where + " out of range");
+    }
+    total += count;
+    if (total > kMaxTotal) refuse(path, "counts more than 2^53 tokens");
+    counts.push_back(count);
+  }
+  const bool consistent = table.at("vocab_size").is_number_integer() &&
+                          table.at("total").is_number_integer() &&
+                          table.at("vocab_size") == counts.size() && table.at("total") == total;
+  if (!consistent || counts.empty()) {
+    refuse(path, "has a vocab_size or total that does not agree with its counts");
+  }
+  return counts;
+}
+
+}  // namespace
+
+int64_t TokenCounts::total() const {
+  int64_t sum = 0;
+  for (const int64_t count : counts) sum += count;
+  return sum;
+}
+
+void add_counts(std::span<const int32_t> ids, std::vector<int64_t>& counts) {
+  for (const int32_t id : ids) {
+    if (id < 0 || static_cast<size_t>(id) >= counts.size()) {
+      throw DataError("token id " + std::to_string(id) + " is outside the vocabulary of " +
+                      std::to_string(counts.size()) + " tokens");
+    }
+    ++counts[static_cast<size_t>(id)];
+  }
+}
+
+TokenCounts count_corpus(const TokenizedCorpus& corpus, const Tokenizer& tokenizer,
+                         int64_t vocab_size) {
+  TokenCounts table;
+  table.counts.resize(static_cast<size_t>(vocab_size));
+  table.counted = Counted::kReference;
+  table.tokenizer_sha256 = tokenizer.sha256();
+  table.corpus_sha256 = corpus.sha256;
+  add_counts(corpus.ids, table.counts);
+  return table;
+}
+
+std::string to_json(const TokenCounts& table) {
+  nlohmann::ordered_json object;
+  object["format"] = kFormat;
+  object["version"] = kVersion;
+  object["vocab_size"] = table.vocab_size();
+  object["total"] = table.total();
+  object["counted"] = table.counted == Counted::kTargets ? "targets" : "reference";
+  object["tokenizer_sha256"] = table.tokenizer_sha256;
+  object["corpus_sha256"] = table.corpus_sha256;
+  object["counts"] = table.counts;
+  return object.dump() + "\n";
+}
+
+TokenCounts load_token_counts(const std::filesystem::path& path) {
+  const std::string text = read_file<DataError>("frequency table", path, kMaxTableBytes);
+  const json object = parse_table(text, path);
+  if (!object.is_object() || object.value("format", json()) != kFormat) {
+    refuse(path, "is not one: \"format\" must be \"" + std::string(kFormat) + "\"");
+  }
+  if (object.value("version", json()) != kVersion) {
+    refuse(path, "has another version than " + std::to_string(kVersion));
+  }
+  for (const char* key :
+       {"vocab_size", "total", "counted", "tokenizer_sha256", "corpus_sha256", "counts"}) {
+    if (!object.contains(key)) refuse(path, "lacks \"" + std::string(key) + "\"");
+  }
+  for (const char* key : {"counted", "tokenizer_sha256", "corpus_sha256"}) {
+    if (!object[key].is_string())
+      refuse(path, "has a \"" + std::string(key) + "\" that is no string");
+  }
+  if (!object["counts"].is_array()) refuse(path, "has \"counts\" that are no array");
+  const std::string counted = object["counted"];
+  if (counted != "targets" && counted != "reference") {
+    refuse(path, "has a \"counted\" that is neither \"targets\" nor \"reference\"");
+  }
+  TokenCounts table;
+  table.counts = parse_counts(object, path);
+  table.counted = counted == "targets" ? Counted::kTargets : Counted::kReference;
+  table.tokenizer_sha256 = object["tokenizer_sha256"];
+  table.corpus_sha256 = object["corpus_sha256"];
+  return table;
+}
+
+TokenCounts fit_to_model(TokenCounts table, const Tokenizer& tokenizer, int64_t vocab_size,
+                         const std::string& name) {
+  if (table.tokenizer_sha256 != tokenizer.sha256()) {
+    throw DataError("frequency table '" + name +
+                    "' was counted with another tokenizer; count again with this one");
+  }
+  if (table.vocab_size() == tokenizer.size() && vocab_size > tokenizer.size()) {
+    table.counts.resize(static_cast<size_t>(vocab_size));
+  }
+  if (table.vocab_size() != vocab_size) {
+    throw DataError("frequency table '" + name + "' has " + std::to_string(table.vocab_size()) +
+                    " tokens, but the model's logits have " + std::to_string(vocab_size) +
+                    "; count again with this model");
+  }
+  return table;
+}
+
+}  // namespace pdl

@@ -1,0 +1,221 @@
+#include "pdl/metrics/jsonl_sink.h"
+
+#include <nlohmann/json.hpp>
+#include <string_view>
+
+#include "fields.h"
+#include "pdl/base/error.h"
+#include "pdl/base/log.h"
+
+namespace pdl {
+namespace {
+
+// Keeps the order in which fields are set: the lines are read by people too.
+using Json = nlohmann::ordered_json;
+
+// A piece of a tokenizer need not be UTF-8; JSON text must be.
+std::string to_text(const Json& object, int indent = -1) {
+  return object.dump(indent, ' ', false, Json::error_handler_t::replace);
+}
+
+// Sets fields of `object`; nlohmann writes a non-finite number as null.
+struct FieldSetter {
+  Json& object;
+  std::string prefix;
+
+  template <class Number>
+  void operator()(const char* name, Number value) const {
+    object[prefix + name] = value;
+  }
+  void operator()(const char* name, const std::optional<double>& value) const {
+    object[prefix + name] = value.has_value() ? Json(*value) : Json(nullptr);
+  }
+};
+
+template <class Metrics>
+void add_fields(Json& object, const Metrics& metrics) {
+  for_each_field(metrics, FieldSetter{object, ""});
+}
+
+void add_fields(Json& object, const EvalMetrics& eval) {
+  for_each_field(eval, FieldSetter{object, "eval_"});
+  Json bands = Json::object();
+  for (size_t i = 0; i < kFrequencyBands.size(); ++i) {
+    Json& band = bands[std::string(kFrequencyBands[i].name)];
+    add_fields(band, eval.eval_bands[i]);
+  }
+  object["eval_bands"] = std::move(bands);
+}
+
+Json new_event(const char* event) {
+  Json line;
+  line["event"] = event;
+  return line;
+}
+
+Json new_event(const char* event, int64_t step) {
+  Json line = new_event(event);
+  line["step"] = step;
+  return line;
+}
+
+void add_summary(Json& object, const RunSummary& summary) {
+  object["status"] = summary.status;
+  object["exit_code"] = summary.exit_code;
+  object["steps"] = summary.steps;
+  object["num_tokens"] = summary.num_tokens;
+  object["wall_seconds"] = summary.wall_seconds;
+  Json last = Json::object();
+  if (summary.final_eval.has_value()) {
+    last["step"] = summary.final_eval->step;
+  }
+  if (summary.final_train.has_value()) {
+    last["step"] = summary.final_train->step;
+    add_fields(last, *summary.final_train);
+  }
+  if (summary.final_eval.has_value()) {
+    add_fields(last, *summary.final_eval);
+  }
+  object["final"] = std::move(last);
+  Json best(nullptr);
+  if (summary.best_eval.has_value()) {
+    best["step"] = summary.best_eval->step;
+    add_fields(best, *summary.best_eval);
+  }
+  object["best"] = std::move(best);
+  Json versions = Json::object();
+  for (const auto& [component, version] : summary.versions) {
+    versions[component] = version;
+  }
+  object["versions"] = std::move(versions);
+  object["git_hash"] = summary.git_hash;
+}
+
+void append_line(AppendFile& file, const Json& line) { file.append(to_text(line) + '\n'); }
+
+struct KeptLines {
+  std::string text;
+  bool has_start_line = false;
+};
+
+// Drops an incomplete last line, too.
+KeptLines lines_known_at(std::string_view content, int64_t step) {
+  KeptLines kept;
+  std::string without_step;  // kept only if a line of a step <= `step` follows
+  int64_t line_number = 0;
+  for (size_t end = content.find('\n'); end != std::string_view::npos; end = content.find('\n')) {
+    const std::string_view line = content.substr(0, end + 1);
+    content.remove_prefix(end + 1);
+    ++line_number;
+    const Json object = Json::parse(line, nullptr, /*allow_exceptions=*/false);
+    if (!object.is_object()) {
+      log_warning("metrics.jsonl: line " + std::to_string(line_number) +
+                  " is no JSON object; it is dropped");
+      continue;
+    }
+    const auto event = object.find("event");
+    const auto line_step = object.find("step");
+    if (event != object.end() && *event == "start") {
+      kept.text += line;
+      kept.has_start_line = true;
+    } else if (line_step != object.end() && line_step->is_number_integer()) {
+      if (line_step->get<int64_t>() <= step) {
+        kept.text += without_step;
+        kept.text += line;
+        without_step.clear();
+      }
+    } else if (event != object.end() && *event != "end") {
+      without_step += line;
+    }
+  }
+  return kept;
+}
+
+// Leaves the file as the run will append to it; true if it holds a start line.
+bool prepare_file(const std::filesystem::path& path, std::optional<int64_t> resumed_step) {
+  std::error_code ignored;
+  if (!resumed_step.has_value() || !std::filesystem::exists(path, ignored)) {
+    write_file_durably(path, "");
+    return false;
+  }
+  const std::string content = read_file<StorageError>("metrics file", path);
+  const KeptLines kept = lines_known_at(content, *resumed_step);
+  if (kept.text != content) {
+    write_file_durably(path, kept.text);
+  }
+  return kept.has_start_line;
+}
+
+}  // namespace
+
+JsonlSink::JsonlSink(const std::filesystem::path& path, std::optional<int64_t> resumed_step)
+    : has_start_line_(prepare_file(path, resumed_step)), file_(path) {}
+
+void JsonlSink::on_start(const StartMetrics& start) {
+  if (has_start_line_) {
+    return;
+  }
+  Json line = new_event("start");
+  line["parameters"] = start.parameters;
+  line["trainable_parameters"] = start.trainable_parameters;
+  line["num_tokens"] = start.num_tokens;
+  line["steps"] = start.steps;
+  line["rows"] = start.rows;
+  line["documents"] = start.documents;
+  line["empty_documents"] = start.empty_documents;
+  add_fields(line, start.weights);
+  Json tokens = Json::array();
+  for (const TokenShare& token : start.weights.top_tokens) {
+    Json item;
+    item["id"] = token.id;
+    item["piece"] = token.piece;
+    item["count"] = token.count;
+    item["weight"] = token.weight;
+    item["weight_share"] = token.weight_share;
+    tokens.push_back(std::move(item));
+  }
+  line["top_tokens"] = std::move(tokens);
+  append_line(file_, line);
+  has_start_line_ = true;
+}
+
+void JsonlSink::on_resume(int64_t step) { append_line(file_, new_event("resume", step)); }
+
+void JsonlSink::on_step(const StepMetrics& step) {
+  Json line = new_event("train", step.step);
+  add_fields(line, step);
+  append_line(file_, line);
+}
+
+void JsonlSink::on_skip(const SkipMetrics& skip) {
+  Json line = new_event("skip", skip.step);
+  line["rows"] = skip.rows;
+  line["reason"] = skip.reason;
+  append_line(file_, line);
+}
+
+void JsonlSink::on_eval(const EvalMetrics& eval) {
+  Json line = new_event("eval", eval.step);
+  add_fields(line, eval);
+  append_line(file_, line);
+}
+
+void JsonlSink::on_end(const RunSummary& summary) {
+  Json line = new_event("end");
+  add_summary(line, summary);
+  append_line(file_, line);
+}
+
+std::string eval_metrics_json(const EvalMetrics& eval) {
+  Json object;
+  add_fields(object, eval);
+  return to_text(object);
+}
+
+std::string run_summary_json(const RunSummary& summary) {
+  Json object;
+  add_summary(object, summary);
+  return to_text(object, 2) + '\n';
+}
+
+}  // namespace pdl

@@ -1,0 +1,22 @@
+#include "pdl/model/torch_error.h"
+
+#include <c10/util/Exception.h>
+
+#include <string_view>
+
+#include "pdl/base/unicode.h"
+
+namespace pdl {
+
+std::string torch_message(const std::exception& problem) {
+  const auto* torch_problem = dynamic_cast<const c10::Error*>(&problem);
+  const std::string text =
+      torch_problem != nullptr ? torch_problem->what_without_backtrace() : problem.what();
+  constexpr std::string_view kScriptError = "Error: ";
+  const size_t script_error = text.rfind(kScriptError);
+  const size_t begin = script_error == std::string::npos ? 0 : script_error + kScriptError.size();
+  constexpr size_t kMaxBytes = 160;
+  return printable(std::string_view(text).substr(begin, text.find('\n', begin) - begin), kMaxBytes);
+}
+
+}  // namespace pdl

@@ -1,0 +1,120 @@
+#include "pdl/trainer/evaluator.h"
+
+#include <ATen/core/Reduction.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/cross_entropy_loss.h>
+#include <ATen/ops/ones_like.h>
+#include <ATen/ops/softmax.h>
+#include <ATen/ops/zeros.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "pdl/data/batch.h"
+
+namespace pdl {
+namespace {
+
+// Sums over the evaluated targets by token id: [V] float64 on the model's device.
+struct TokenSums {
+  at::Tensor targets;  // how often the token was the target
+  at::Tensor ce;       // Σ ce of those, nats
+  at::Tensor hits;     // how often it was then the most probable one
+  at::Tensor mass;     // Σ over all positions of the probability given to the token
+};
+
+TokenSums zero_sums(const LanguageModel& model) {
+  const auto zeros = [&] {
+    return at::zeros({model.vocab_size()}, at::dtype(at::kDouble).device(model.device()));
+  };
+  return {zeros(), zeros(), zeros(), zeros()};
+}
+
+void add_batch(LanguageModel& model, const Batch& batch, TokenSums& sums) {
+  const at::Tensor targets = batch.targets.reshape(-1);
+  const at::Tensor positions = targets.ne(kIgnoreTarget).nonzero().squeeze(1);
+  const at::Tensor y = targets.index_select(0, positions);
+  const at::Tensor logits = model.forward(batch.input_ids)
+                                .reshape({-1, model.vocab_size()})
+                                .index_select(0, positions)
+                                .to(at::kFloat);
+  const at::Tensor ce =
+      at::cross_entropy_loss(logits, y, /*weight=*/{}, at::Reduction::None).to(at::kDouble);
+  sums.targets.index_add_(0, y, at::ones_like(ce));
+  sums.ce.index_add_(0, y, ce);
+  sums.hits.index_add_(0, y, logits.argmax(-1).eq(y).to(at::kDouble));
+  sums.mass.add_(at::softmax(logits, -1).sum(at::IntArrayRef{0}, /*keepdim=*/false, at::kDouble));
+}
+
+std::vector<double> to_vector(const at::Tensor& tensor) {
+  const at::Tensor host = tensor.cpu();
+  const auto* begin = host.const_data_ptr<double>();
+  return {begin, begin + host.numel()};
+}
+
+EvalMetrics summarise(const TokenSums& sums, const std::vector<double>& weights,
+                      const std::vector<int64_t>& counts) {
+  const std::vector<double> targets = to_vector(sums.targets);
+  const std::vector<double> ce = to_vector(sums.ce);
+  const std::vector<double> hits = to_vector(sums.hits);
+  const std::vector<double> mass = to_vector(sums.mass);
+  double num_tokens = 0;
+  double ce_sum = 0;
+  double hit_sum = 0;
+  double weight_sum = 0;
+  double weighted_sum = 0;
+  std::array<double, kFrequencyBands.size()> band_targets{};
+  std::array<double, kFrequencyBands.size()> band_ce{};
+  std::array<double, kFrequencyBands.size()> band_hits{};
+  std::array<double, kFrequencyBands.size()> band_mass{};
+  for (size_t token = 0; token < targets.size(); ++token) {
+    const auto band = static_cast<size_t>(band_of_count(counts[token]));
+    // The loss uses the weights in float32; so does its evaluation.
+    const auto weight = static_cast<double>(static_cast<float>(weights[token]));
+    num_tokens += targets[token];
+    ce_sum += ce[token];
+    hit_sum += hits[token];
+    weight_sum += weight * targets[token];
+    weighted_sum += weight * ce[token];
+    band_targets[band] += targets[token];
+    band_ce[band] += ce[token];
+    band_hits[band] += hits[token];
+    band_mass[band] += mass[token];
+  }
+  EvalMetrics metrics;
+  metrics.eval_loss = weighted_sum / weight_sum;
+  metrics.eval_ce = ce_sum / num_tokens;
+  metrics.eval_ppl = std::exp(metrics.eval_ce);
+  metrics.eval_tokens = static_cast<int64_t>(num_tokens);
+  metrics.eval_accuracy = hit_sum / num_tokens;
+  for (size_t band = 0; band < kFrequencyBands.size(); ++band) {
+    BandMetrics& result = metrics.eval_bands[band];
+    result.tokens = static_cast<int64_t>(band_targets[band]);
+    result.predicted_mass = band_mass[band] / num_tokens;
+    if (result.tokens == 0) continue;
+    result.ce = band_ce[band] / band_targets[band];
+    result.accuracy = band_hits[band] / band_targets[band];
+  }
+  return metrics;
+}
+
+}  // namespace
+
+EvalMetrics evaluate(LanguageModel& model, const Rows& rows, const std::vector<double>& weights,
+                     const std::vector<int64_t>& counts, const EvaluatorOptions& options) {
+  const at::NoGradGuard no_grad;
+  model.set_training(false);
+  TokenSums sums = zero_sums(model);
+  int64_t batches = 0;
+  for (int64_t begin = 0; begin < rows.size(); begin += options.batch_size) {
+    if (options.max_batches > 0 && batches == options.max_batches) break;
+    std::vector<int64_t> batch;
+    for (int64_t row = begin; row < std::min(begin + options.batch_size, rows.size()); ++row)
+      batch.push_back(row);
+    add_batch(model, make_batch(rows, batch, options.pad_id, model.device()), sums);
+    ++batches;
+  }
+  return summarise(sums, weights, counts);
+}
+
+}  // namespace pdl
