@@ -30,7 +30,7 @@ int run_command_line(int argc, char** argv) {
                        "Print the versions of the program and its libraries");
   app.require_subcommand(0, 1);
   add_train_command(app);
-
+  add_init_command(app);
   add_check_command(app);
   add_count_command(app);
   add_weights_command(app);

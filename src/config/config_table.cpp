@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <stdexcept>
 #include <type_traits>
+#include <utility>
 
 #include "pdl/base/unicode.h"
 

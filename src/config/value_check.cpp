@@ -70,7 +70,7 @@ std::string text_problem(const ConfigKey& key, const std::string& text) {
 std::string list_problem(const ConfigKey& key, const std::vector<std::string>& list) {
   for (const std::string& entry : list) {
     if (entry.empty()) return "holds an empty string; must be " + allowed_values(key);
-    const std::string problem = text_problem(key, entry);
+    std::string problem = text_problem(key, entry);
     if (!problem.empty()) return problem;
   }
   return "";

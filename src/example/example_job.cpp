@@ -8,6 +8,7 @@
 
 #include "pdl/base/error.h"
 #include "pdl/base/file.h"
+#include "pdl/base/unicode.h"
 #include "pdl/example/example_model.h"
 #include "pdl/example/grammar_corpus.h"
 #include "pdl/text/sentencepiece_trainer.h"
@@ -76,7 +77,8 @@ std::string path_for_comment(const fs::path& path) {
   const bool has_control = std::any_of(text.begin(), text.end(), [](char c) {
     return static_cast<unsigned char>(c) < 0x20 || c == 0x7F;
   });
-  return has_control ? path.filename().string() : shell_word(text);
+  const bool is_text = !has_control && find_invalid_utf8(text) == std::string_view::npos;
+  return is_text ? shell_word(text) : path.filename().string();
 }
 
 std::string run_json(const fs::path& path, const Preset& preset, int64_t seed) {
@@ -104,6 +106,9 @@ std::string run_json(const fs::path& path, const Preset& preset, int64_t seed) {
 }
 
 void check_folder(const fs::path& folder) {
+  if (folder.empty()) {
+    throw ConfigError("the folder of the example has no name");
+  }
   std::error_code error;
   const fs::file_status status = fs::status(folder, error);
   if (!fs::exists(status)) {

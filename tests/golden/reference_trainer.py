@@ -4,8 +4,7 @@
     python tests/golden/reference_trainer.py run.json > curve.json
 
 Written from the specification alone and sharing no code with the trainer. It covers `.txt` files,
-SentencePiece and float32 on the CPU, does not shuffle, and refuses what it does not cover; keys
-that change no number (logging, saving) are accepted and have no effect.
+SentencePiece and float32 on the CPU, does not shuffle, and refuses what it does not cover.
 
 The result is one JSON object:
 
@@ -93,6 +92,16 @@ COVERED = {
     "optim": ("adamw", "sgd"),
 }
 
+# Keys without an influence on the numbers of a job that pdl-train accepts and finishes.
+NO_EFFECT = frozenset(
+    "output_dir completion_only_loss text_field prompt_field completion_field messages_field "
+    "chat_template pdl_max_unseen_share logits_chunk_rows num_threads eval_steps "
+    "metric_for_best_model save_steps save_total_limit resume_from_checkpoint logging_steps "
+    "tensorboard max_bad_steps spike_threshold".split()
+)
+
+REQUIRED = frozenset(("model_path", "tokenizer_path", "train_files"))
+
 PATH_KEYS = ("model_path", "tokenizer_path", "pdl_frequency_table")
 PATH_LIST_KEYS = ("train_files", "eval_files", "pdl_reference_files")
 
@@ -107,7 +116,13 @@ class ConfigError(Exception):
 def load_config(path):
     """Reads run.json; relative paths become relative to its folder."""
     with open(path, encoding="utf-8") as file:
-        config = {**DEFAULTS, **json.load(file)}
+        given = json.load(file)
+    if not REQUIRED <= given.keys():
+        raise ConfigError(f"needs {sorted(REQUIRED)}")
+    unknown = given.keys() - DEFAULTS.keys() - NO_EFFECT - REQUIRED
+    if unknown:
+        raise ConfigError(f"keys not known here: {sorted(unknown)}")
+    config = {**DEFAULTS, **given}
     folder = os.path.dirname(os.path.abspath(path))
     for key in PATH_KEYS:
         if config.get(key):
@@ -323,13 +338,14 @@ def learning_rate(config, step, num_steps):
 
 def make_optimizer(config, model):
     """The optimiser of all parameters that are not frozen, each tensor once."""
-    decayed, plain, seen = [], [], set()
-    for name, parameter in model.named_parameters():
+    decayed, plain = [], []
+    for name, parameter in model.named_parameters():  # A tied tensor comes once.
         if any(re.search(pattern, name) for pattern in config["freeze"]):
             parameter.requires_grad_(False)
-        elif parameter.data_ptr() not in seen:
-            seen.add(parameter.data_ptr())
-            (decayed if parameter.dim() >= 2 else plain).append(parameter)
+        elif parameter.dim() >= 2:
+            decayed.append(parameter)
+        else:
+            plain.append(parameter)
     groups = [
         {"params": decayed, "weight_decay": config["weight_decay"]},
         {"params": plain, "weight_decay": 0.0},
@@ -475,7 +491,7 @@ def main():
         config = load_config(sys.argv[1])
         torch.set_num_threads(config.get("num_threads") or torch.get_num_threads())
         result = train(config)
-    except (ConfigError, OSError, json.JSONDecodeError) as error:
+    except (ConfigError, OSError, ValueError) as error:
         sys.exit(f"error: {error}")
     json.dump(result, sys.stdout, indent=1)
 

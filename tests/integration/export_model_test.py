@@ -1,0 +1,578 @@
+"""Tests of scripts/export_model.py, and of training what it exports.
+
+    python tests/integration/export_model_test.py [--binary build/release/pdl-train]
+
+All models are small, random, and made here. The tests that train with pdl-train take the program
+from --binary or from the environment variable PDL_TRAIN_BINARY, and are skipped without either.
+"""
+
+import argparse
+import contextlib
+import io
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import unittest
+from unittest import mock
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path[:0] = [os.path.join(ROOT, "scripts"), os.path.join(ROOT, "tests", "golden")]
+
+import export_model
+import reference_trainer
+import sentencepiece
+import torch
+from torch import nn
+from torch.nn import functional as F
+import transformers
+
+transformers.logging.set_verbosity_error()
+transformers.logging.disable_progress_bar()
+
+BINARY_VARIABLE = "PDL_TRAIN_BINARY"
+VOCAB_SIZE = 512
+MAX_POSITIONS = 128
+
+LLAMA_LIKE = {
+    "vocab_size": VOCAB_SIZE,
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": MAX_POSITIONS,
+}
+GPT2_LIKE = {
+    "vocab_size": VOCAB_SIZE,
+    "n_embd": 32,
+    "n_layer": 2,
+    "n_head": 4,
+    "n_positions": MAX_POSITIONS,
+}
+OPT_LIKE = {
+    "vocab_size": VOCAB_SIZE,
+    "hidden_size": 32,
+    "word_embed_proj_dim": 32,
+    "ffn_dim": 48,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "max_position_embeddings": MAX_POSITIONS,
+}
+FALCON_LIKE = {
+    "vocab_size": VOCAB_SIZE,
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+}
+
+# Arguments of AutoConfig.for_model.
+GPT2 = {"model_type": "gpt2", **GPT2_LIKE}  # Dropout 0.1 and a tied head by default.
+LLAMA = {"model_type": "llama", "tie_word_embeddings": True, "attention_dropout": 0.1, **LLAMA_LIKE}
+MISTRAL = {"model_type": "mistral", "sliding_window": 16, **LLAMA_LIKE}
+MODELS = {
+    "gpt2": GPT2,
+    "llama": LLAMA,
+    "llama3_rope": {
+        "model_type": "llama",
+        "rope_parameters": {
+            "rope_type": "llama3",
+            "rope_theta": 5e5,
+            "factor": 8.0,
+            "low_freq_factor": 1.0,
+            "high_freq_factor": 4.0,
+            "original_max_position_embeddings": 64,
+        },
+        **LLAMA_LIKE,
+    },
+    "qwen2": {"model_type": "qwen2", **LLAMA_LIKE},
+    "qwen3": {"model_type": "qwen3", "head_dim": 16, **LLAMA_LIKE},
+    "mistral": MISTRAL,
+    "gemma": {"model_type": "gemma", "head_dim": 16, **LLAMA_LIKE},
+    "gemma2": {"model_type": "gemma2", "head_dim": 16, "sliding_window": 16, **LLAMA_LIKE},
+    "gptj": {"model_type": "gptj", "rotary_dim": 4, "resid_pdrop": 0.1, **GPT2_LIKE},
+}
+SWITCHABLE = ("gpt2", "llama", "gptj")
+TIED = {"gpt2": ["lm_head.weight"], "llama": ["lm_head.weight"]}
+
+# What cannot be exported, and a word of the reason.
+REFUSED = {
+    "dynamic rope": (
+        {"rope_parameters": {"rope_type": "dynamic", "rope_theta": 1e4, "factor": 2.0}, **LLAMA},
+        "dynamic",
+    ),
+    "attention sinks": (
+        {"model_type": "gpt_oss", "head_dim": 16, "num_local_experts": 2, **LLAMA_LIKE},
+        "sinks",
+    ),
+    "alibi": ({"model_type": "falcon", "alibi": True, **FALCON_LIKE}, "alibi"),
+    "functional dropout": ({"model_type": "opt", "dropout": 0.1, **OPT_LIKE}, "--no_dropout"),
+    "layerdrop": ({"model_type": "opt", "dropout": 0.0, "layerdrop": 0.5, **OPT_LIKE}, "layerdrop"),
+    "attention in chunks": (
+        {"model_type": "llama4_text", "head_dim": 16, "num_local_experts": 2, **LLAMA_LIKE},
+        "chunks",
+    ),
+    "no attention": (
+        {"model_type": "mamba", "vocab_size": 512, "hidden_size": 32, "num_hidden_layers": 1},
+        "linear_attention",
+    ),
+    "not causal": ({**LLAMA_LIKE, "model_type": "bert", "num_key_value_heads": None}, "not causal"),
+}
+
+
+def make_model(arguments, folder):
+    """Saves a random model of the given configuration, and returns it."""
+    torch.manual_seed(1)
+    config = transformers.AutoConfig.for_model(**arguments)
+    model = transformers.AutoModelForCausalLM.from_config(config)
+    model.save_pretrained(folder)
+    return model.eval()
+
+
+def run_exporter(*arguments):
+    """Runs the exporter in this process; returns its exit code, stdout and stderr."""
+    stdout, stderr = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
+        exit_code = export_model.main(list(arguments))
+    return exit_code, stdout.getvalue(), stderr.getvalue()
+
+
+class TemporaryFolderTest(unittest.TestCase):
+    """Has an empty folder per test, with a place for a model and one for the output."""
+
+    def setUp(self):
+        self.make_folders()
+
+    def make_folders(self):
+        temporary = tempfile.TemporaryDirectory()
+        self.addCleanup(temporary.cleanup)
+        self.model_folder = os.path.join(temporary.name, "model")
+        self.output_folder = os.path.join(temporary.name, "output")
+        self.output = os.path.join(self.output_folder, "model.pt")
+        os.mkdir(self.output_folder)
+
+    def export(self, arguments, *flags):
+        """Makes and exports a model; returns the stock model and the report."""
+        stock = make_model(arguments, self.model_folder)
+        exit_code, stdout, stderr = run_exporter(self.model_folder, "--output", self.output, *flags)
+        self.assertEqual(exit_code, 0, stderr)
+        self.assertEqual(os.listdir(self.output_folder), ["model.pt"])
+        return stock, json.loads(stdout)
+
+    def load(self):
+        return torch.jit.load(self.output)
+
+    def assert_refused(self, exit_code, reason, arguments):
+        """Requires a failure in one line that leaves nothing behind."""
+        before = os.listdir(self.output_folder)
+        actual, stdout, stderr = run_exporter(*arguments)
+        self.assertEqual(actual, exit_code, stderr)
+        self.assertEqual(stdout, "")
+        self.assertRegex(stderr, r"\Aerror: [^\n]*\n\Z")
+        self.assertIn(reason, stderr)
+        self.assertLessEqual(len(stderr), 301)
+        self.assertEqual(os.listdir(self.output_folder), before)
+
+    def assert_not_exported(self, exit_code, reason, *flags):
+        arguments = (self.model_folder, "--output", self.output, *flags)
+        self.assert_refused(exit_code, reason, arguments)
+
+
+class ExportTest(TemporaryFolderTest):
+    """Files that are written."""
+
+    def check_file(self, name, arguments):
+        """Exports a model and compares the file with it, apart from the exporter's own checks."""
+        stock, report = self.export(arguments)
+        extra_files = {"pdl_meta.json": ""}
+        loaded = torch.jit.load(self.output, _extra_files=extra_files).eval()
+        metadata = json.loads(extra_files["pdl_meta.json"])
+        names = [key for key, _ in stock.named_parameters(remove_duplicate=False)]
+        self.assertCountEqual(
+            [key for key, _ in loaded.named_parameters(remove_duplicate=False)], names
+        )
+        self.assertEqual(metadata["vocab_size"], VOCAB_SIZE)
+        self.assertEqual(metadata["max_positions"], MAX_POSITIONS)
+        self.assertEqual(metadata["config"]["model_type"], arguments["model_type"])
+        dropout = "switchable" if name in SWITCHABLE else "none"
+        self.assertEqual((metadata["dropout"], report["dropout"]), (dropout, dropout))
+        if name in TIED:
+            self.assertEqual((metadata["tied"], report["tied"]), (TIED[name], TIED[name]))
+        if name != "gptj":  # Traced with its own attention, which fixes the device.
+            self.assertEqual(report["device_constants"], 0)
+            self.assertEqual(report["warnings"], [])
+        ids = torch.randint(VOCAB_SIZE, (2, 61))
+        with torch.no_grad():
+            difference = (loaded(ids) - stock(input_ids=ids).logits).abs().max().item()
+        self.assertLess(difference, 1e-5)
+
+    def test_every_architecture(self):
+        for name, arguments in MODELS.items():
+            with self.subTest(name):
+                self.make_folders()
+                self.check_file(name, arguments)
+
+    def test_dropout_follows_the_mode(self):
+        for arguments in (GPT2, LLAMA):
+            with self.subTest(arguments["model_type"]):
+                self.make_folders()
+                self.export(arguments)
+                loaded = self.load()
+                ids = torch.randint(VOCAB_SIZE, (2, 20))
+                with torch.no_grad():
+                    loaded.train()
+                    self.assertFalse(torch.equal(loaded(ids), loaded(ids)))
+                    loaded.eval()
+                    self.assertTrue(torch.equal(loaded(ids), loaded(ids)))
+
+    def test_no_dropout_leaves_it_out(self):
+        for arguments in (GPT2, LLAMA, {"model_type": "opt", **OPT_LIKE}):
+            with self.subTest(arguments["model_type"]):
+                self.make_folders()
+                _, report = self.export(arguments, "--no_dropout")
+                self.assertEqual(report["dropout"], "removed")
+                loaded = self.load()
+                ids = torch.randint(VOCAB_SIZE, (2, 20))
+                with torch.no_grad():
+                    trained = loaded.train()(ids)
+                    self.assertTrue(torch.equal(trained, loaded.eval()(ids)))
+
+    def test_tied_head_stays_tied(self):
+        self.export(GPT2)
+        parameters = dict(self.load().named_parameters(remove_duplicate=False))
+        embedding = parameters["transformer.wte.weight"]
+        head = parameters["lm_head.weight"]
+        with torch.no_grad():
+            embedding.fill_(3.0)
+        self.assertTrue(torch.equal(head, embedding))
+
+    def test_window_is_left_out_where_no_row_exceeds_it(self):
+        _, report = self.export(MISTRAL)
+        self.assertEqual(report["attention"], ["ExplicitCausalAttention"])
+        self.assertIn([1, 25], report["shapes"])  # Beyond the window of 16.
+        _, report = self.export(MISTRAL, "--max_length", "16")
+        self.assertEqual(report["attention"], ["FusedCausalAttention"])
+        self.assertEqual(report["max_length"], 16)
+
+    def test_replaces_an_existing_file(self):
+        with open(self.output, "w", encoding="utf-8") as file:
+            file.write("old")
+        self.export(GPT2)
+        self.load()
+
+    def test_runs_as_a_program(self):
+        make_model(GPT2, self.model_folder)
+        script = os.path.join(ROOT, "scripts", "export_model.py")
+        command = [sys.executable, script, self.model_folder, "--output", self.output]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertEqual(json.loads(done.stdout)["architecture"], "GPT2LMHeadModel")
+        self.assertEqual(os.listdir(self.output_folder), ["model.pt"])
+
+
+class RefusalTest(TemporaryFolderTest):
+    """Models and command lines that are refused."""
+
+    def test_models_that_cannot_be_exported_exactly(self):
+        for name, (arguments, reason) in REFUSED.items():
+            with self.subTest(name):
+                self.make_folders()
+                make_model(arguments, self.model_folder)
+                self.assert_not_exported(4, reason)
+
+    def test_missing_weights(self):
+        make_model(GPT2, self.model_folder)
+        config = transformers.AutoConfig.for_model(**{**GPT2, "n_layer": 3})
+        config.save_pretrained(self.model_folder)
+        self.assert_not_exported(4, "missing keys")
+
+    def test_missing_and_broken_folders(self):
+        self.assert_not_exported(4, "config.json")
+        make_model(GPT2, self.model_folder)
+        with open(os.path.join(self.model_folder, "config.json"), "w", encoding="utf-8") as file:
+            file.write("{")
+        self.assert_not_exported(4, "config.json")
+
+    def test_usage(self):
+        make_model(GPT2, self.model_folder)
+        self.assert_refused(2, "--output", [self.model_folder])
+        self.assert_refused(2, "FOLDER", ["--output", self.output])
+        self.assert_not_exported(2, "--max_len", "--max_len", "16")
+        self.assert_not_exported(2, "--max_length", "--max_length", "1")
+        self.assert_not_exported(2, "128 positions", "--max_length", "129")
+        self.assert_not_exported(2, "--device", "--device", "abacus")
+        nowhere = os.path.join(self.output_folder, "none", "model.pt")
+        self.assert_refused(2, "no folder", [self.model_folder, "--output", nowhere])
+        self.assert_refused(2, "is a folder", [self.model_folder, "--output", self.output_folder])
+
+    def test_failed_write_keeps_the_old_file(self):
+        make_model(GPT2, self.model_folder)
+        with open(self.output, "w", encoding="utf-8") as file:
+            file.write("old")
+        full = OSError(28, "No space left on device")
+        with mock.patch.object(export_model.os, "fsync", side_effect=full):
+            self.assert_not_exported(6, "No space left")
+        with open(self.output, encoding="utf-8") as file:
+            self.assertEqual(file.read(), "old")
+
+
+class LeakingAttention(export_model.FusedCausalAttention):
+    """Sees the future."""
+
+    def forward(self, query, key, value):
+        if self.groups > 1:
+            key = key.repeat_interleave(self.groups, 1)
+            value = value.repeat_interleave(self.groups, 1)
+        output = F.scaled_dot_product_attention(query, key, value, scale=self.scale)
+        return output.transpose(1, 2).contiguous()
+
+
+class FrozenDropout(nn.Module):
+    """Drops in evaluation too, as a traced nn.Dropout would."""
+
+    def forward(self, value):
+        return F.dropout(value, 0.1, True)
+
+
+class VerificationTest(TemporaryFolderTest):
+    """Wrong files that the exporter has to find by itself."""
+
+    def assert_found(self, model, reason, target, name, wrong):
+        make_model(model, self.model_folder)
+        with mock.patch.object(target, name, wrong):
+            self.assert_not_exported(4, reason)
+
+    def test_attention_that_sees_the_future(self):
+        self.assert_found(
+            MODELS["qwen2"], "logits of ids", export_model, "FusedCausalAttention", LeakingAttention
+        )
+
+    def test_future_is_found_without_the_stock_model(self):
+        with mock.patch.multiple(
+            export_model,
+            check_logits=mock.Mock(return_value={}),
+            check_gradients=mock.Mock(return_value=0.0),
+        ):
+            self.assert_found(
+                MODELS["qwen2"], "later ids", export_model, "FusedCausalAttention", LeakingAttention
+            )
+
+    def test_window_that_is_one_too_long(self):
+        correct = export_model.ExplicitCausalAttention
+
+        def longer(scale, dropout, groups, window, softcap):
+            return correct(scale, dropout, groups, window + 1, softcap)
+
+        self.assert_found(MISTRAL, "logits of ids", export_model, "ExplicitCausalAttention", longer)
+
+    def test_window_that_a_layer_does_not_ask_for(self):
+        correct = export_model.CausalAttention.__call__
+
+        def without_window(self, *args, sliding_window=None, **kwargs):
+            return correct(self, *args, **kwargs)
+
+        self.assert_found(
+            MISTRAL, "sliding_window", export_model.CausalAttention, "__call__", without_window
+        )
+
+    def test_dropout_that_cannot_be_switched_off(self):
+        correct = export_model.script_dropouts
+
+        def freeze(model):
+            model.transformer.drop = torch.jit.script(FrozenDropout())
+            return correct(model)
+
+        self.assert_found(GPT2, "logits of ids", export_model, "script_dropouts", freeze)
+
+    def test_dropout_of_another_strength(self):
+        correct = export_model.FusedCausalAttention
+
+        def stronger(scale, dropout, groups):
+            return correct(scale, 0.2, groups)
+
+        self.assert_found(LLAMA, "training mode", export_model, "FusedCausalAttention", stronger)
+
+    def test_weight_that_is_not_tied(self):
+        correct = export_model.bind_forward
+
+        def untie(model):
+            model.lm_head.weight = nn.Parameter(model.lm_head.weight.detach().clone())
+            correct(model)
+
+        self.assert_found(GPT2, "tie", export_model, "bind_forward", untie)
+
+    def test_frozen_length(self):
+        def bind_fixed(model):
+            forward = model.forward
+            positions = torch.arange(export_model.TRACE_SHAPE[1])[None]
+            model.forward = lambda input_ids: (
+                forward(input_ids=input_ids, position_ids=positions, use_cache=False).logits
+            )
+
+        self.assert_found(LLAMA, "ids [1, 1]", export_model, "bind_forward", bind_fixed)
+
+
+# -------------------------------------------------------------------------------------- training
+
+
+def make_corpus(seed):
+    """Text of a random grammar: words of syllables, sentences of three patterns."""
+    generator = random.Random(seed)
+    syllables = [a + b for a in "bdfgklmnprstvz" for b in "aeiou"]
+
+    def words(count):
+        return [
+            "".join(generator.choices(syllables, k=generator.randint(1, 3))) for _ in range(count)
+        ]
+
+    nouns, verbs, adjectives = words(60), words(30), words(20)
+    lines = []
+    for _ in range(400):
+        subject, object_ = generator.choices(nouns, k=2)
+        verb, adjective = generator.choice(verbs), generator.choice(adjectives)
+        lines.append(
+            generator.choice(
+                (
+                    f"The {adjective} {subject} {verb} the {object_}.",
+                    f"A {subject} {verb}, and the {object_} is {adjective}.",
+                    f"{subject.capitalize()} {verb} {object_}!",
+                )
+            )
+        )
+    return "\n".join(lines) + "\n"
+
+
+def make_tokenizer(corpus_path, prefix):
+    """Trains a SentencePiece model; returns the path of the .model file."""
+    sentencepiece.SentencePieceTrainer.train(
+        input=corpus_path,
+        model_prefix=prefix,
+        model_type="bpe",
+        vocab_size=400,
+        byte_fallback=True,
+        num_threads=1,
+        minloglevel=2,
+    )
+    return prefix + ".model"
+
+
+class TrainingTest(unittest.TestCase):
+    """Training of exported models, in a plain loop and in pdl-train."""
+
+    NUM_STEPS = 5
+    TOLERANCE = 1e-5
+
+    @classmethod
+    def setUpClass(cls):
+        temporary = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(temporary.cleanup)
+        cls.folder = temporary.name
+        corpus = os.path.join(cls.folder, "corpus.txt")
+        with open(corpus, "w", encoding="utf-8") as file:
+            file.write(make_corpus(seed=3))
+        make_tokenizer(corpus, os.path.join(cls.folder, "tokenizer"))
+        cls.jobs = {}
+        for arguments in (GPT2, LLAMA):
+            folder = os.path.join(cls.folder, arguments["model_type"])
+            make_model(arguments, folder)
+            for dropout, flags in (("dropout", ()), ("no_dropout", ("--no_dropout",))):
+                name = f"{arguments['model_type']}_{dropout}"
+                output = os.path.join(cls.folder, f"{name}.pt")
+                exit_code, _, stderr = run_exporter(folder, "--output", output, *flags)
+                if exit_code != 0:
+                    raise AssertionError(f"{name}: {stderr}")
+                cls.jobs[name] = cls.write_job(name)
+
+    @classmethod
+    def write_job(cls, name):
+        """Writes the run.json of a model and returns its path."""
+        config = {
+            "model_path": f"{name}.pt",
+            "tokenizer_path": "tokenizer.model",
+            "train_files": "corpus.txt",
+            "output_dir": f"{name}_run",
+            "text_document": "line",
+            "max_length": 32,
+            "shuffle": False,
+            "pdl_alpha": 0.5,
+            "max_steps": cls.NUM_STEPS,
+            "per_device_train_batch_size": 4,
+            "gradient_accumulation_steps": 2,
+            "learning_rate": 0.01,
+            "lr_scheduler_type": "constant",
+            "weight_decay": 0.01,
+            "logging_steps": 1,
+            "save_steps": 0,
+            "tensorboard": False,
+            "device": "cpu",
+            "num_threads": 1,
+            "seed": 7,
+            "resume_from_checkpoint": "never",
+        }
+        path = os.path.join(cls.folder, f"{name}.run.json")
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump(config, file, indent=1)
+        return path
+
+    def reference_losses(self, name, **changes):
+        """Losses of a plain PyTorch loop, one a step."""
+        config = {**reference_trainer.load_config(self.jobs[name]), **changes}
+        num_threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        self.addCleanup(torch.set_num_threads, num_threads)
+        result = reference_trainer.train(config)
+        self.assertGreater(result["rows"], 8 * self.NUM_STEPS)  # Every batch is full.
+        return [step["loss"] for step in result["steps"]]
+
+    def test_plain_loop_learns(self):
+        for name in self.jobs:
+            with self.subTest(name):
+                losses = self.reference_losses(name)
+                self.assertEqual(len(losses), self.NUM_STEPS)
+                self.assertLess(losses[-1], losses[0] - 0.2)
+
+    def test_plain_loop_depends_on_the_seed_only_through_dropout(self):
+        for name in self.jobs:
+            with self.subTest(name):
+                losses = self.reference_losses(name)
+                self.assertEqual(self.reference_losses(name), losses)
+                other = self.reference_losses(name, seed=8)
+                if name.endswith("no_dropout"):
+                    self.assertEqual(other, losses)
+                else:
+                    difference = max(abs(a - b) / b for a, b in zip(other, losses))
+                    self.assertGreater(difference, 10 * self.TOLERANCE)
+
+    def test_pdl_train_gives_the_losses_of_the_plain_loop(self):
+        binary = os.environ.get(BINARY_VARIABLE)
+        if not binary:
+            self.skipTest(f"no pdl-train given by --binary or {BINARY_VARIABLE}")
+        for name, path in self.jobs.items():
+            with self.subTest(name):
+                command = [binary, "--config", path]
+                done = subprocess.run(command, capture_output=True, text=True, check=False)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                with open(
+                    os.path.join(self.folder, f"{name}_run", "metrics.jsonl"), encoding="utf-8"
+                ) as file:
+                    events = [json.loads(line) for line in file]
+                steps = [event for event in events if event["event"] == "train"]
+                self.assertEqual([event["step"] for event in steps], [1, 2, 3, 4, 5])
+                expected = self.reference_losses(name)
+                for event, loss in zip(steps, expected):
+                    self.assertLessEqual(abs(event["loss"] - loss), self.TOLERANCE * loss)
+
+
+def main():
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--binary")
+    options, rest = parser.parse_known_args()
+    if options.binary:
+        os.environ[BINARY_VARIABLE] = os.path.abspath(options.binary)
+    unittest.main(argv=sys.argv[:1] + rest, warnings="ignore")
+
+
+if __name__ == "__main__":
+    main()

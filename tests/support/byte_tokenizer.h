@@ -1,0 +1,42 @@
+// A tokenizer whose ids can be told from the text: each byte is a token. Ids 0, 1, 2 are unk, bos,
+// eos; byte b is b + 3.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "pdl/text/tokenizer.h"
+
+namespace pdl {
+
+class ByteTokenizer : public Tokenizer {
+ public:
+  static constexpr int32_t kFirstByte = 3;
+
+  explicit ByteTokenizer(bool has_bos = true) : has_bos_(has_bos) {}
+
+  int64_t size() const override { return kFirstByte + 256; }
+  std::vector<int32_t> encode(std::string_view text) const override {
+    std::vector<int32_t> ids;
+    for (const char byte : text) ids.push_back(kFirstByte + static_cast<unsigned char>(byte));
+    return ids;
+  }
+  std::string piece(int32_t id) const override {
+    return id < kFirstByte ? "<special>" : std::string(1, static_cast<char>(id - kFirstByte));
+  }
+  std::optional<int32_t> bos_id() const override {
+    return has_bos_ ? std::optional<int32_t>(1) : std::nullopt;
+  }
+  std::optional<int32_t> eos_id() const override { return 2; }
+  std::optional<int32_t> pad_id() const override { return std::nullopt; }
+  std::vector<int32_t> special_ids() const override { return {0, 1, 2}; }
+  const std::string& sha256() const override { return sha256_; }
+
+ private:
+  bool has_bos_;
+  std::string sha256_ = "bytes";
+};
+
+}  // namespace pdl

@@ -1,0 +1,71 @@
+#include "pdl/base/file.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include "pdl/base/error.h"
+#include "support/temp_folder.h"
+
+namespace pdl {
+namespace {
+
+using ::testing::HasSubstr;
+
+TEST(FileTest, ReadsWhatWasWritten) {
+  const TempFolder folder;
+  const std::string content("a\0b\n", 4);
+  write_file_durably(folder / "f", content);
+  EXPECT_EQ(read_file<DataError>("text", folder / "f"), content);
+  write_file_durably(folder / "f", "");
+  EXPECT_EQ(read_file<DataError>("text", folder / "f"), "");
+}
+
+TEST(FileTest, ReadsLargeFilesInPieces) {
+  const TempFolder folder;
+  std::string content(3'500'000, 'x');
+  content[2'000'000] = 'y';
+  write_file_durably(folder / "f", content);
+  std::string pieces;
+  EXPECT_EQ(try_read_pieces(folder / "f", [&](std::string_view piece) { pieces += piece; }), "");
+  EXPECT_TRUE(pieces == content);
+}
+
+TEST(FileTest, SaysWhyAFileCannotBeRead) {
+  const TempFolder folder;
+  std::string content;
+  EXPECT_EQ(try_read_file(folder / "none", content), "does not exist");
+  EXPECT_EQ(try_read_file(folder.path(), content), "is a folder, not a file");
+  EXPECT_THAT(try_read_file(folder.file("f", "abc"), content, 2), HasSubstr("larger than 2 bytes"));
+  ASSERT_EQ(::mkfifo((folder / "fifo").c_str(), 0600), 0);
+  EXPECT_EQ(try_read_file(folder / "fifo", content), "is not a regular file");  // and does not hang
+  EXPECT_THROW(read_file<ModelError>("tokenizer", folder / "none"), ModelError);
+}
+
+TEST(FileTest, NothingIsLeftWithoutClose) {
+  const TempFolder folder;
+  folder.file("f", "old");
+  { DurableFile(folder / "f").write("new"); }
+  EXPECT_EQ(file_content(folder / "f"), "old");
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder.path()), {}), 1);
+}
+
+TEST(FileTest, StorageErrorsNameThePath) {
+  const TempFolder folder;
+  try {
+    write_file_durably(folder / "none" / "f", "x");
+    FAIL();
+  } catch (const StorageError& problem) {
+    EXPECT_THAT(problem.what(), HasSubstr("none/f"));
+  }
+}
+
+TEST(FileTest, AppendKeepsWhatIsThere) {
+  const TempFolder folder;
+  folder.file("f", "a\n");
+  AppendFile(folder / "f").append("b\n");
+  EXPECT_EQ(file_content(folder / "f"), "a\nb\n");
+}
+
+}  // namespace
+}  // namespace pdl

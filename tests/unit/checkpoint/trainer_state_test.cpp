@@ -1,0 +1,63 @@
+#include "pdl/checkpoint/trainer_state.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "pdl/base/error.h"
+
+namespace pdl {
+namespace {
+
+RunIdentity identity() {
+  return {.model_sha256 = "m",
+          .tokenizer_sha256 = "t",
+          .train_sha256 = "d",
+          .eval_sha256 = "e",
+          .frequency_sha256 = "f",
+          .config_json = "{\"pdl_alpha\": 0.25}",
+          .versions = {{"LibTorch", "2.13.0"}}};
+}
+
+TrainerState state() {
+  TrainerState state;
+  state.step = 7;
+  state.num_tokens = 1000;
+  state.skipped_steps = 2;
+  state.bad_steps_in_a_row = 1;
+  state.pending = {.weighted_sum = 0.1,
+                   .ce_sum = 1.0 / 3,
+                   .weight_sum = 2,
+                   .square_sum = 3,
+                   .num_tokens = 4,
+                   .steps = 5};
+  state.last_train.emplace().ce = 1.5;
+  state.best_eval.emplace().step = 3;
+  state.best_eval->eval_bands[2].ce = 0.7;
+  state.last_eval.emplace().eval_ce = std::numeric_limits<double>::quiet_NaN();
+  return state;
+}
+
+TEST(TrainerStateTest, ReadsBackWhatItWrites) {
+  const auto [read, read_identity] = parse_trainer_state(to_json(state(), identity()), "s");
+  EXPECT_EQ(read.step, 7);
+  EXPECT_EQ(read.pending.ce_sum, 1.0 / 3);
+  EXPECT_EQ(read.last_train->ce, 1.5);
+  EXPECT_EQ(read.best_eval->eval_bands[2].ce, 0.7);
+  EXPECT_EQ(read.best_eval->eval_bands[1].ce, std::nullopt);
+  EXPECT_TRUE(std::isnan(read.last_eval->eval_ce));
+  EXPECT_EQ(to_json(read, read_identity), to_json(state(), identity()));
+}
+
+TEST(TrainerStateTest, EveryTruncationIsACheckpointError) {
+  const std::string text = to_json(state(), identity());
+  for (size_t length = 0; length + 2 < text.size(); ++length) {
+    EXPECT_THROW(parse_trainer_state(text.substr(0, length), "s"), CheckpointError);
+  }
+  EXPECT_THROW(parse_trainer_state("{}", "s"), CheckpointError);
+  EXPECT_THROW(parse_trainer_state("{\"step\": \"x\"}", "s"), CheckpointError);
+}
+
+}  // namespace
+}  // namespace pdl

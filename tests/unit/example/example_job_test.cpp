@@ -1,0 +1,128 @@
+#include "pdl/example/example_job.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <map>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "pdl/base/error.h"
+#include "pdl/base/file.h"
+
+namespace pdl {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+class ExampleJobTest : public testing::Test {
+ protected:
+  ExampleJobTest()
+      : folder_(fs::path(testing::TempDir()) / ("example_job_test_" + std::to_string(getpid()))) {
+    fs::create_directories(folder_);
+  }
+  ~ExampleJobTest() override { fs::remove_all(folder_); }
+
+  static std::string content(const fs::path& path) { return read_file<DataError>("file", path); }
+
+  static std::map<std::string, std::string> files_in(const fs::path& folder) {
+    std::map<std::string, std::string> files;
+    for (const auto& entry : fs::directory_iterator(folder)) {
+      files[entry.path().filename().string()] = content(entry.path());
+    }
+    return files;
+  }
+
+  ExampleJobOptions tiny(const std::string& name) const {
+    return {.folder = folder_ / name, .preset = ExamplePreset::kTiny};
+  }
+
+  fs::path folder_;
+};
+
+TEST_F(ExampleJobTest, WritesTheJobAndTheCommandThatRunsIt) {
+  const fs::path config = write_example_job(tiny("job"));
+  EXPECT_EQ(config, folder_ / "job" / "run.json");
+  std::map<std::string, std::string> files = files_in(folder_ / "job");
+  std::vector<std::string> names;
+  for (const auto& [name, text] : files) {
+    names.push_back(name);
+  }
+  EXPECT_THAT(names, testing::ElementsAre("eval.txt", "model.pt", "run.json", "tokenizer.model",
+                                          "train.txt"));
+  EXPECT_THAT(files["run.json"],
+              testing::StartsWith("// pdl-train --config " + config.string() + "\n"));
+  const json settings = json::parse(files["run.json"], nullptr, true, /*ignore_comments=*/true);
+  EXPECT_EQ(settings["train_files"], "train.txt");
+  EXPECT_EQ(settings["eval_files"], "eval.txt");
+  EXPECT_EQ(settings["tokenizer_path"], "tokenizer.model");
+  EXPECT_EQ(settings["model_path"], "model.pt");
+  EXPECT_EQ(settings["output_dir"], "run");
+  EXPECT_EQ(settings["seed"], 42);
+}
+
+TEST_F(ExampleJobTest, EvaluationTextIsOtherText) {
+  write_example_job(tiny("job"));
+  const std::string train = content(folder_ / "job" / "train.txt");
+  const std::string eval = content(folder_ / "job" / "eval.txt");
+  EXPECT_EQ(train.find(eval.substr(0, 200)), std::string::npos);
+}
+
+TEST_F(ExampleJobTest, SmallPresetHasAMegabyteOfText) {
+  write_example_job({.folder = folder_ / "job"});
+  EXPECT_GE(fs::file_size(folder_ / "job" / "train.txt"), 1'000'000U);
+}
+
+TEST_F(ExampleJobTest, SeedDecidesEveryFile) {
+  write_example_job(tiny("one"));
+  write_example_job(tiny("same"));
+  ExampleJobOptions options = tiny("other");
+  options.seed = 7;
+  write_example_job(options);
+  std::map<std::string, std::string> one = files_in(folder_ / "one");
+  std::map<std::string, std::string> same = files_in(folder_ / "same");
+  std::map<std::string, std::string> other = files_in(folder_ / "other");
+  for (const char* name : {"train.txt", "eval.txt", "tokenizer.model", "model.pt"}) {
+    EXPECT_TRUE(one[name] == same[name]) << name;
+    EXPECT_FALSE(one[name] == other[name]) << name;
+  }
+  EXPECT_THAT(other["run.json"], testing::HasSubstr("\"seed\": 7\n"));
+}
+
+TEST_F(ExampleJobTest, EmptyFolderIsFilledAndAnyOtherRefused) {
+  fs::create_directory(folder_ / "empty");
+  EXPECT_NO_THROW(write_example_job(tiny("empty")));
+  EXPECT_THROW(write_example_job(tiny("empty")), ConfigError);
+  write_file_durably(folder_ / "file", "x");
+  EXPECT_THROW(write_example_job(tiny("file")), ConfigError);
+  EXPECT_EQ(content(folder_ / "file"), "x");
+  EXPECT_THROW(write_example_job({}), ConfigError);
+}
+
+TEST_F(ExampleJobTest, FolderBelowAFileIsAStorageError) {
+  write_file_durably(folder_ / "file", "x");
+  EXPECT_THROW(write_example_job(tiny("file/job")), StorageError);
+}
+
+TEST_F(ExampleJobTest, FirstLineStaysACommentWhateverTheFolderIsCalled) {
+  for (const std::string name : {"two words", "line\nfeed", "not \xC3( UTF-8"}) {
+    const std::string text = content(write_example_job(tiny(name)));
+    EXPECT_TRUE(json::parse(text, nullptr, false, true).is_object()) << name;
+  }
+  EXPECT_THAT(content(folder_ / "two words" / "run.json"),
+              testing::StartsWith("// pdl-train --config '" + folder_.string() + "/two words/"));
+}
+
+TEST(ShellWordTest, QuotesOnlyWhereAShellNeedsIt) {
+  EXPECT_EQ(shell_word("demo/run-1.json"), "demo/run-1.json");
+  EXPECT_EQ(shell_word("two words"), "'two words'");
+  EXPECT_EQ(shell_word("it's"), "'it'\\''s'");
+  EXPECT_EQ(shell_word("$HOME"), "'$HOME'");
+  EXPECT_EQ(shell_word(""), "''");
+}
+
+}  // namespace
+}  // namespace pdl
