@@ -375,7 +375,7 @@ class TraceMode(TorchFunctionMode):
     both would put the name of a device into the file. Inactive dropout is not recorded either.
     """
 
-    def __torch_function__(self, func, types, args=(), kwargs=None):
+    def __torch_function__(self, func, overloaded, args=(), kwargs=None):
         kwargs = kwargs or {}
         if func in FUNCTIONAL_DROPOUTS:
             return inactive_dropout(func, args, kwargs)

@@ -3,9 +3,9 @@
 #include <nlohmann/json.hpp>
 #include <string_view>
 
-#include "fields.h"
 #include "pdl/base/error.h"
 #include "pdl/base/log.h"
+#include "pdl/metrics/fields.h"
 
 namespace pdl {
 namespace {
@@ -35,6 +35,13 @@ struct FieldSetter {
 template <class Metrics>
 void add_fields(Json& object, const Metrics& metrics) {
   for_each_field(metrics, FieldSetter{object, ""});
+}
+
+void add_fields(Json& object, const StepMetrics& step) {
+  for_each_field(step, FieldSetter{object, ""});
+  if (!step.peak_memory_gb.has_value()) {
+    object.erase("peak_memory_gb");  // a line of the CPU does not have it at all
+  }
 }
 
 void add_fields(Json& object, const EvalMetrics& eval) {

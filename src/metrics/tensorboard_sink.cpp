@@ -10,9 +10,9 @@
 #include <string>
 #include <string_view>
 
-#include "fields.h"
 #include "pdl/base/error.h"
 #include "pdl/metrics/crc32c.h"
+#include "pdl/metrics/fields.h"
 
 namespace pdl {
 namespace {

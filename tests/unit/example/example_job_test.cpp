@@ -2,7 +2,6 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <map>
 #include <nlohmann/json.hpp>
@@ -11,6 +10,7 @@
 
 #include "pdl/base/error.h"
 #include "pdl/base/file.h"
+#include "support/temp_folder.h"
 
 namespace pdl {
 namespace {
@@ -20,18 +20,10 @@ using nlohmann::json;
 
 class ExampleJobTest : public testing::Test {
  protected:
-  ExampleJobTest()
-      : folder_(fs::path(testing::TempDir()) / ("example_job_test_" + std::to_string(getpid()))) {
-    fs::create_directories(folder_);
-  }
-  ~ExampleJobTest() override { fs::remove_all(folder_); }
-
-  static std::string content(const fs::path& path) { return read_file<DataError>("file", path); }
-
   static std::map<std::string, std::string> files_in(const fs::path& folder) {
     std::map<std::string, std::string> files;
     for (const auto& entry : fs::directory_iterator(folder)) {
-      files[entry.path().filename().string()] = content(entry.path());
+      files[entry.path().filename().string()] = file_content(entry.path());
     }
     return files;
   }
@@ -40,7 +32,7 @@ class ExampleJobTest : public testing::Test {
     return {.folder = folder_ / name, .preset = ExamplePreset::kTiny};
   }
 
-  fs::path folder_;
+  TempFolder folder_;
 };
 
 TEST_F(ExampleJobTest, WritesTheJobAndTheCommandThatRunsIt) {
@@ -66,8 +58,8 @@ TEST_F(ExampleJobTest, WritesTheJobAndTheCommandThatRunsIt) {
 
 TEST_F(ExampleJobTest, EvaluationTextIsOtherText) {
   write_example_job(tiny("job"));
-  const std::string train = content(folder_ / "job" / "train.txt");
-  const std::string eval = content(folder_ / "job" / "eval.txt");
+  const std::string train = file_content(folder_ / "job" / "train.txt");
+  const std::string eval = file_content(folder_ / "job" / "eval.txt");
   EXPECT_EQ(train.find(eval.substr(0, 200)), std::string::npos);
 }
 
@@ -98,7 +90,7 @@ TEST_F(ExampleJobTest, EmptyFolderIsFilledAndAnyOtherRefused) {
   EXPECT_THROW(write_example_job(tiny("empty")), ConfigError);
   write_file_durably(folder_ / "file", "x");
   EXPECT_THROW(write_example_job(tiny("file")), ConfigError);
-  EXPECT_EQ(content(folder_ / "file"), "x");
+  EXPECT_EQ(file_content(folder_ / "file"), "x");
   EXPECT_THROW(write_example_job({}), ConfigError);
 }
 
@@ -109,11 +101,12 @@ TEST_F(ExampleJobTest, FolderBelowAFileIsAStorageError) {
 
 TEST_F(ExampleJobTest, FirstLineStaysACommentWhateverTheFolderIsCalled) {
   for (const std::string name : {"two words", "line\nfeed", "not \xC3( UTF-8"}) {
-    const std::string text = content(write_example_job(tiny(name)));
+    const std::string text = file_content(write_example_job(tiny(name)));
     EXPECT_TRUE(json::parse(text, nullptr, false, true).is_object()) << name;
   }
-  EXPECT_THAT(content(folder_ / "two words" / "run.json"),
-              testing::StartsWith("// pdl-train --config '" + folder_.string() + "/two words/"));
+  EXPECT_THAT(
+      file_content(folder_ / "two words" / "run.json"),
+      testing::StartsWith("// pdl-train --config '" + folder_.path().string() + "/two words/"));
 }
 
 TEST(ShellWordTest, QuotesOnlyWhereAShellNeedsIt) {

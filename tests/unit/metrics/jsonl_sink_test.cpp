@@ -1,7 +1,6 @@
 #include "pdl/metrics/jsonl_sink.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <limits>
 #include <nlohmann/json.hpp>
@@ -11,6 +10,7 @@
 
 #include "example_metrics.h"
 #include "pdl/base/error.h"
+#include "support/temp_folder.h"
 
 namespace pdl {
 namespace {
@@ -19,15 +19,7 @@ using nlohmann::json;
 
 class JsonlSinkTest : public testing::Test {
  protected:
-  JsonlSinkTest()
-      : folder_(std::filesystem::path(testing::TempDir()) /
-                ("jsonl_sink_test_" + std::to_string(getpid()))) {
-    std::filesystem::create_directories(folder_);
-    path_ = folder_ / "metrics.jsonl";
-  }
-  ~JsonlSinkTest() override { std::filesystem::remove_all(folder_); }
-
-  std::string content() const { return read_file<StorageError>("file", path_); }
+  std::string content() const { return file_content(path_); }
 
   // Every line as "event" or "event step".
   std::vector<std::string> events() const {
@@ -59,8 +51,8 @@ class JsonlSinkTest : public testing::Test {
     sink.on_end(example_summary());
   }
 
-  std::filesystem::path folder_;
-  std::filesystem::path path_;
+  TempFolder folder_;
+  std::filesystem::path path_ = folder_ / "metrics.jsonl";
 };
 
 TEST_F(JsonlSinkTest, StartLineHasParametersWeightsAndTopTokens) {

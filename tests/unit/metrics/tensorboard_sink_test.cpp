@@ -1,7 +1,6 @@
 #include "pdl/metrics/tensorboard_sink.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cstring>
@@ -12,6 +11,7 @@
 #include "example_metrics.h"
 #include "pdl/base/error.h"
 #include "pdl/metrics/crc32c.h"
+#include "support/temp_folder.h"
 
 namespace pdl {
 namespace {
@@ -69,7 +69,7 @@ uint32_t unmasked(uint32_t masked) {
 }
 
 std::vector<Message> read_events(const std::filesystem::path& path) {
-  const std::string content = read_file<StorageError>("event file", path);
+  const std::string content = file_content(path);
   std::vector<Message> events;
   for (std::string_view rest = content; !rest.empty();) {
     const auto size = value_at<uint64_t>(rest, 0);
@@ -94,11 +94,6 @@ std::map<std::string, float> scalars_of(const Message& event) {
 
 class TensorBoardSinkTest : public testing::Test {
  protected:
-  TensorBoardSinkTest()
-      : folder_(std::filesystem::path(testing::TempDir()) /
-                ("tensorboard_sink_test_" + std::to_string(getpid())) / "runs") {}
-  ~TensorBoardSinkTest() override { std::filesystem::remove_all(folder_.parent_path()); }
-
   std::vector<std::filesystem::path> files() const {
     std::vector<std::filesystem::path> found;
     for (const auto& entry : std::filesystem::directory_iterator(folder_)) {
@@ -108,7 +103,8 @@ class TensorBoardSinkTest : public testing::Test {
     return found;
   }
 
-  std::filesystem::path folder_;
+  TempFolder temporary_;
+  std::filesystem::path folder_ = temporary_ / "runs";
 };
 
 TEST_F(TensorBoardSinkTest, FileBeginsWithItsVersionAndTheStartOfTheSession) {
@@ -171,7 +167,6 @@ TEST_F(TensorBoardSinkTest, EachStartHasAFileThatSortsLast) {
 }
 
 TEST_F(TensorBoardSinkTest, FileInPlaceOfTheFolderIsAStorageError) {
-  std::filesystem::create_directories(folder_.parent_path());
   AppendFile in_the_way(folder_);
   EXPECT_THROW(TensorBoardSink(folder_, std::nullopt), StorageError);
 }

@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# Formats the C++ sources in place. With --check nothing is changed, and a difference is an error.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+case "${1-}" in
+  "") options=(-i) ;;
+  --check) options=(--dry-run --Werror) ;;
+  *)
+    echo "usage: scripts/format.sh [--check]" >&2
+    exit 2
+    ;;
+esac
+command -v clang-format >/dev/null || {
+  echo "error: clang-format is missing; install the Debian package clang-format" >&2
+  exit 1
+}
+find include src tests \( -name '*.h' -o -name '*.cpp' \) -print0 | xargs -0 clang-format "${options[@]}"
