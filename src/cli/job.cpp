@@ -102,8 +102,7 @@ at::Device select_device(const std::string& name) {
         "\" cannot be used, for there is no CUDA device or this LibTorch has no CUDA; use \"cpu\"");
   }
   if (device.is_cuda() && !device.has_index()) device.set_index(0);
-  if (device.is_cuda() &&
-      device.index() >= at::detail::getCUDAHooks().deviceCount()) {
+  if (device.is_cuda() && device.index() >= at::detail::getCUDAHooks().deviceCount()) {
     throw ConfigError("device: \"" + name + "\" does not exist");
   }
   return device;

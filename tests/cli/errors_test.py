@@ -8,10 +8,12 @@ changed in a good job, and the exit codes the contract allows. The Python needs 
 """
 
 import argparse
+import concurrent.futures
 import hashlib
 import json
 import os
 import pathlib
+import queue
 import re
 import shutil
 import struct
@@ -30,6 +32,9 @@ LOG_LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d (info|warning): ?|  ")
 NESTED = "[" * 200_000
 
 BINARY = os.environ.get("PDL_TRAIN_BINARY", "")
+
+# Processes at a time; most of what a refusal takes is the loading of LibTorch.
+WORKERS = int(os.environ.get("PDL_TEST_WORKERS", "2"))
 
 LOGITS = "(torch.embedding(self.weight, input_ids) @ self.weight.t())"
 
@@ -67,7 +72,7 @@ MODELS = [
      {"positions": 16}),
 ]  # fmt: skip
 
-# Name, flags added to the good job, allowed exit codes, and whether the message may be a list.
+# Name, flags added to the good job, and allowed exit codes.
 REFUSALS = [
     # Training, evaluation and reference texts.
     *[
@@ -125,7 +130,6 @@ REFUSALS = [
     ("freeze everything in parts", ["--freeze", "token", "blocks", "norm"], [CONFIG, MODEL]),
     ("freeze nothing", ["--freeze", "no_such_parameter"], [CONFIG, MODEL]),
     ("freeze bad regex", ["--freeze", "(a"], [CONFIG]),
-    ("freeze costly regex", ["--freeze", "(a*)*" * 150 + "b"], [CONFIG, MODEL]),
     # Output folder.
     ("output is a file", ["--output_dir", "train.txt"], [CONFIG, STORAGE]),
     ("output below a file", ["--output_dir", "train.txt/out"], [CONFIG, STORAGE]),
@@ -175,7 +179,7 @@ BAD_CONFIGS = [
     ("zero in path", b'{"output_dir": "a\\u0000b"}', "output_dir"),
 ]
 
-# Arguments of the program without the good job. Those of the second element see a full disk.
+# Name, all arguments of the program, and allowed exit codes.
 USAGE = [
     ("nothing", [], [CONFIG]),
     ("unknown flag", ["--config", "run.json", "--no_such_key", "1"], [CONFIG]),
@@ -229,6 +233,7 @@ USAGE = [
     ("eval missing model", ["eval", "--config", "run.json", "--model_path", "missing.pt"], [MODEL]),
 ]  # fmt: skip
 
+# Run with a standard output that cannot be written to.
 FULL_DISK = [
     ["schema"],
     ["--version"],
@@ -282,6 +287,20 @@ def save_model(path, parameters, body, *, method="forward", vocabulary=384, dtyp
     Model().save(str(path))
 
 
+def observe(arguments, folder, stdout=None):
+    """The completed process, or None, and what changed below `folder`; new entries are removed."""
+    before = snapshot(folder)
+    try:
+        process = run(arguments, folder, stdout or subprocess.PIPE)
+    except subprocess.TimeoutExpired:
+        process = None
+    after = snapshot(folder)
+    changes = [path for path in before.keys() | after.keys() if before.get(path) != after.get(path)]
+    for path in sorted(after.keys() - before.keys(), reverse=True):
+        pathlib.Path(path).rmdir() if os.path.isdir(path) else os.unlink(path)
+    return process, sorted(changes)
+
+
 def make_files(folder):
     """All good and bad files, by the names that the tables use."""
     good_text = (folder / "train.txt").read_bytes()
@@ -295,7 +314,7 @@ def make_files(folder):
         # A read from it fails for everyone, root too.
         (folder / f"unreadable.{kind}").symlink_to("/proc/self/mem")
     (folder / "blank.txt").write_text(" \n\n\t\n")
-    (folder / "token.txt").write_text("a")
+    (folder / "token.txt").write_text("k")
     (folder / "utf16.txt").write_bytes("some text\n\n".encode("utf-16") * 100)
     (folder / "cut.txt").write_bytes(good_text[:1000] + "\u00e9".encode()[:1])
     (folder / "binary.txt").write_bytes(bytes(range(256)) * 16)
@@ -379,6 +398,11 @@ class Refusals(unittest.TestCase):
         }  # fmt: skip
         (cls.folder / "run.json").write_text(json.dumps(config))
         make_files(cls.folder)
+        cls.folders = queue.Queue()
+        for number in range(WORKERS):
+            copy = f"{cls.folder}-{number}"
+            shutil.copytree(cls.folder, copy, symlinks=True)
+            cls.folders.put(copy)
         shutil.copytree(cls.folder, f"{cls.folder}-trained", symlinks=True)
         cls.trained = pathlib.Path(f"{cls.folder}-trained")
         process = run(["--config", "run.json"], cls.trained)
@@ -388,11 +412,29 @@ class Refusals(unittest.TestCase):
     def tearDownClass(cls):
         cls.temporary.cleanup()
 
+    def assert_all_refused(self, rows):
+        """Runs the rows (name, arguments, codes), each in a copy of the job that no other uses."""
+
+        def observe_one(row):
+            folder = self.folders.get()
+            try:
+                return observe(row[1], folder)
+            finally:
+                self.folders.put(folder)
+
+        with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
+            outcomes = list(pool.map(observe_one, rows))
+        for (name, _, codes), outcome in zip(rows, outcomes, strict=True):
+            with self.subTest(name):
+                self.assert_refusal(outcome, codes)
+
     def assert_refused(self, arguments, codes, *, folder=None, stdout=None):
-        """Runs the program, holds the outcome to the contract and returns the message."""
-        folder = folder or self.folder
-        before = snapshot(folder)
-        process = run(arguments, folder, stdout or subprocess.PIPE)
+        return self.assert_refusal(observe(arguments, folder or self.folder, stdout), codes)
+
+    def assert_refusal(self, outcome, codes):
+        """Holds the outcome of `observe` to the contract and returns the message."""
+        process, changes = outcome
+        self.assertIsNotNone(process, f"not done after {TIMEOUT_S} s")
         message = process.stderr.decode()  # Not UTF-8 is an error of its own.
         self.assertIn(process.returncode, codes, message[-1000:])
         lines = message.split("\n")
@@ -405,17 +447,17 @@ class Refusals(unittest.TestCase):
             other = [line for line in lines if line and line != errors[0]]
             self.assertEqual([line for line in other if not LOG_LINE.match(line)], [])
         self.assertLessEqual(max(len(line) for line in lines if line), 1000)
-        if not stdout:
-            self.assertEqual(process.stdout, b"")
-        self.assertEqual(snapshot(folder), before, "something was created or changed")
+        self.assertIn(process.stdout, (None, b""))
+        self.assertEqual(changes, [], "created or changed")
         return message
 
     def test_jobs(self):
-        for name, flags, codes in REFUSALS:
-            if name == "device cuda" and torch.cuda.is_available():
-                continue
-            with self.subTest(name):
-                self.assert_refused(["--config", "run.json", *flags], codes)
+        without_cuda = ("device cuda", "device cuda:0")
+        self.assert_all_refused([
+            (name, ["--config", "run.json", *flags], codes)
+            for name, flags, codes in REFUSALS
+            if name not in without_cuda or not torch.cuda.is_available()
+        ])
 
     def test_configs(self):
         for name, content, part in BAD_CONFIGS:
@@ -425,9 +467,7 @@ class Refusals(unittest.TestCase):
                 self.assertIn(part, message)
 
     def test_usage(self):
-        for name, arguments, codes in USAGE:
-            with self.subTest(name):
-                self.assert_refused(arguments, codes)
+        self.assert_all_refused(USAGE)
 
     def test_full_disk(self):
         for arguments in FULL_DISK:

@@ -1,0 +1,77 @@
+// Small TorchScript programs for tests, made in this process.
+#pragma once
+
+#include <ATen/ops/empty.h>
+#include <torch/csrc/jit/api/module.h>
+
+#include <memory>
+#include <string>
+
+#include "pdl/base/random.h"
+#include "pdl/model/language_model.h"
+#include "support/temp_folder.h"
+
+namespace pdl {
+
+inline constexpr int64_t kTestVocab = 12;
+inline constexpr int64_t kTestWidth = 6;
+
+// Uniform in (-bound, bound), the same everywhere.
+inline at::Tensor random_parameter(at::IntArrayRef shape, uint64_t seed, double bound = 0.5) {
+  at::Tensor tensor = at::empty(shape);
+  Random random(seed);
+  auto* data = tensor.mutable_data_ptr<float>();
+  for (int64_t i = 0; i < tensor.numel(); ++i)
+    data[i] = static_cast<float>(bound * (2 * random.uniform() - 1));
+  return tensor.set_requires_grad(true);
+}
+
+// A program with parameters `embedding` [V, D], `mix` [D, D] and `bias` [V], and the methods of
+// `source`.
+inline torch::jit::Module script_module(const std::string& source) {
+  torch::jit::Module module("TestModel");
+  module.register_parameter("embedding", random_parameter({kTestVocab, kTestWidth}, 1), false);
+  module.register_parameter("mix", random_parameter({kTestWidth, kTestWidth}, 2), false);
+  module.register_parameter("bias", random_parameter({kTestVocab}, 3), false);
+  module.register_attribute("training", c10::BoolType::get(), true);
+  module.define(source);
+  return module;
+}
+
+// Each position sees the tokens up to it: a causal model with a tied head.
+inline constexpr const char* kCausalSource = R"(
+def forward(self, input_ids):
+    x = torch.embedding(self.embedding, input_ids)
+    x = torch.tanh(torch.matmul(torch.cumsum(x, 1), self.mix))
+    return torch.matmul(x, self.embedding.t()) + self.bias
+)";
+
+inline constexpr const char* kDropoutSource = R"(
+def forward(self, input_ids):
+    x = torch.embedding(self.embedding, input_ids)
+    x = torch.tanh(torch.matmul(torch.cumsum(x, 1), self.mix))
+    x = torch.dropout(x, 0.3, self.training)
+    return torch.matmul(x, self.embedding.t()) + self.bias
+)";
+
+// Token 11 makes the logits of its row NaN.
+inline constexpr const char* kPoisonedSource = R"(
+def forward(self, input_ids):
+    x = torch.embedding(self.embedding, input_ids)
+    x = torch.tanh(torch.matmul(torch.cumsum(x, 1), self.mix))
+    poison = torch.where(input_ids == 11, float('nan'), 0.0)
+    return torch.matmul(x, self.embedding.t()) + self.bias + torch.cumsum(poison, 1).unsqueeze(-1)
+)";
+
+inline std::unique_ptr<LanguageModel> load_script_model(const TempFolder& folder,
+                                                        torch::jit::Module module) {
+  module.save((folder / "model.pt").string());
+  return load_language_model(folder / "model.pt", at::kCPU);
+}
+
+inline std::unique_ptr<LanguageModel> load_script_model(const TempFolder& folder,
+                                                        const std::string& source) {
+  return load_script_model(folder, script_module(source));
+}
+
+}  // namespace pdl

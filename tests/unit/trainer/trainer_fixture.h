@@ -1,0 +1,93 @@
+// A whole small run in one process: random rows, a small model, everything a Trainer needs.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "pdl/base/random.h"
+#include "pdl/trainer/trainer.h"
+#include "support/script_model.h"
+#include "support/temp_folder.h"
+
+namespace pdl {
+
+// Documents of 2 to 9 random tokens below `vocab`: rows of very different length and weight.
+inline Rows random_rows(int64_t num_documents, uint64_t seed, int32_t vocab = 11) {
+  TokenizedCorpus corpus;
+  Random random(seed);
+  for (int64_t document = 0; document < num_documents; ++document) {
+    for (uint64_t left = 2 + random.below(8); left > 0; --left) {
+      // the lower of two draws: small ids are frequent
+      corpus.ids.push_back(static_cast<int32_t>(std::min(
+          random.below(static_cast<uint64_t>(vocab)), random.below(static_cast<uint64_t>(vocab)))));
+    }
+    corpus.document_ends.push_back(static_cast<int64_t>(corpus.ids.size()));
+  }
+  return {std::move(corpus), {.max_length = 16, .packing = false}};
+}
+
+class RecordingSink : public MetricsSink {
+ public:
+  void on_start(const StartMetrics&) override {}
+  void on_resume(int64_t) override {}
+  void on_step(const StepMetrics& step) override { steps.push_back(step); }
+  void on_skip(const SkipMetrics& skip) override { skips.push_back(skip); }
+  void on_eval(const EvalMetrics& eval) override { evals.push_back(eval); }
+  void on_end(const RunSummary&) override {}
+
+  std::vector<StepMetrics> steps;
+  std::vector<SkipMetrics> skips;
+  std::vector<EvalMetrics> evals;
+};
+
+struct SmallRun {
+  explicit SmallRun(const char* source = kCausalSource, int64_t num_documents = 16,
+                    int32_t vocab = 11)
+      : rows(random_rows(num_documents, 5, vocab)), model(load_script_model(folder, source)) {
+    options.training.logging_steps = 1;
+    options.training.max_steps = 1;
+    options.training.shuffle = false;
+    options.schedule.lr_scheduler_type = ScheduleType::kConstant;
+    options.schedule.learning_rate = 0.01;
+    options.max_grad_norm = 0;
+    options.output_dir = folder / "out";
+    identity.config_json = "{}";
+    weight_options.pdl_alpha = 1.0;
+  }
+
+  // Makes optimiser and trainer with the present options, and resumes if asked to.
+  Trainer& start(const std::filesystem::path& checkpoint = {}) {
+    std::filesystem::create_directories(options.output_dir);
+    optimizer = std::make_unique<AdamW>(model->parameters(), OptimizerOptions());
+    weights = std::make_unique<WeightTable>(count_targets(rows, kTestVocab), weight_options,
+                                            std::vector<int32_t>{}, at::kCPU);
+    trainer = std::make_unique<Trainer>(TrainerParts{.model = *model,
+                                                     .optimizer = *optimizer,
+                                                     .weights = *weights,
+                                                     .collective = collective,
+                                                     .train_rows = rows,
+                                                     .eval_rows = eval_rows,
+                                                     .identity = identity},
+                                        options);
+    if (!checkpoint.empty()) trainer->resume(checkpoint);
+    return *trainer;
+  }
+
+  void run(const std::filesystem::path& checkpoint = {}) { start(checkpoint).run({&sink}); }
+
+  TempFolder folder;
+  Rows rows;
+  const Rows* eval_rows = nullptr;
+  std::unique_ptr<LanguageModel> model;
+  TrainerOptions options;
+  WeightOptions weight_options;
+  RunIdentity identity;
+  SingleProcess collective;
+  RecordingSink sink;
+  std::unique_ptr<AdamW> optimizer;
+  std::unique_ptr<WeightTable> weights;
+  std::unique_ptr<Trainer> trainer;
+};
+
+}  // namespace pdl

@@ -1,0 +1,178 @@
+#include "pdl/trainer/trainer.h"
+
+#include <ATen/ops/equal.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "pdl/base/error.h"
+#include "trainer/trainer_fixture.h"
+
+namespace pdl {
+namespace {
+
+std::vector<at::Tensor> copies(const std::vector<NamedTensor>& tensors) {
+  std::vector<at::Tensor> result;
+  for (const NamedTensor& named : tensors) result.push_back(named.tensor.detach().clone());
+  return result;
+}
+
+// After one step from zero, exp_avg is 0.1 times the gradient.
+std::vector<at::Tensor> first_gradients(const SmallRun& run) {
+  std::vector<at::Tensor> gradients;
+  for (const NamedTensor& named : run.optimizer->state()) {
+    if (named.name.ends_with(".exp_avg")) gradients.push_back(named.tensor.clone());
+  }
+  return gradients;
+}
+
+TEST(TrainerTest, AnySplitIntoMicroBatchesGivesTheSameLossAndGradient) {
+  std::vector<at::Tensor> whole;
+  double loss = 0;
+  for (const int64_t batch_size : {16, 8, 4, 1, 5}) {
+    SmallRun run;
+    ASSERT_EQ(run.rows.size(), 16);
+    run.options.training.per_device_train_batch_size = batch_size;
+    run.options.training.gradient_accumulation_steps = (16 + batch_size - 1) / batch_size;
+    run.run();
+    const std::vector<at::Tensor> gradients = first_gradients(run);
+    if (whole.empty()) {
+      whole = gradients;
+      loss = run.sink.steps[0].loss;
+    }
+    EXPECT_NEAR(run.sink.steps[0].loss, loss, 1e-6 * loss);
+    for (size_t i = 0; i < whole.size(); ++i) {
+      const double scale = whole[i].abs().max().item<double>();
+      EXPECT_LE(gradients[i].sub(whole[i]).abs().max().item<double>(), 1e-6 * scale) << batch_size;
+    }
+  }
+}
+
+TEST(TrainerTest, AlphaZeroReportsTheSameLossAndCe) {
+  SmallRun run;
+  run.weight_options.pdl_alpha = 0;
+  run.options.training.max_steps = 4;
+  run.run();
+  for (const StepMetrics& step : run.sink.steps) {
+    EXPECT_EQ(step.loss, step.ce);
+    EXPECT_EQ(step.n_eff, step.weight_sum);
+  }
+}
+
+TEST(TrainerTest, TheWeightsChangeLossAndGradient) {
+  SmallRun plain;
+  plain.weight_options.pdl_alpha = 0;
+  plain.run();
+  SmallRun weighted;
+  weighted.run();
+  EXPECT_EQ(plain.sink.steps[0].ce, weighted.sink.steps[0].ce);
+  EXPECT_GT(std::abs(weighted.sink.steps[0].loss - plain.sink.steps[0].loss), 1e-4);
+  EXPECT_GT(std::abs(weighted.sink.steps[0].grad_norm - plain.sink.steps[0].grad_norm), 1e-4);
+}
+
+TEST(TrainerTest, AlphaWarmsUpFromZero) {
+  SmallRun run;
+  run.options.training.max_steps = 4;
+  run.options.training.pdl_alpha_warmup_steps = 2;
+  run.run();
+  EXPECT_EQ(run.sink.steps[0].loss, run.sink.steps[0].ce);
+  EXPECT_NE(run.sink.steps[1].loss, run.sink.steps[1].ce);
+}
+
+TEST(TrainerTest, AResumedRunIsTheUninterruptedOne) {
+  const auto configure = [](SmallRun& run) {
+    run.options.training.max_steps = 11;  // ends within the third epoch
+    run.options.training.per_device_train_batch_size = 2;
+    run.options.training.gradient_accumulation_steps = 2;
+    run.options.training.shuffle = true;
+    run.options.training.logging_steps = 3;
+    run.options.checkpoint.save_steps = 1;
+    run.options.checkpoint.save_total_limit = 0;
+    run.options.max_grad_norm = 1;
+  };
+  SmallRun whole(kDropoutSource);
+  configure(whole);
+  whole.run();
+  for (int64_t step = 1; step <= 11; ++step) {
+    SmallRun rest(kDropoutSource);
+    configure(rest);
+    rest.options.checkpoint.save_steps = 0;
+    rest.run(whole.options.output_dir / ("checkpoint-" + std::to_string(step)));
+    const size_t skipped = whole.sink.steps.size() - rest.sink.steps.size();
+    for (size_t i = 0; i < rest.sink.steps.size(); ++i) {
+      EXPECT_EQ(rest.sink.steps[i].loss, whole.sink.steps[i + skipped].loss) << step;
+      EXPECT_EQ(rest.sink.steps[i].n_eff, whole.sink.steps[i + skipped].n_eff) << step;
+    }
+    for (size_t i = 0; i < whole.model->state().size(); ++i) {
+      EXPECT_TRUE(at::equal(rest.model->state()[i].tensor, whole.model->state()[i].tensor)) << step;
+    }
+  }
+}
+
+TEST(TrainerTest, ANonFiniteStepLeavesTheWeightsAlone) {
+  SmallRun run(kPoisonedSource, 30, 12);
+  run.options.training.max_steps = 30;
+  run.options.training.per_device_train_batch_size = 1;
+  run.options.training.max_bad_steps = 100;
+  run.options.schedule.learning_rate = 0;
+  const std::vector<at::Tensor> before = copies(run.model->state());
+  run.run();
+  ASSERT_FALSE(run.sink.skips.empty());
+  for (const SkipMetrics& skip : run.sink.skips) {
+    ASSERT_EQ(skip.rows.size(), 1U);
+    const auto tokens = run.rows.tokens(skip.rows[0]);
+    EXPECT_NE(std::find(tokens.begin(), tokens.end(), 11), tokens.end());
+  }
+  EXPECT_EQ(run.trainer->state().skipped_steps, static_cast<int64_t>(run.sink.skips.size()));
+  for (size_t i = 0; i < before.size(); ++i)
+    EXPECT_TRUE(at::equal(run.model->state()[i].tensor, before[i]));
+}
+
+TEST(TrainerTest, TooManyNonFiniteStepsInARowDiverge) {
+  SmallRun run(kPoisonedSource, 30, 12);
+  run.options.training.max_steps = 30;
+  run.options.training.per_device_train_batch_size = 30;
+  run.options.training.max_bad_steps = 2;
+  EXPECT_THROW(run.run(), NumericError);
+  EXPECT_EQ(run.sink.skips.size(), 2U);
+}
+
+TEST(TrainerTest, EarlyStoppingKeepsTheBestModel) {
+  SmallRun run;
+  const Rows other = random_rows(8, 99);
+  run.eval_rows = &other;
+  run.options.training.max_steps = 400;
+  run.options.schedule.learning_rate = 0.2;
+  run.options.evaluation.eval_steps = 5;
+  run.options.evaluation.early_stopping_patience = 2;
+  run.run();
+  const TrainerState& state = run.trainer->state();
+  ASSERT_TRUE(state.stopped_early);
+  ASSERT_LT(state.step, 400);
+  double best = run.sink.evals[0].eval_ce;
+  for (const EvalMetrics& eval : run.sink.evals) best = std::min(best, eval.eval_ce);
+  EXPECT_EQ(state.best_eval->eval_ce, best);
+  SmallRun same;  // the saved best weights are those the model has now
+  same.start();
+  load_checkpoint_model(
+      run.options.output_dir / ("checkpoint-" + std::to_string(state.best_eval->step)),
+      same.model->state());
+  for (size_t i = 0; i < same.model->state().size(); ++i) {
+    EXPECT_TRUE(at::equal(run.model->state()[i].tensor, same.model->state()[i].tensor));
+  }
+}
+
+TEST(TrainerTest, KeepsAsManyCheckpointsAsAsked) {
+  SmallRun run;
+  run.options.training.max_steps = 7;
+  run.options.checkpoint.save_steps = 2;
+  run.options.checkpoint.save_total_limit = 2;
+  run.run();
+  const auto checkpoints = list_checkpoints(run.options.output_dir);
+  ASSERT_EQ(checkpoints.size(), 2U);
+  EXPECT_EQ(checkpoints[0].first, 6);
+  EXPECT_EQ(checkpoints[1].first, 7);
+}
+
+}  // namespace
+}  // namespace pdl
