@@ -5,6 +5,7 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include <cstdint>
 #include <cstdio>
 #include <mutex>
 #include <string>
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include "pdl/base/error.h"
+#include "pdl/base/unicode.h"
 
 namespace pdl {
 namespace {
@@ -90,8 +92,12 @@ class Log {
 
 }  // namespace
 
-void log_info(std::string_view line) { Log::instance().write(spdlog::level::info, line); }
-void log_warning(std::string_view line) { Log::instance().write(spdlog::level::warn, line); }
+void log_info(std::string_view line) {
+  Log::instance().write(spdlog::level::info, printable(line, SIZE_MAX));
+}
+void log_warning(std::string_view line) {
+  Log::instance().write(spdlog::level::warn, printable(line, SIZE_MAX));
+}
 void open_log_file(const std::filesystem::path& path) { Log::instance().open_file(path); }
 void show_progress(std::string_view line) { Log::instance().progress(line); }
 bool progress_is_visible() { return ::isatty(STDERR_FILENO) == 1; }

@@ -118,6 +118,7 @@ std::string to_json(const TrainerState& state, const RunIdentity& identity) {
   root["best_eval"] = optional_to_object(state.best_eval);
   visit_identity(identity, set);
   root["config"] = Json::parse(identity.config_json);
+  root["versions"] = Json::object();
   for (const auto& [component, version] : identity.versions) root["versions"][component] = version;
   return root.dump(1) + "\n";
 }

@@ -40,7 +40,11 @@ int run_command_line(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& problem) {
-    if (problem.get_exit_code() == 0) return app.exit(problem);  // --help and --version
+    if (problem.get_exit_code() == 0) {  // --help and --version
+      app.exit(problem);
+      if (!std::cout.flush()) throw StorageError("cannot write to stdout");
+      return 0;
+    }
     constexpr size_t kMaxBytes = 200;
     throw ConfigError(printable(problem.what(), kMaxBytes) + "; see pdl-train --help");
   }

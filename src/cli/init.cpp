@@ -1,5 +1,5 @@
-#include <map>
 #include <memory>
+#include <string>
 
 #include "cli/commands.h"
 #include "cli/output.h"
@@ -20,16 +20,18 @@ void add_init_command(CLI::App& app) {
       "init", "Write a self-contained example: corpus, tokenizer, model and run.json");
   auto options = std::make_shared<ExampleJobOptions>();
   command->add_option("DIR", options->folder, "folder to write to; new or empty")->required();
-  const std::map<std::string, ExamplePreset> presets = {{"tiny", ExamplePreset::kTiny},
-                                                        {"small", ExamplePreset::kSmall}};
   command
-      ->add_option("--preset", options->preset,
-                   "tiny trains in about a second, small in less than a minute (default small)")
+      ->add_option_function<std::string>(
+          "--preset",
+          [options](const std::string& name) {
+            options->preset = name == "tiny" ? ExamplePreset::kTiny : ExamplePreset::kSmall;
+          },
+          "tiny trains in about a second, small in about half a minute (default small)")
       ->type_name("tiny|small")
-      ->transform(CLI::CheckedTransformer(presets));
+      ->check(CLI::IsMember({"tiny", "small"}).description(""));
   command->add_option("--seed", options->seed, "of language, parameters and training (default 42)")
-      ->check(CLI::NonNegativeNumber)
-      ->type_name("N");
+      ->check(CLI::Range(int64_t{0}, std::numeric_limits<int64_t>::max(), "N"))
+      ->type_name("");
   command->callback([options] { run_init(*options); });
 }
 

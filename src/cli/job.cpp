@@ -35,14 +35,26 @@ void require_width(const LanguageModel& model, const Tokenizer& tokenizer,
 }
 
 // A model with fewer positions than a row has tokens must fail before the first step.
-void try_longest_row(LanguageModel& model, const Rows& rows) {
-  const at::NoGradGuard no_grad;
+at::Tensor try_longest_row(LanguageModel& model, const Rows& rows) {
   try {
-    model.forward(at::zeros({1, rows.longest()}, at::dtype(at::kLong).device(model.device())));
+    return model.forward(
+        at::zeros({1, rows.longest()}, at::dtype(at::kLong).device(model.device())));
   } catch (const ModelError& problem) {
     throw ModelError(std::string(problem.what()) +
                      "; is max_length more than the model's positions?");
   }
+}
+
+// So must a model whose logits no gradient reaches.
+void try_training(LanguageModel& model, const Rows& rows) {
+  if (!try_longest_row(model, rows).requires_grad()) {
+    throw ModelError("the model's logits do not depend on any trainable parameter");
+  }
+}
+
+void try_evaluation(LanguageModel& model, const Rows& rows) {
+  const at::NoGradGuard no_grad;
+  try_longest_row(model, rows);
 }
 
 TokenCounts load_table(const Job& job) {
@@ -126,8 +138,8 @@ Job load_job(const RunConfig& config) {
     job.train_rows = load_rows(config.train_files, config, *job.tokenizer);
   if (!config.eval_files.empty())
     job.eval_rows = load_rows(config.eval_files, config, *job.tokenizer);
-  if (job.train_rows) try_longest_row(*job.model, *job.train_rows);
-  if (job.eval_rows) try_longest_row(*job.model, *job.eval_rows);
+  if (job.train_rows) try_training(*job.model, *job.train_rows);
+  if (job.eval_rows) try_evaluation(*job.model, *job.eval_rows);
   job.table = load_table(job);
   job.weights = std::make_unique<WeightTable>(job.table.counts, config.weights,
                                               job.tokenizer->special_ids(), device);

@@ -2,6 +2,7 @@
 
 #include <c10/util/Exception.h>
 
+#include <cstdint>
 #include <cstdio>
 #include <new>
 #include <string>
@@ -9,15 +10,41 @@
 
 #include "pdl/base/error.h"
 #include "pdl/base/log.h"
+#include "pdl/base/unicode.h"
 #include "pdl/model/torch_error.h"
 
 namespace pdl {
 namespace {
 
+// One line of at most 300 bytes with "error: "; a longer message loses its middle, which is a long
+// path: the end says what to do. Control characters, which a path may hold, are escaped.
+std::string one_line(const std::string& message) {
+  constexpr size_t kMaxBytes = 288;
+  std::string line = printable(message, SIZE_MAX);
+  if (line.size() <= kMaxBytes) return line;
+  const auto begins_character = [&](size_t at) {
+    return (static_cast<unsigned char>(line[at]) & 0xc0) != 0x80;
+  };
+  size_t head = kMaxBytes / 2;
+  while (!begins_character(head)) --head;
+  size_t tail = line.size() - kMaxBytes / 2;
+  while (!begins_character(tail)) ++tail;
+  return line.substr(0, head) + "…" + line.substr(tail);
+}
+
 int report(ExitCode code, const std::string& message) {
   show_progress("");
   std::fprintf(stderr, "error: %s\n", message.c_str());
   return static_cast<int>(code);
+}
+
+// A config with several problems has an indented line for each; the loader has escaped what is the
+// user's.
+int report_config_error(const ConfigError& problem) {
+  const std::string message = problem.what();
+  const size_t second_line = message.find('\n');
+  const bool is_list = second_line != std::string::npos && message.find("\n  ") == second_line;
+  return report(problem.code(), is_list ? message : one_line(message));
 }
 
 int report_out_of_memory(const std::exception& problem) {
@@ -37,8 +64,10 @@ bool is_out_of_memory(const c10::Error& problem) {
 int report_error(const std::exception_ptr& thrown) {
   try {
     std::rethrow_exception(thrown);
+  } catch (const ConfigError& problem) {
+    return report_config_error(problem);
   } catch (const Error& problem) {
-    return report(problem.code(), problem.what());
+    return report(problem.code(), one_line(problem.what()));
   } catch (const c10::OutOfMemoryError& problem) {
     return report_out_of_memory(problem);
   } catch (const c10::Error& problem) {

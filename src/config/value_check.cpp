@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <regex>
+#include <string>
 #include <string_view>
 
+#include "pdl/base/error.h"
+#include "pdl/base/regex.h"
 #include "pdl/base/unicode.h"
 
 namespace pdl {
@@ -41,9 +43,9 @@ std::string regex_problem(const std::string& text) {
     return shown(text) + " is longer than " + std::to_string(kMaxRegexBytes) + " bytes";
   }
   try {
-    const std::regex compiled(text, std::regex::ECMAScript);
-  } catch (const std::regex_error&) {
-    return shown(text) + " is not a regular expression (ECMAScript)";
+    const Regex compiled(text);
+  } catch (const ConfigError&) {
+    return shown(text) + " is not a regular expression";
   }
   return "";
 }
@@ -60,7 +62,7 @@ std::string text_problem(const ConfigKey& key, const std::string& text) {
   if (key.kind == KeyKind::kChoice) {
     allowed = std::find(key.choices.begin(), key.choices.end(), text) != key.choices.end();
   } else if (!rules.pattern.empty()) {
-    allowed = std::regex_match(text, std::regex(rules.pattern.begin(), rules.pattern.end()));
+    allowed = Regex("^(?:" + std::string(rules.pattern) + ")\\z").search(text);
   } else if (!rules.words.empty()) {
     allowed = !text.empty();
   }

@@ -10,7 +10,7 @@ namespace pdl {
 
 // The longest string, path or list entry: PATH_MAX of Linux.
 inline constexpr size_t kMaxStringBytes = 4096;
-// The longest regular expression: std::regex recurses once a character.
+// The longest regular expression.
 inline constexpr size_t kMaxRegexBytes = 1000;
 
 // What the value of the key must be, e.g. "an integer >= 1" or "one of "warn", "skip"".

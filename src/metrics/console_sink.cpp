@@ -96,7 +96,8 @@ std::vector<std::string> weight_warnings(const WeightStatistics& weights) {
   std::vector<std::string> warnings;
   if (weights.n_eff < kMinEffectiveShare) {
     warnings.push_back("n_eff is " + significant(weights.n_eff, 3) + ": the loss is as noisy as " +
-                       percent(weights.n_eff) + " of the targets without weights; lower " +
+                       significant(100 * weights.n_eff, 2) +
+                       " % of the targets without weights; lower " +
                        "pdl_alpha, raise pdl_epsilon or set pdl_max_ratio");
   }
   for (const TokenShare& token : weights.top_tokens) {

@@ -1,16 +1,15 @@
 #include "pdl/model/language_model.h"
 
-#include <regex>
-
 #include "pdl/base/error.h"
+#include "pdl/base/regex.h"
 
 namespace pdl {
 namespace {
 
-bool matches(const NamedTensor& parameter, const std::regex& expression) {
-  if (std::regex_search(parameter.name, expression)) return true;
+bool matches(const NamedTensor& parameter, const Regex& expression) {
+  if (expression.search(parameter.name)) return true;
   for (const std::string& alias : parameter.aliases) {
-    if (std::regex_search(alias, expression)) return true;
+    if (expression.search(alias)) return true;
   }
   return false;
 }
@@ -19,7 +18,7 @@ bool matches(const NamedTensor& parameter, const std::regex& expression) {
 
 void freeze_parameters(LanguageModel& model, const std::vector<std::string>& expressions) {
   for (const std::string& expression : expressions) {
-    const std::regex compiled(expression);
+    const Regex compiled(expression);
     bool found = false;
     for (const NamedTensor& parameter : model.parameters()) {
       if (!matches(parameter, compiled)) continue;

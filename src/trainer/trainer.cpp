@@ -161,9 +161,6 @@ StepSums Trainer::forward_and_backward(const StepInputs& inputs) {
   for (const Batch& batch : inputs.batches) {
     const LossTerms terms = weighted_cross_entropy(parts_.model.forward(batch.input_ids),
                                                    batch.targets, inputs.weights);
-    if (!terms.weighted_sum.requires_grad()) {
-      throw ModelError("the model's logits do not depend on any trainable parameter");
-    }
     terms.weighted_sum.div(inputs.weight_sum).backward();
     weighted_sum.add_(terms.weighted_sum.detach());
     ce_sum.add_(terms.ce_sum);
@@ -186,10 +183,11 @@ void Trainer::skip(const std::vector<std::vector<int64_t>>& rows, const std::str
     skipped.rows.insert(skipped.rows.end(), micro_batch.begin(), micro_batch.end());
   for (MetricsSink* sink : sinks_) sink->on_skip(skipped);
   if (state_.bad_steps_in_a_row >= options_.training.max_bad_steps) {
-    throw NumericError(
-        reason + " in " + std::to_string(state_.bad_steps_in_a_row) +
-        " steps in a row, up to step " + std::to_string(skipped.step) +
-        "; lower learning_rate or max_grad_norm and resume from the last checkpoint");
+    throw NumericError(reason + " in " + std::to_string(state_.bad_steps_in_a_row) +
+                       " steps in a row, up to step " + std::to_string(skipped.step) +
+                       "; metrics.jsonl names their rows: check those texts, or train into another "
+                       "output_dir with "
+                       "a lower learning_rate");
   }
 }
 

@@ -11,7 +11,6 @@ import contextlib
 import io
 import json
 import os
-import random
 import subprocess
 import sys
 import tempfile
@@ -19,11 +18,26 @@ import unittest
 from unittest import mock
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-sys.path[:0] = [os.path.join(ROOT, "scripts"), os.path.join(ROOT, "tests", "golden")]
+FOLDERS = ("scripts", "tests/golden", "tests/support")
+sys.path[:0] = [os.path.join(ROOT, folder) for folder in FOLDERS]
 
 import export_model
+from hf_export import attention, tracing, verification
 import reference_trainer
-import sentencepiece
+from small_corpus import make_corpus, make_tokenizer
+from small_models import (
+    GPT2,
+    LLAMA,
+    MAX_POSITIONS,
+    MISTRAL,
+    MODELS,
+    OPT_LIKE,
+    REFUSED,
+    SWITCHABLE,
+    TIED,
+    VOCAB_SIZE,
+    make_model,
+)
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -33,102 +47,6 @@ transformers.logging.set_verbosity_error()
 transformers.logging.disable_progress_bar()
 
 BINARY_VARIABLE = "PDL_TRAIN_BINARY"
-VOCAB_SIZE = 512
-MAX_POSITIONS = 128
-
-LLAMA_LIKE = {
-    "vocab_size": VOCAB_SIZE,
-    "hidden_size": 32,
-    "intermediate_size": 48,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "max_position_embeddings": MAX_POSITIONS,
-}
-GPT2_LIKE = {
-    "vocab_size": VOCAB_SIZE,
-    "n_embd": 32,
-    "n_layer": 2,
-    "n_head": 4,
-    "n_positions": MAX_POSITIONS,
-}
-OPT_LIKE = {
-    "vocab_size": VOCAB_SIZE,
-    "hidden_size": 32,
-    "word_embed_proj_dim": 32,
-    "ffn_dim": 48,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "max_position_embeddings": MAX_POSITIONS,
-}
-FALCON_LIKE = {
-    "vocab_size": VOCAB_SIZE,
-    "hidden_size": 32,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-}
-
-# Arguments of AutoConfig.for_model.
-GPT2 = {"model_type": "gpt2", **GPT2_LIKE}  # Dropout 0.1 and a tied head by default.
-LLAMA = {"model_type": "llama", "tie_word_embeddings": True, "attention_dropout": 0.1, **LLAMA_LIKE}
-MISTRAL = {"model_type": "mistral", "sliding_window": 16, **LLAMA_LIKE}
-MODELS = {
-    "gpt2": GPT2,
-    "llama": LLAMA,
-    "llama3_rope": {
-        "model_type": "llama",
-        "rope_parameters": {
-            "rope_type": "llama3",
-            "rope_theta": 5e5,
-            "factor": 8.0,
-            "low_freq_factor": 1.0,
-            "high_freq_factor": 4.0,
-            "original_max_position_embeddings": 64,
-        },
-        **LLAMA_LIKE,
-    },
-    "qwen2": {"model_type": "qwen2", **LLAMA_LIKE},
-    "qwen3": {"model_type": "qwen3", "head_dim": 16, **LLAMA_LIKE},
-    "mistral": MISTRAL,
-    "gemma": {"model_type": "gemma", "head_dim": 16, **LLAMA_LIKE},
-    "gemma2": {"model_type": "gemma2", "head_dim": 16, "sliding_window": 16, **LLAMA_LIKE},
-    "gptj": {"model_type": "gptj", "rotary_dim": 4, "resid_pdrop": 0.1, **GPT2_LIKE},
-}
-SWITCHABLE = ("gpt2", "llama", "gptj")
-TIED = {"gpt2": ["lm_head.weight"], "llama": ["lm_head.weight"]}
-
-# What cannot be exported, and a word of the reason.
-REFUSED = {
-    "dynamic rope": (
-        {"rope_parameters": {"rope_type": "dynamic", "rope_theta": 1e4, "factor": 2.0}, **LLAMA},
-        "dynamic",
-    ),
-    "attention sinks": (
-        {"model_type": "gpt_oss", "head_dim": 16, "num_local_experts": 2, **LLAMA_LIKE},
-        "sinks",
-    ),
-    "alibi": ({"model_type": "falcon", "alibi": True, **FALCON_LIKE}, "alibi"),
-    "functional dropout": ({"model_type": "opt", "dropout": 0.1, **OPT_LIKE}, "--no_dropout"),
-    "layerdrop": ({"model_type": "opt", "dropout": 0.0, "layerdrop": 0.5, **OPT_LIKE}, "layerdrop"),
-    "attention in chunks": (
-        {"model_type": "llama4_text", "head_dim": 16, "num_local_experts": 2, **LLAMA_LIKE},
-        "chunks",
-    ),
-    "no attention": (
-        {"model_type": "mamba", "vocab_size": 512, "hidden_size": 32, "num_hidden_layers": 1},
-        "linear_attention",
-    ),
-    "not causal": ({**LLAMA_LIKE, "model_type": "bert", "num_key_value_heads": None}, "not causal"),
-}
-
-
-def make_model(arguments, folder):
-    """Saves a random model of the given configuration, and returns it."""
-    torch.manual_seed(1)
-    config = transformers.AutoConfig.for_model(**arguments)
-    model = transformers.AutoModelForCausalLM.from_config(config)
-    model.save_pretrained(folder)
-    return model.eval()
 
 
 def run_exporter(*arguments):
@@ -312,13 +230,13 @@ class RefusalTest(TemporaryFolderTest):
         with open(self.output, "w", encoding="utf-8") as file:
             file.write("old")
         full = OSError(28, "No space left on device")
-        with mock.patch.object(export_model.os, "fsync", side_effect=full):
+        with mock.patch.object(os, "fsync", side_effect=full):
             self.assert_not_exported(6, "No space left")
         with open(self.output, encoding="utf-8") as file:
             self.assertEqual(file.read(), "old")
 
 
-class LeakingAttention(export_model.FusedCausalAttention):
+class LeakingAttention(attention.FusedCausalAttention):
     """Sees the future."""
 
     def forward(self, query, key, value):
@@ -346,116 +264,75 @@ class VerificationTest(TemporaryFolderTest):
 
     def test_attention_that_sees_the_future(self):
         self.assert_found(
-            MODELS["qwen2"], "logits of ids", export_model, "FusedCausalAttention", LeakingAttention
+            MODELS["qwen2"], "logits of ids", attention, "FusedCausalAttention", LeakingAttention
         )
 
     def test_future_is_found_without_the_stock_model(self):
         with mock.patch.multiple(
-            export_model,
+            verification,
             check_logits=mock.Mock(return_value={}),
             check_gradients=mock.Mock(return_value=0.0),
         ):
             self.assert_found(
-                MODELS["qwen2"], "later ids", export_model, "FusedCausalAttention", LeakingAttention
+                MODELS["qwen2"], "later ids", attention, "FusedCausalAttention", LeakingAttention
             )
 
     def test_window_that_is_one_too_long(self):
-        correct = export_model.ExplicitCausalAttention
+        correct = attention.ExplicitCausalAttention
 
         def longer(scale, dropout, groups, window, softcap):
             return correct(scale, dropout, groups, window + 1, softcap)
 
-        self.assert_found(MISTRAL, "logits of ids", export_model, "ExplicitCausalAttention", longer)
+        self.assert_found(MISTRAL, "logits of ids", attention, "ExplicitCausalAttention", longer)
 
     def test_window_that_a_layer_does_not_ask_for(self):
-        correct = export_model.CausalAttention.__call__
+        correct = attention.CausalAttention.__call__
 
         def without_window(self, *args, sliding_window=None, **kwargs):
             return correct(self, *args, **kwargs)
 
         self.assert_found(
-            MISTRAL, "sliding_window", export_model.CausalAttention, "__call__", without_window
+            MISTRAL, "sliding_window", attention.CausalAttention, "__call__", without_window
         )
 
     def test_dropout_that_cannot_be_switched_off(self):
-        correct = export_model.script_dropouts
+        correct = tracing.script_dropouts
 
         def freeze(model):
             model.transformer.drop = torch.jit.script(FrozenDropout())
             return correct(model)
 
-        self.assert_found(GPT2, "logits of ids", export_model, "script_dropouts", freeze)
+        self.assert_found(GPT2, "logits of ids", tracing, "script_dropouts", freeze)
 
     def test_dropout_of_another_strength(self):
-        correct = export_model.FusedCausalAttention
+        correct = attention.FusedCausalAttention
 
         def stronger(scale, dropout, groups):
             return correct(scale, 0.2, groups)
 
-        self.assert_found(LLAMA, "training mode", export_model, "FusedCausalAttention", stronger)
+        self.assert_found(LLAMA, "training mode", attention, "FusedCausalAttention", stronger)
 
     def test_weight_that_is_not_tied(self):
-        correct = export_model.bind_forward
+        correct = tracing.bind_forward
 
         def untie(model):
             model.lm_head.weight = nn.Parameter(model.lm_head.weight.detach().clone())
             correct(model)
 
-        self.assert_found(GPT2, "tie", export_model, "bind_forward", untie)
+        self.assert_found(GPT2, "tie", tracing, "bind_forward", untie)
 
     def test_frozen_length(self):
         def bind_fixed(model):
             forward = model.forward
-            positions = torch.arange(export_model.TRACE_SHAPE[1])[None]
+            positions = torch.arange(tracing.TRACE_SHAPE[1])[None]
             model.forward = lambda input_ids: (
                 forward(input_ids=input_ids, position_ids=positions, use_cache=False).logits
             )
 
-        self.assert_found(LLAMA, "ids [1, 1]", export_model, "bind_forward", bind_fixed)
+        self.assert_found(LLAMA, "ids [1, 1]", tracing, "bind_forward", bind_fixed)
 
 
 # -------------------------------------------------------------------------------------- training
-
-
-def make_corpus(seed):
-    """Text of a random grammar: words of syllables, sentences of three patterns."""
-    generator = random.Random(seed)
-    syllables = [a + b for a in "bdfgklmnprstvz" for b in "aeiou"]
-
-    def words(count):
-        return [
-            "".join(generator.choices(syllables, k=generator.randint(1, 3))) for _ in range(count)
-        ]
-
-    nouns, verbs, adjectives = words(60), words(30), words(20)
-    lines = []
-    for _ in range(400):
-        subject, object_ = generator.choices(nouns, k=2)
-        verb, adjective = generator.choice(verbs), generator.choice(adjectives)
-        lines.append(
-            generator.choice(
-                (
-                    f"The {adjective} {subject} {verb} the {object_}.",
-                    f"A {subject} {verb}, and the {object_} is {adjective}.",
-                    f"{subject.capitalize()} {verb} {object_}!",
-                )
-            )
-        )
-    return "\n".join(lines) + "\n"
-
-
-def make_tokenizer(corpus_path, prefix):
-    """Trains a SentencePiece model; returns the path of the .model file."""
-    sentencepiece.SentencePieceTrainer.train(
-        input=corpus_path,
-        model_prefix=prefix,
-        model_type="bpe",
-        vocab_size=400,
-        byte_fallback=True,
-        num_threads=1,
-        minloglevel=2,
-    )
-    return prefix + ".model"
 
 
 class TrainingTest(unittest.TestCase):

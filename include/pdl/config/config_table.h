@@ -30,7 +30,7 @@ struct KeyRules {
   bool open_max = false;
   std::optional<double> or_value = std::nullopt;  // a value allowed besides [min, max]: a sentinel
   bool whole_from_one = false;         // values of 1 and more are integers (below: a share)
-  std::string_view pattern = {};       // ECMAScript; the whole of a string matches it
+  std::string_view pattern = {};       // regular expression that the whole of a string matches
   std::string_view pattern_text = {};  // the same in words
   bool is_regex = false;               // each string is a regular expression
   bool is_path = false;                // a string or string list that holds paths

@@ -1,5 +1,6 @@
 #include "pdl/loss/weighted_cross_entropy.h"
 
+#include <ATen/Context.h>
 #include <ATen/core/Reduction.h>
 #include <ATen/ops/cross_entropy_loss.h>
 #include <ATen/ops/equal.h>
@@ -19,11 +20,15 @@ namespace pdl {
 namespace {
 
 struct Example {
-  at::Tensor logits = (at::randn({3, 5, 17}).mul(3)).set_requires_grad(true);
-  at::Tensor targets = at::randint(0, 17, {3, 5}, at::kLong);
-  at::Tensor weights = at::randn({17}).exp();
+  at::Tensor logits;
+  at::Tensor targets;
+  at::Tensor weights;
 
   Example() {
+    at::manual_seed(1);
+    logits = at::randn({3, 5, 17}).mul(3).set_requires_grad(true);
+    targets = at::randint(0, 17, {3, 5}, at::kLong);
+    weights = at::randn({17}).exp();
     targets[0][4] = kIgnoreTarget;
     targets[2][1] = kIgnoreTarget;
   }

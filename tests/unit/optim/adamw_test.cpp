@@ -1,5 +1,6 @@
 #include "pdl/optim/adamw.h"
 
+#include <ATen/Context.h>
 #include <ATen/ops/equal.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/randn.h>
@@ -32,6 +33,7 @@ struct ScalarAdamW {
 };
 
 TEST(AdamWTest, IsTheAlgorithmAndDecaysMatricesAlone) {
+  at::manual_seed(1);
   OptimizerOptions options;
   options.weight_decay = 0.1;
   const std::vector<NamedTensor> parameters = {parameter("matrix", {2, 3}),

@@ -1,0 +1,12 @@
+"""The parts of scripts/export_model.py.
+
+In the order in which an export uses them:
+
+* `loading` reads the model folder and refuses what cannot be exported exactly;
+* `attention` is the causal attention that replaces the model's own;
+* `tracing` turns the model into TorchScript;
+* `writing` saves it under its final name only when everything went well;
+* `verification` compares the written file with the stock model.
+
+`errors` holds the failures with an exit code, `sample_ids` the ids to trace and to compare with.
+"""

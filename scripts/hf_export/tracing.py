@@ -1,0 +1,172 @@
+"""Turns a transformers model into a TorchScript module of ids only."""
+
+import dataclasses
+import inspect
+import types
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
+import transformers
+
+from hf_export.attention import ATTENTION_NAME, CausalAttention, check_windows
+from hf_export.errors import CommandError, ExportError, UnknownAttentionError
+from hf_export.loading import load_model
+from hf_export.sample_ids import clip_shape, random_ids
+
+# Shape [B, T] of the ids to trace with; rows are cut where the model is shorter.
+TRACE_SHAPE = (2, 17)
+
+# All take (input, p, training).
+FUNCTIONAL_DROPOUTS = frozenset(
+    (torch.dropout, torch.feature_dropout, torch.alpha_dropout, torch.feature_alpha_dropout)
+    + (F.dropout, F.dropout1d, F.dropout2d, F.dropout3d, F.alpha_dropout, F.feature_alpha_dropout)
+)
+
+
+class TraceMode(TorchFunctionMode):
+    """Cleans the recorded operations; refuses dropout that a trace would freeze.
+
+    `x.to(device=x.device, dtype=d)` is recorded as `x.to(d)`, and `x.to(x.device)` not at all:
+    both would put the name of a device into the file. Inactive dropout is not recorded either.
+    """
+
+    def __torch_function__(self, func, overloaded, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        if func in FUNCTIONAL_DROPOUTS:
+            return inactive_dropout(func, args, kwargs)
+        if func is torch.Tensor.to:
+            args, kwargs = without_own_device(args, kwargs)
+            if len(args) == 1 and set(kwargs) <= {"non_blocking"}:
+                return args[0]
+        return func(*args, **kwargs)
+
+
+def inactive_dropout(func, args, kwargs):
+    """The input of a call of dropout; raises ExportError if the call would change it."""
+    arguments = dict(zip(("input", "p", "training"), args), **kwargs)
+    active = arguments.get("training", arguments.get("train", True))
+    p = arguments.get("p", 0.5)
+    if active and p > 0:
+        raise ExportError(
+            f"the model calls {func.__name__}(p={p:g}) directly, which the file could not switch "
+            "off for evaluation; use --no_dropout"
+        )
+    return arguments["input"]
+
+
+def without_own_device(args, kwargs):
+    """Arguments of Tensor.to without the device that the tensor is on."""
+    tensor, *rest = args
+
+    def is_own(value):
+        if not isinstance(value, (str, torch.device)):
+            return False
+        device = torch.device(value)
+        return device.type == tensor.device.type and device.index in (None, tensor.device.index)
+
+    args = (tensor, *(value for value in rest if not is_own(value)))
+    if kwargs.get("device") is None or is_own(kwargs["device"]):
+        kwargs = {name: value for name, value in kwargs.items() if name != "device"}
+    return args, kwargs
+
+
+def script_dropouts(model):
+    """Replaces each active nn.Dropout by a scripted one; returns how many there were."""
+    count = 0
+    for module in list(model.modules()):
+        for name, child in list(module.named_children()):
+            if isinstance(child, nn.Dropout) and child.p > 0:
+                dropout = torch.jit.script(nn.Dropout(child.p, child.inplace))
+                setattr(module, name, dropout.train(child.training))
+                count += 1
+    return count
+
+
+def bind_forward(model):
+    """Gives the model a forward from ids alone to the tensor of logits.
+
+    The model is patched and not wrapped, so that its parameters keep their names.
+    """
+    forward = model.forward
+    takes_positions = "position_ids" in inspect.signature(forward).parameters
+
+    def forward_ids(self, input_ids):
+        del self  # `forward` is bound already.
+        kwargs = {}
+        if takes_positions:
+            # Counted from the ids: an arange would record the device.
+            kwargs["position_ids"] = torch.ones_like(input_ids).cumsum(1) - 1
+        return forward(input_ids=input_ids, use_cache=False, **kwargs).logits
+
+    model.forward = types.MethodType(forward_ids, model)
+
+
+@dataclasses.dataclass
+class TracedModel:
+    """A traced model and what is known about it."""
+
+    module: torch.jit.ScriptModule
+    architecture: str
+    vocab_size: int
+    attention: list  # class names of the attention modules, or ["eager"]
+    windows: list  # of the layers, in order; 0 is none
+    dropout: str  # "switchable", "removed" or "none"
+    tied: list  # parameter names that are another name of an earlier parameter
+    nonpersistent_buffers: list  # buffers that are not part of the model's state dict
+
+
+def trace_folder(options, config, max_length):
+    """Loads and traces the model, with its own attention where it takes no other."""
+    attention = CausalAttention(max_length)
+    transformers.AttentionInterface.register(ATTENTION_NAME, attention)
+    try:
+        model, _ = load_model(options.folder, config, ATTENTION_NAME, options.device)
+        traced = trace_model(model, attention, options.no_dropout, max_length)
+        if attention.settings:
+            check_windows(config, traced.windows)
+            return traced
+    except UnknownAttentionError:
+        pass
+    model, _ = load_model(options.folder, config, "eager", options.device)
+    return trace_model(model, None, options.no_dropout, max_length)
+
+
+def trace_model(model, attention, no_dropout, max_length):
+    """Traces a loaded model, which is changed by that.
+
+    Args:
+      model: a transformers causal language model.
+      attention: its CausalAttention, or None for eager attention.
+      no_dropout: whether to trace the model as it is in evaluation.
+      max_length: tokens in the longest row, 0 for no limit.
+    """
+    parameters = [name for name, _ in model.named_parameters()]
+    aliases = [name for name, _ in model.named_parameters(remove_duplicate=False)]
+    buffers = set(name for name, _ in model.named_buffers()) - set(model.state_dict())
+    model.train(not no_dropout)
+    num_dropouts = 0 if no_dropout else script_dropouts(model)
+    bind_forward(model)
+    ids = random_ids(model, clip_shape(TRACE_SHAPE, max_length), seed=0)
+    try:
+        with TraceMode():
+            with torch.no_grad():
+                logits = model(ids)  # Creates the attention modules.
+            module = torch.jit.trace(model, ids, check_trace=False)
+    except CommandError:
+        raise
+    except Exception as error:
+        raise ExportError(f"{type(model).__name__} cannot be traced: {error}")
+    settings = attention.settings if attention else []
+    num_dropouts += sum(layer.dropout > 0 for layer in settings)
+    return TracedModel(
+        module=module,
+        architecture=type(model).__name__,
+        vocab_size=int(logits.shape[-1]),
+        attention=sorted(attention.kinds) if settings else ["eager"],
+        windows=[layer.window for layer in settings],
+        dropout="removed" if no_dropout else "switchable" if num_dropouts else "none",
+        tied=[name for name in aliases if name not in parameters],
+        nonpersistent_buffers=sorted(buffers),
+    )
