@@ -32,6 +32,7 @@ file(GLOB PDL_CORE_SOURCES CONFIGURE_DEPENDS
 list(REMOVE_ITEM PDL_CORE_SOURCES ${PDL_BASE_SOURCES})
 add_library(pdl_core STATIC ${PDL_CORE_SOURCES})
 target_compile_options(pdl_core PRIVATE ${PDL_WARNINGS})
+# pdl_base, and with it SentencePiece, must come before torch: tests/integration/link_order_test.py says why.
 target_link_libraries(pdl_core PUBLIC pdl_base torch PRIVATE nlohmann_json::nlohmann_json)
 
 # The hash is read at each build, so that --version never names another commit.

@@ -1,5 +1,7 @@
+#include <charconv>
 #include <memory>
 #include <string>
+#include <system_error>
 
 #include "cli/commands.h"
 #include "cli/output.h"
@@ -7,6 +9,15 @@
 
 namespace pdl {
 namespace {
+
+// Stricter than CLI11, which takes a number that is too large for the largest one.
+std::string seed_problem(const std::string& text) {
+  int64_t seed = -1;
+  const char* const text_end = text.data() + text.size();
+  const auto [end, error] = std::from_chars(text.data(), text_end, seed);
+  const bool is_good = error == std::errc() && end == text_end && seed >= 0;
+  return is_good ? "" : text + " is no integer from 0 to 9223372036854775807";
+}
 
 void run_init(const ExampleJobOptions& options) {
   const std::filesystem::path config = write_example_job(options);
@@ -30,8 +41,8 @@ void add_init_command(CLI::App& app) {
       ->type_name("tiny|small")
       ->check(CLI::IsMember({"tiny", "small"}).description(""));
   command->add_option("--seed", options->seed, "of language, parameters and training (default 42)")
-      ->check(CLI::Range(int64_t{0}, std::numeric_limits<int64_t>::max(), "N"))
-      ->type_name("");
+      ->type_name("N")
+      ->check(CLI::Validator(seed_problem, ""));
   command->callback([options] { run_init(*options); });
 }
 
