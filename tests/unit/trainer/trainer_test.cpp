@@ -4,8 +4,11 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
+#include <numeric>
 
 #include "pdl/base/error.h"
+#include "pdl/loss/weighted_cross_entropy.h"
 #include "trainer/trainer_fixture.h"
 
 namespace pdl {
@@ -45,6 +48,34 @@ TEST(TrainerTest, AnySplitIntoMicroBatchesGivesTheSameLossAndGradient) {
       const double scale = whole[i].abs().max().item<double>();
       EXPECT_LE(gradients[i].sub(whole[i]).abs().max().item<double>(), 1e-6 * scale) << batch_size;
     }
+  }
+}
+
+// Not up to a factor: divided by the weights, once, and not by the number of tokens.
+TEST(TrainerTest, TheGradientIsThatOfTheWeightedMean) {
+  SmallRun run;
+  run.options.training.per_device_train_batch_size = 4;
+  run.options.training.gradient_accumulation_steps = 4;
+  run.run();
+  SmallRun direct;
+  direct.start();
+  std::vector<int64_t> all(16);
+  std::iota(all.begin(), all.end(), 0);
+  const Batch batch = make_batch(direct.rows, all, 0, at::kCPU);
+  const LossTerms terms = weighted_cross_entropy(direct.model->forward(batch.input_ids),
+                                                 batch.targets, direct.weights->at_alpha(1.0));
+  terms.weighted_sum.div(terms.weight_sum).backward();
+  const std::vector<at::Tensor> gradients = first_gradients(run);
+  ASSERT_EQ(gradients.size(), 3U);
+  double square_sum = 0;
+  for (const at::Tensor& gradient : direct.optimizer->gradients()) {
+    square_sum += gradient.square().sum().item<double>();
+  }
+  EXPECT_NEAR(run.sink.steps[0].grad_norm, std::sqrt(square_sum), 1e-6 * std::sqrt(square_sum));
+  for (size_t i = 0; i < gradients.size(); ++i) {
+    EXPECT_TRUE(
+        gradients[i].allclose(direct.model->parameters()[i].tensor.grad().mul(0.1), 1e-5, 1e-8))
+        << i;
   }
 }
 

@@ -1,0 +1,77 @@
+#!/usr/bin/env python3
+"""A resumed run writes the metrics and the weights of the uninterrupted one, byte for byte."""
+
+import argparse
+import json
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+BINARY = ""
+TIMES = ("tokens_per_second", "step_ms")
+
+
+def run(*arguments):
+    return subprocess.run([BINARY, *map(str, arguments)], capture_output=True, text=True, check=True)
+
+
+def metrics(folder):
+    """The lines without times; `resume` is said of the resumed run alone, `end` has times."""
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [{key: value for key, value in line.items() if key not in TIMES}
+            for line in lines if line["event"] not in ("resume", "end")]
+
+
+class ResumeTest(unittest.TestCase):
+
+    def check_job(self, *flags):
+        with tempfile.TemporaryDirectory() as temporary:
+            root = pathlib.Path(temporary)
+            run("init", root / "job", "--preset", "tiny")
+            common = ["--config", root / "job" / "run.json", "--max_steps", 24, "--eval_steps", 8, "--logging_steps", 5,
+                      "--save_steps", 6, "--save_total_limit", 0, *flags]
+            whole = root / "whole"
+            run(*common, "--output_dir", whole)
+            for step in (6, 12, 18):
+                resumed = root / f"from-{step}"
+                shutil.copytree(whole, resumed)
+                for name in ("summary.json", "model.pt", "model.safetensors"):
+                    (resumed / name).unlink()
+                for checkpoint in resumed.glob("checkpoint-*"):
+                    if int(checkpoint.name.split("-")[1]) > step:
+                        shutil.rmtree(checkpoint)
+                run(*common, "--output_dir", resumed)
+                self.assertEqual(metrics(resumed), metrics(whole), step)
+                for name in ("model.pt", "model.safetensors", "checkpoint-24/optimizer.safetensors"):
+                    self.assertEqual((resumed / name).read_bytes(), (whole / name).read_bytes(), (step, name))
+
+    def test_packed(self):
+        self.check_job("--gradient_accumulation_steps", 3)
+
+    def test_padded_across_epochs(self):
+        self.check_job("--packing", "false", "--per_device_train_batch_size", 64, "--pdl_alpha", 0)
+
+    def test_a_finished_run_does_nothing(self):
+        with tempfile.TemporaryDirectory() as temporary:
+            root = pathlib.Path(temporary)
+            run("init", root / "job", "--preset", "tiny")
+            run("--config", root / "job" / "run.json", "--max_steps", 4)
+            before = {path: path.read_bytes() for path in (root / "job").rglob("*") if path.is_file()}
+            again = run("--config", root / "job" / "run.json", "--max_steps", 4)
+            self.assertIn("complete", again.stderr)
+            after = {path: path.read_bytes() for path in (root / "job").rglob("*") if path.is_file()}
+            self.assertEqual(before, after)
+            run("--config", root / "job" / "run.json", "--max_steps", 6)
+            summary = json.loads((root / "job" / "run" / "summary.json").read_text())
+            self.assertEqual(summary["steps"], 6)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--binary", required=True)
+    arguments, rest = parser.parse_known_args()
+    BINARY = arguments.binary
+    unittest.main(argv=[sys.argv[0], *rest])
