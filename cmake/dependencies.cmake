@@ -21,7 +21,7 @@ endif()
 
 if(NOT Torch_DIR AND NOT CMAKE_PREFIX_PATH)
   execute_process(
-    COMMAND ${CMAKE_SOURCE_DIR}/.venv/bin/python -c "import torch; print(torch.utils.cmake_prefix_path)"
+    COMMAND ${CMAKE_SOURCE_DIR}/.venv/bin/python -W ignore -c "import torch; print(torch.utils.cmake_prefix_path)"
     OUTPUT_VARIABLE wheel_prefix OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
   list(APPEND CMAKE_PREFIX_PATH ${wheel_prefix})
 endif()

@@ -56,7 +56,7 @@ find_libtorch() {
   fi
   [ -n "${CMAKE_PREFIX_PATH:-}" ] && return
   install_python_packages "torch==$TORCH_VERSION"
-  if [ "$(.venv/bin/python -c 'import torch; print(torch.version.cuda is not None)')" = True ] \
+  if [ "$(.venv/bin/python -W ignore -c 'import torch; print(torch.version.cuda is not None)')" = True ] \
     && ! command -v nvcc >/dev/null; then
     fail "pip installed the CUDA build of torch, which needs the CUDA toolkit (nvcc) to build against." \
       "Install the toolkit, or delete .venv and point pip to PyTorch's CPU wheels (PIP_INDEX_URL)."
