@@ -11,6 +11,7 @@
 #include "pdl/base/error.h"
 #include "pdl/base/file.h"
 #include "pdl/base/log.h"
+#include "pdl/checkpoint/checkpoint.h"
 #include "pdl/data/batch.h"
 #include "pdl/loss/weighted_cross_entropy.h"
 #include "pdl/metrics/console_sink.h"
@@ -78,9 +79,13 @@ void run_check(const ConfigArguments& arguments) {
   const RunConfig config =
       load_config(arguments.file, arguments.settings,
                   {"model_path", "tokenizer_path", "train_files", "output_dir"});
-  find_checkpoint(config);
+  const std::optional<fs::path> checkpoint = find_checkpoint(config);
   const Job job = load_job(config);
   const StartMetrics start = start_metrics(job);
+  if (checkpoint) {
+    require_same_run(load_trainer_state(*checkpoint).second, identity_of(job), *checkpoint);
+    log_info("the job would go on from " + checkpoint->string());
+  }
   for (const std::string& line : start_report(start)) log_info(line);
   for (const std::string& line : weight_warnings(start.weights)) log_warning(line);
   try_largest_batch(job);

@@ -3,6 +3,7 @@
 #include "cli/config_arguments.h"
 #include "cli/job.h"
 #include "cli/output.h"
+#include "pdl/base/log.h"
 #include "pdl/metrics/jsonl_sink.h"
 #include "pdl/trainer/evaluator.h"
 
@@ -13,6 +14,7 @@ void run_eval(const ConfigArguments& arguments) {
   const RunConfig config = load_config(arguments.file, arguments.settings,
                                        {"model_path", "tokenizer_path", "eval_files"});
   const Job job = load_job(config);
+  log_info("evaluating " + config.model_path.string());
   const EvalMetrics metrics =
       evaluate(*job.model, *job.eval_rows, job.weights->full_weights(), job.weights->counts(),
                {.batch_size = config.evaluation.per_device_eval_batch_size,

@@ -9,6 +9,9 @@
 #include <algorithm>
 
 #include "pdl/base/error.h"
+#include "pdl/base/log.h"
+#include "pdl/base/sha256.h"
+#include "pdl/config/load_config.h"
 #include "pdl/data/batch_plan.h"
 #include "pdl/frequency/weight_statistics.h"
 
@@ -27,6 +30,10 @@ Rows load_rows(const std::vector<std::string>& files, const RunConfig& config,
 
 void require_width(const LanguageModel& model, const Tokenizer& tokenizer,
                    const RunConfig& config) {
+  if (model.vocab_size() > tokenizer.size()) {
+    log_info("the model has " + std::to_string(model.vocab_size()) + " logits and the tokenizer " +
+             std::to_string(tokenizer.size()) + " tokens: the ids behind those are never used");
+  }
   if (model.vocab_size() >= tokenizer.size()) return;
   throw ModelError("model '" + config.model_path.string() + "' has logits for " +
                    std::to_string(model.vocab_size()) + " tokens, but tokenizer '" +
@@ -157,6 +164,16 @@ StartMetrics start_metrics(const Job& job) {
           .empty_documents = documents.empty_documents,
           .steps = BatchPlan(job.train_rows->size(), job.config.training).total_steps(),
           .weights = checked_weight_statistics(job)};
+}
+
+RunIdentity identity_of(const Job& job) {
+  return {.model_sha256 = job.model->sha256(),
+          .tokenizer_sha256 = job.tokenizer->sha256(),
+          .train_sha256 = job.train_rows->corpus().sha256,
+          .eval_sha256 = job.eval_rows ? job.eval_rows->corpus().sha256 : "",
+          .frequency_sha256 = sha256(to_json(job.table)),
+          .config_json = config_to_json(job.config),
+          .versions = component_versions()};
 }
 
 }  // namespace pdl

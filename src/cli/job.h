@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "pdl/checkpoint/trainer_state.h"
 #include "pdl/config/run_config.h"
 #include "pdl/data/rows.h"
 #include "pdl/frequency/token_counts.h"
@@ -44,6 +45,9 @@ void apply_num_threads(int64_t num_threads);
 // What the run reports at its start. Throws DataError if the unseen tokens hold more of the loss
 // weight than pdl_max_unseen_share.
 StartMetrics start_metrics(const Job& job);
+
+// What a checkpoint of this job belongs to.
+RunIdentity identity_of(const Job& job);
 
 // (component, version) of everything a result depends on, this program first.
 std::vector<std::pair<std::string, std::string>> component_versions();

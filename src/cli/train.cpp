@@ -9,7 +9,6 @@
 #include "pdl/base/error.h"
 #include "pdl/base/file.h"
 #include "pdl/base/log.h"
-#include "pdl/base/sha256.h"
 #include "pdl/checkpoint/tensor_file.h"
 #include "pdl/metrics/console_sink.h"
 #include "pdl/metrics/jsonl_sink.h"
@@ -23,16 +22,6 @@ namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 
 constexpr const char* kSummaryFile = "summary.json";
-
-RunIdentity identity_of(const Job& job) {
-  return {.model_sha256 = job.model->sha256(),
-          .tokenizer_sha256 = job.tokenizer->sha256(),
-          .train_sha256 = job.train_rows->corpus().sha256,
-          .eval_sha256 = job.eval_rows ? job.eval_rows->corpus().sha256 : "",
-          .frequency_sha256 = sha256(to_json(job.table)),
-          .config_json = config_to_json(job.config),
-          .versions = component_versions()};
-}
 
 TrainerOptions trainer_options(const Job& job) {
   return {.training = job.config.training,
@@ -108,6 +97,9 @@ bool is_complete(const Trainer& trainer, const fs::path& folder) {
 }
 
 void run_train(const ConfigArguments& arguments) {
+  if (arguments.file.empty() && arguments.settings.empty()) {
+    throw ConfigError("give --config run.json or a command; see pdl-train --help");
+  }
   const Clock::time_point start = Clock::now();
   const RunConfig config =
       load_config(arguments.file, arguments.settings,

@@ -311,6 +311,13 @@ const ConfigKey* find_config_key(std::string_view name) {
   return found == kKeys.end() ? nullptr : found;
 }
 
+std::string full_help(const ConfigKey& key) {
+  std::string help(key.help);
+  if (key.rules.only_default) return help + " (this version supports only the default)";
+  if (key.rules.unsupported.empty()) return help;
+  return help + " (this version supports only " + std::string(key.rules.instead) + ")";
+}
+
 ConfigValue default_value(const ConfigKey& key) { return key.get(RunConfig{}); }
 
 bool is_set(const ConfigValue& value) {

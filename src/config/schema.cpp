@@ -112,16 +112,10 @@ Json value_schema(const ConfigKey& key) {
 
 Json key_schema(const ConfigKey& key) {
   const Json default_json = to_json(default_value(key));
-  std::string description(key.help);
   Json schema = value_schema(key);
-  if (key.rules.only_default) {
-    schema = {{"const", default_json}};
-    description += " (this version supports only the default)";
-  } else if (!key.rules.unsupported.empty()) {
-    description += " (this version supports only " + std::string(key.rules.instead) + ")";
-  }
+  if (key.rules.only_default) schema = {{"const", default_json}};
   if (!is_required(key)) schema["default"] = default_json;
-  schema["description"] = description;
+  schema["description"] = full_help(key);
   return schema;
 }
 

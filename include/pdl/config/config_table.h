@@ -64,6 +64,9 @@ const ConfigKey* find_config_key(std::string_view name);
 
 ConfigValue default_value(const ConfigKey& key);
 
+// The help of a key, with what this version does not support of it.
+std::string full_help(const ConfigKey& key);
+
 // The value for a line of text: numbers in the fewest digits that read back as the same, strings
 // quoted, escaped and shortened.
 std::string shown(const ConfigValue& value);
