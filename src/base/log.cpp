@@ -34,8 +34,7 @@ class Log {
     terminal_->log(message(level, line));
     terminal_->flush();
     if (file_) {
-      file_->log(message(level, line));
-      file_->flush();
+      write_to_file(level, line);
     } else {
       early_lines_.emplace_back(level, line);
     }
@@ -64,6 +63,16 @@ class Log {
   }
 
  private:
+  void write_to_file(spdlog::level::level_enum level, std::string_view line) {
+    try {
+      file_->log(message(level, line));
+      file_->flush();
+    } catch (const spdlog::spdlog_ex& problem) {
+      file_ = nullptr;
+      throw StorageError("cannot write the log: " + std::string(problem.what()));
+    }
+  }
+
   Log() : terminal_(std::make_shared<spdlog::sinks::stderr_sink_st>()) {
     terminal_->set_pattern(kPattern);
   }
