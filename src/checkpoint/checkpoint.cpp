@@ -131,13 +131,17 @@ void load_checkpoint_model(const fs::path& checkpoint, const std::vector<NamedTe
   load_tensors(checkpoint / kModelFile, model);
 }
 
-void prune_checkpoints(const fs::path& output_dir, int64_t limit, int64_t kept_step) {
+void prune_checkpoints(const fs::path& output_dir, int64_t limit, int64_t current_step,
+                       int64_t best_step) {
   if (limit == 0) return;
   auto checkpoints = list_checkpoints(output_dir);
+  // A run that went back to an older checkpoint has left those above its step: they go first.
+  std::stable_partition(checkpoints.begin(), checkpoints.end(),
+                        [&](const auto& checkpoint) { return checkpoint.first > current_step; });
   auto excess = static_cast<int64_t>(checkpoints.size()) - limit;
   for (const auto& [step, folder] : checkpoints) {
     if (excess <= 0) return;
-    if (step == kept_step) continue;
+    if (step == current_step || step == best_step) continue;
     remove_folder(folder);
     --excess;
   }

@@ -53,6 +53,7 @@ std::vector<std::unique_ptr<MetricsSink>> open_output(const Job& job, const RunI
   const fs::path& folder = job.config.output_dir;
   make_folder(folder);
   open_log_file(folder / "train.log");
+  fs::remove(folder / kSummaryFile);  // until the run has ended, it is not complete
   write_file_durably(folder / "config.json", identity.config_json);
   write_file_durably(folder / "frequency.json", to_json(job.table));
   std::vector<std::unique_ptr<MetricsSink>> sinks;

@@ -247,7 +247,7 @@ void Trainer::save() {
       save_checkpoint(options_.output_dir, checkpoint_tensors(generators), state_, parts_.identity);
   log_info("saved " + folder.string());
   const bool keeps_best = options_.evaluation.early_stopping_patience > 0 && state_.best_eval;
-  prune_checkpoints(options_.output_dir, options_.checkpoint.save_total_limit,
+  prune_checkpoints(options_.output_dir, options_.checkpoint.save_total_limit, state_.step,
                     keeps_best ? state_.best_eval->step : -1);
 }
 

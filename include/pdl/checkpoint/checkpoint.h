@@ -44,8 +44,10 @@ void load_checkpoint_tensors(const std::filesystem::path& checkpoint,
 void load_checkpoint_model(const std::filesystem::path& checkpoint,
                            const std::vector<NamedTensor>& model);
 
-// Removes the oldest checkpoints until `limit` are left (0: keeps all); never that of step
-// `kept_step`.
-void prune_checkpoints(const std::filesystem::path& output_dir, int64_t limit, int64_t kept_step);
+// Removes checkpoints until `limit` are left (0: keeps all): first those of steps above
+// `current_step`, which belong to an abandoned course, then the oldest. Never those of
+// `current_step` and `best_step` (-1: none).
+void prune_checkpoints(const std::filesystem::path& output_dir, int64_t limit, int64_t current_step,
+                       int64_t best_step);
 
 }  // namespace pdl

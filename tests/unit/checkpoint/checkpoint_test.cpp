@@ -90,12 +90,21 @@ TEST(CheckpointTest, ListsStepsInOrderAndNothingElse) {
 TEST(CheckpointTest, PruningKeepsTheNewestAndTheBest) {
   const TempFolder folder;
   for (const int64_t step : {1, 2, 3, 4, 5}) save(folder, step);
-  prune_checkpoints(folder.path(), 0, -1);
+  prune_checkpoints(folder.path(), 0, 5, -1);
   EXPECT_EQ(list_checkpoints(folder.path()).size(), 5U);
-  prune_checkpoints(folder.path(), 3, 1);
+  prune_checkpoints(folder.path(), 3, 5, 1);
   std::vector<int64_t> steps;
   for (const auto& [step, path] : list_checkpoints(folder.path())) steps.push_back(step);
   EXPECT_EQ(steps, (std::vector<int64_t>{1, 4, 5}));
+}
+
+TEST(CheckpointTest, PruningNeverTakesTheCheckpointJustSaved) {
+  const TempFolder folder;
+  for (const int64_t step : {8, 9, 12}) save(folder, step);  // 12 was passed over
+  prune_checkpoints(folder.path(), 1, 9, -1);
+  const auto left = list_checkpoints(folder.path());
+  ASSERT_EQ(left.size(), 1U);
+  EXPECT_EQ(left[0].first, 9);
 }
 
 TEST(CheckpointTest, SavingAStepAgainReplacesIt) {
