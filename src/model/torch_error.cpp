@@ -2,6 +2,7 @@
 
 #include <c10/util/Exception.h>
 
+#include <new>
 #include <string_view>
 
 #include "pdl/base/unicode.h"
@@ -17,6 +18,12 @@ std::string torch_message(const std::exception& problem) {
   const size_t begin = script_error == std::string::npos ? 0 : script_error + kScriptError.size();
   constexpr size_t kMaxBytes = 160;
   return printable(std::string_view(text).substr(begin, text.find('\n', begin) - begin), kMaxBytes);
+}
+
+bool is_out_of_memory(const std::exception& problem) {
+  return dynamic_cast<const c10::OutOfMemoryError*>(&problem) != nullptr ||
+         dynamic_cast<const std::bad_alloc*>(&problem) != nullptr ||
+         std::string_view(problem.what()).find("can't allocate memory") != std::string_view::npos;
 }
 
 }  // namespace pdl

@@ -7,6 +7,7 @@
 #include <torch/csrc/jit/serialization/import.h>
 
 #include <algorithm>
+#include <exception>
 #include <unordered_map>
 #include <utility>
 
@@ -85,9 +86,8 @@ class TorchScriptModel : public LanguageModel {
     try {
       at::Tensor logits = logits_of(module_.forward({input_ids}));
       if (logits.defined()) return logits;
-    } catch (const c10::OutOfMemoryError&) {
-      throw;
     } catch (const std::exception& problem) {
+      if (is_out_of_memory(problem)) throw;
       refuse("fails in forward(input_ids [" + std::to_string(input_ids.size(0)) + ", " +
              std::to_string(input_ids.size(1)) + "]): " + torch_message(problem));
     }
@@ -105,18 +105,39 @@ class TorchScriptModel : public LanguageModel {
 
   void save(const std::function<void(std::string_view)>& write) override {
     const bool training = module_.is_training();
+    const std::vector<bool> trained = requires_grad_flags();
     module_.train(was_training_);
+    set_requires_grad(loaded_requires_grad_);
+    // LibTorch's writer writes once more while it unwinds, so an error must not pass through it.
+    std::exception_ptr problem;
     torch::jit::ExportModule(
         module_,
         [&](const void* bytes, size_t size) {
-          write(std::string_view(static_cast<const char*>(bytes), size));
+          try {
+            if (!problem) write(std::string_view(static_cast<const char*>(bytes), size));
+          } catch (...) {
+            problem = std::current_exception();
+          }
           return size;
         },
         extra_files_);
     module_.train(training);
+    set_requires_grad(trained);
+    if (problem) std::rethrow_exception(problem);
   }
 
  private:
+  std::vector<bool> requires_grad_flags() const {
+    std::vector<bool> flags;
+    for (const NamedTensor& parameter : parameters_)
+      flags.push_back(parameter.tensor.requires_grad());
+    return flags;
+  }
+
+  void set_requires_grad(const std::vector<bool>& flags) const {
+    for (size_t i = 0; i < flags.size(); ++i) parameters_[i].tensor.set_requires_grad(flags[i]);
+  }
+
   [[noreturn]] void refuse(const std::string& why) const {
     throw ModelError("model '" + path_.string() + "' " + why);
   }
@@ -141,6 +162,7 @@ class TorchScriptModel : public LanguageModel {
       parameters_.push_back({parameter.name, tensor, {}});
     }
     state_ = parameters_;
+    loaded_requires_grad_ = requires_grad_flags();
     for (const auto& buffer : module_.named_buffers()) {
       if (positions.emplace(buffer.value.unsafeGetTensorImpl(), 0).second) {
         state_.push_back({buffer.name, buffer.value, {}});
@@ -181,6 +203,7 @@ class TorchScriptModel : public LanguageModel {
   torch::jit::ExtraFilesMap extra_files_;
   torch::jit::Module module_;
   bool was_training_ = false;
+  std::vector<bool> loaded_requires_grad_;  // as the file has it; freezing is of this run alone
   std::vector<NamedTensor> parameters_;
   std::vector<NamedTensor> state_;
   int64_t vocab_size_ = 0;

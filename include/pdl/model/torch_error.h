@@ -10,4 +10,7 @@ namespace pdl {
 // TorchScript program, the program's own trace, whose last line is the message.
 std::string torch_message(const std::exception& problem);
 
+// True if memory of the device or the host ran out; LibTorch's CPU allocator throws a plain Error.
+bool is_out_of_memory(const std::exception& problem);
+
 }  // namespace pdl

@@ -102,6 +102,40 @@ TEST(LanguageModelTest, FreezeMatchesAnyNameOfATensor) {
   EXPECT_THROW(freeze_parameters(*model, {"."}), ConfigError);
 }
 
+TEST(LanguageModelTest, FreezingIsNotSaved) {
+  const TempFolder folder;
+  const auto model = load_script_model(folder, kCausalSource);
+  freeze_parameters(*model, {"mix"});
+  std::string bytes;
+  model->save([&](std::string_view piece) { bytes += piece; });
+  EXPECT_EQ(count_parameters(*load_language_model(folder.file("saved.pt", bytes), at::kCPU), true),
+            count_parameters(*model, false));
+  EXPECT_LT(count_parameters(*model, true), count_parameters(*model, false));  // still frozen here
+}
+
+TEST(LanguageModelTest, AFailedWriteIsThatError) {
+  const TempFolder folder;
+  const auto model = load_script_model(folder, kCausalSource);
+  EXPECT_THROW(model->save([](std::string_view) { throw StorageError("disk full"); }),
+               StorageError);
+}
+
+TEST(LanguageModelTest, OutOfMemoryIsNoFaultOfTheModel) {
+  const TempFolder folder;
+  const auto model = load_script_model(folder,
+                                       "def forward(self, input_ids):\n"
+                                       "    x = torch.embedding(self.embedding, input_ids)\n"
+                                       "    if input_ids.size(1) > 5:\n"
+                                       "        x = torch.zeros([1 << 45, 1 << 10])\n"
+                                       "    return x\n");
+  try {
+    model->forward(at::zeros({1, 6}, at::kLong));
+    FAIL();
+  } catch (const std::exception& problem) {
+    EXPECT_EQ(dynamic_cast<const ModelError*>(&problem), nullptr) << problem.what();
+  }
+}
+
 TEST(LanguageModelTest, SavesTheProgramAsItWasLoaded) {
   const TempFolder folder;
   torch::jit::Module module = script_module(kDropoutSource);
