@@ -20,6 +20,7 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 
 constexpr std::string_view kFolderPrefix = "checkpoint-";
+constexpr std::string_view kUnfinishedPrefix = ".tmp-";
 constexpr const char* kModelFile = "model.safetensors";
 constexpr const char* kOptimizerFile = "optimizer.safetensors";
 constexpr const char* kStateFile = "trainer_state.json";
@@ -72,7 +73,8 @@ fs::path save_checkpoint(const fs::path& output_dir, const CheckpointTensors& te
                          const TrainerState& state, const RunIdentity& identity) {
   const std::string step = std::to_string(state.step);
   const fs::path folder = output_dir / (std::string(kFolderPrefix) + step);
-  const fs::path temporary = output_dir / (".tmp-" + step + "-" + std::to_string(::getpid()));
+  const fs::path temporary =
+      output_dir / (std::string(kUnfinishedPrefix) + step + "-" + std::to_string(::getpid()));
   remove_folder(temporary);
   make_folder(temporary);
   save_tensors(temporary / kModelFile, tensors.model);
@@ -84,12 +86,26 @@ fs::path save_checkpoint(const fs::path& output_dir, const CheckpointTensors& te
   return folder;
 }
 
+void remove_unfinished_saves(const fs::path& output_dir) {
+  std::vector<fs::path> unfinished;
+  for (const auto& entry : fs::directory_iterator(output_dir)) {
+    if (entry.path().filename().string().starts_with(kUnfinishedPrefix))
+      unfinished.push_back(entry.path());
+  }
+  for (const fs::path& folder : unfinished) remove_folder(folder);
+}
+
 std::vector<std::pair<int64_t, fs::path>> list_checkpoints(const fs::path& output_dir) {
   std::vector<std::pair<int64_t, fs::path>> found;
-  std::error_code error;
-  for (const auto& entry : fs::directory_iterator(output_dir, error)) {
-    const int64_t step = step_of(entry.path());
-    if (step >= 0) found.emplace_back(step, entry.path());
+  try {
+    if (!fs::exists(output_dir)) return found;
+    for (const auto& entry : fs::directory_iterator(output_dir)) {
+      const int64_t step = step_of(entry.path());
+      if (step >= 0) found.emplace_back(step, entry.path());
+    }
+  } catch (const fs::filesystem_error& problem) {
+    throw StorageError("cannot read folder '" + output_dir.string() +
+                       "': " + problem.code().message());
   }
   std::sort(found.begin(), found.end());
   return found;

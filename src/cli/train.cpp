@@ -52,6 +52,7 @@ std::vector<std::unique_ptr<MetricsSink>> open_output(const Job& job, const RunI
                                                       std::optional<int64_t> resumed_step) {
   const fs::path& folder = job.config.output_dir;
   make_folder(folder);
+  remove_unfinished_saves(folder);
   open_log_file(folder / "train.log");
   fs::remove(folder / kSummaryFile);  // until the run has ended, it is not complete
   write_file_durably(folder / "config.json", identity.config_json);

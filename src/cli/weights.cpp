@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 #include <charconv>
 
@@ -53,7 +54,8 @@ void run_weights(const WeightsArguments& arguments) {
   TokenCounts table = load_token_counts(arguments.table);
   if (!config.tokenizer_path.empty()) {
     tokenizer = load_tokenizer(config.tokenizer_path);
-    table = fit_to_model(table, *tokenizer, table.vocab_size(), arguments.table);
+    table = fit_to_model(table, *tokenizer, std::max(table.vocab_size(), tokenizer->size()),
+                         arguments.table);
   } else if (config.weights.pdl_special_tokens == SpecialTokenPolicy::kNeutral) {
     throw ConfigError(
         "pdl_special_tokens \"neutral\" needs --tokenizer_path, which knows the special tokens");

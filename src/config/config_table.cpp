@@ -136,7 +136,7 @@ using Save = CheckpointOptions;
 constexpr std::array kKeys{
     key<&R::model_path>("model_path", "TorchScript file: input_ids [B, T] to logits [B, T, V]"),
     key<&R::tokenizer_path>(
-        "tokenizer_path", "tokenizer: SentencePiece .model or tokenizer.json",
+        "tokenizer_path", "tokenizer: the tokenizer file",
         {.unsupported = kUnsupportedTokenizers, .instead = "a SentencePiece .model file"}),
     key<&R::output_dir>("output_dir", "folder for everything the run writes",
                         {.may_change_on_resume = true}),

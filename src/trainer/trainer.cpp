@@ -214,9 +214,10 @@ void Trainer::report_training() {
 }
 
 bool Trainer::is_better(const EvalMetrics& candidate) const {
-  if (!state_.best_eval) return true;
   const BestMetric metric = options_.evaluation.metric_for_best_model;
   const double value = metric_of(candidate, metric);
+  if (!std::isfinite(value)) return false;
+  if (!state_.best_eval) return true;
   const double best = metric_of(*state_.best_eval, metric);
   return metric == BestMetric::kEvalAccuracy ? value > best : value < best;
 }

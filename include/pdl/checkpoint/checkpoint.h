@@ -25,7 +25,11 @@ std::filesystem::path save_checkpoint(const std::filesystem::path& output_dir,
                                       const CheckpointTensors& tensors, const TrainerState& state,
                                       const RunIdentity& identity);
 
-// The checkpoint folders of output_dir with their steps, oldest first, whole or not.
+// Removes what processes that died while saving have left in output_dir.
+void remove_unfinished_saves(const std::filesystem::path& output_dir);
+
+// The checkpoint folders of output_dir with their steps, oldest first, whole or not. Throws
+// StorageError for a folder that cannot be read.
 std::vector<std::pair<int64_t, std::filesystem::path>> list_checkpoints(
     const std::filesystem::path& output_dir);
 

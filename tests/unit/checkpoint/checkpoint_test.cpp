@@ -107,6 +107,16 @@ TEST(CheckpointTest, PruningNeverTakesTheCheckpointJustSaved) {
   EXPECT_EQ(left[0].first, 9);
 }
 
+TEST(CheckpointTest, UnfinishedSavesAreRemoved) {
+  const TempFolder folder;
+  save(folder, 3);
+  std::filesystem::create_directories(folder / ".tmp-4-123");
+  folder.file(".tmp-4-123/model.safetensors", "half");
+  remove_unfinished_saves(folder.path());
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder.path()), {}), 1);
+  EXPECT_EQ(find_damage(folder / "checkpoint-3"), "");
+}
+
 TEST(CheckpointTest, SavingAStepAgainReplacesIt) {
   const TempFolder folder;
   save(folder, 3, 1.0);

@@ -193,6 +193,18 @@ TEST(TrainerTest, EarlyStoppingKeepsTheBestModel) {
   }
 }
 
+TEST(TrainerTest, ANonFiniteEvaluationIsNeverTheBest) {
+  SmallRun run(kPoisonedSource);
+  const Rows poisoned = random_rows(30, 3, 12);
+  run.eval_rows = &poisoned;
+  run.options.training.max_steps = 2;
+  run.options.evaluation.eval_steps = 1;
+  run.run();
+  ASSERT_EQ(run.sink.evals.size(), 2U);
+  EXPECT_FALSE(std::isfinite(run.sink.evals[0].eval_ce));
+  EXPECT_FALSE(run.trainer->state().best_eval.has_value());
+}
+
 TEST(TrainerTest, KeepsAsManyCheckpointsAsAsked) {
   SmallRun run;
   run.options.training.max_steps = 7;
