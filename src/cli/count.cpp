@@ -1,5 +1,6 @@
 #include "cli/commands.h"
 #include "cli/config_arguments.h"
+#include "cli/file_job.h"
 #include "cli/job.h"
 #include "cli/output.h"
 #include "pdl/base/error.h"
@@ -15,10 +16,9 @@ struct CountArguments {
 };
 
 TokenCounts count_files(const CountArguments& arguments) {
-  const RunConfig config = load_config("", arguments.config->settings, {"tokenizer_path"});
-  const auto tokenizer = load_tokenizer(config.tokenizer_path);
-  return count_corpus(tokenize_corpus(arguments.files, config.text, *tokenizer), *tokenizer,
-                      tokenizer->size());
+  const FileJob job = load_file_job(arguments.config->settings, arguments.files);
+  return count_corpus(tokenize_corpus(job.files, job.text, *job.tokenizer), *job.tokenizer,
+                      job.tokenizer->size());
 }
 
 TokenCounts count_job(const CountArguments& arguments) {

@@ -2,6 +2,7 @@
 
 #include "cli/commands.h"
 #include "cli/config_arguments.h"
+#include "cli/file_job.h"
 #include "cli/output.h"
 #include "pdl/base/error.h"
 #include "pdl/data/rows.h"
@@ -29,11 +30,10 @@ std::string to_line(std::span<const int32_t> ids, bool first_is_target,
 }
 
 void tokenize_documents(const TokenizeArguments& arguments) {
-  const RunConfig config = load_config("", arguments.config->settings, {"tokenizer_path"});
-  const auto tokenizer = load_tokenizer(config.tokenizer_path);
-  for_each_document(arguments.files, config.text.text_document, [&](std::string_view text) {
-    write_result("", to_line(encode_document(text, config.text, *tokenizer),
-                             /*first_is_target=*/true, *tokenizer));
+  const FileJob job = load_file_job(arguments.config->settings, arguments.files);
+  for_each_document(job.files, job.text.text_document, [&](std::string_view text) {
+    write_result("", to_line(encode_document(text, job.text, *job.tokenizer),
+                             /*first_is_target=*/true, *job.tokenizer));
   });
 }
 
@@ -51,7 +51,11 @@ void run_tokenize(const TokenizeArguments& arguments) {
   if (arguments.config->file.empty() == arguments.files.empty()) {
     throw ConfigError("tokenize takes either --config run.json or --tokenizer_path T and FILE…");
   }
-  arguments.files.empty() ? tokenize_rows(arguments) : tokenize_documents(arguments);
+  if (arguments.files.empty()) {
+    tokenize_rows(arguments);
+  } else {
+    tokenize_documents(arguments);
+  }
 }
 
 }  // namespace

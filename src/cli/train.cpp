@@ -126,7 +126,11 @@ void run_train(const ConfigArguments& arguments) {
     trainer.resume(*checkpoint);
     resumed_step = trainer.state().step;
     if (is_complete(trainer, config.output_dir)) {
-      log_info("this run is complete; max_steps or num_train_epochs must be larger to go on");
+      log_info(
+          trainer.state().stopped_early
+              ? "this run is complete: it stopped early; to train on, choose another output_dir"
+              : "this run is complete; to go on, raise max_steps (or, without it, "
+                "num_train_epochs)");
       return;
     }
   }

@@ -43,8 +43,12 @@ int64_t BatchPlan::total_steps() const {
 std::vector<std::vector<int64_t>> BatchPlan::micro_batches(int64_t step) {
   const int64_t epoch = step / steps_per_epoch();
   if (epoch != order_epoch_) {
-    order_ = shuffled_rows(num_rows_, static_cast<uint64_t>(options_.seed), epoch);
-    if (!options_.shuffle) std::iota(order_.begin(), order_.end(), 0);
+    if (options_.shuffle) {
+      order_ = shuffled_rows(num_rows_, static_cast<uint64_t>(options_.seed), epoch);
+    } else {
+      order_.resize(static_cast<size_t>(num_rows_));
+      std::iota(order_.begin(), order_.end(), 0);
+    }
     order_epoch_ = epoch;
   }
   const int64_t window = step % steps_per_epoch();

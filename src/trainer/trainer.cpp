@@ -67,6 +67,23 @@ void Trainer::resume(const std::filesystem::path& checkpoint) {
   load_checkpoint_tensors(checkpoint, checkpoint_tensors(generators));
   restore_generator_states(device, generators);
   resumed_ = true;
+  if (keeps_best()) {
+    const std::string damage = find_damage(best_checkpoint());
+    if (!damage.empty()) {
+      throw CheckpointError("early stopping needs the best checkpoint '" +
+                            best_checkpoint().string() + "': " + damage +
+                            "; copy it there, or resume in the output_dir that has it");
+    }
+  }
+}
+
+// True if early stopping may want the weights of the best step in the end.
+bool Trainer::keeps_best() const {
+  return options_.evaluation.early_stopping_patience > 0 && state_.best_eval.has_value();
+}
+
+std::filesystem::path Trainer::best_checkpoint() const {
+  return options_.output_dir / ("checkpoint-" + std::to_string(state_.best_eval->step));
 }
 
 void Trainer::run(const std::vector<MetricsSink*>& sinks) {
@@ -89,10 +106,8 @@ void Trainer::run(const std::vector<MetricsSink*>& sinks) {
       save();
     }
   }
-  if (stops_early && state_.best_eval && state_.best_eval->step != state_.step) {
-    const auto best =
-        options_.output_dir / ("checkpoint-" + std::to_string(state_.best_eval->step));
-    load_checkpoint_model(best, parts_.model.state());
+  if (keeps_best() && state_.best_eval->step != state_.step) {
+    load_checkpoint_model(best_checkpoint(), parts_.model.state());
   }
 }
 
@@ -247,9 +262,8 @@ void Trainer::save() {
   const auto folder =
       save_checkpoint(options_.output_dir, checkpoint_tensors(generators), state_, parts_.identity);
   log_info("saved " + folder.string());
-  const bool keeps_best = options_.evaluation.early_stopping_patience > 0 && state_.best_eval;
   prune_checkpoints(options_.output_dir, options_.checkpoint.save_total_limit, state_.step,
-                    keeps_best ? state_.best_eval->step : -1);
+                    keeps_best() ? state_.best_eval->step : -1);
 }
 
 }  // namespace pdl

@@ -129,6 +129,17 @@ class CommandsTest(unittest.TestCase):
                     dict(counts),
                 )
 
+    def test_files_of_a_kind_that_is_not_supported_are_refused(self):
+        with tempfile.TemporaryDirectory() as temporary:
+            for name in ("a.jsonl", "a.npy", "a.txt.gz", "a.txt.zst"):
+                path = pathlib.Path(temporary) / name
+                path.write_text('{"text": "a"}\n')
+                for command in ("count", "tokenize"):
+                    process = subprocess.run(
+                        [BINARY, command, "--tokenizer_path", str(self.folder / "tokenizer.model"), str(path)],
+                        capture_output=True, text=True, check=False)
+                    self.assertEqual((process.returncode, process.stdout), (2, ""), (command, name))
+
     def test_count_output_is_what_stdout_gets(self):
         files = ["--tokenizer_path", "tokenizer.model", "eval.txt"]
         text = self.run_program("count", *files)

@@ -13,8 +13,9 @@
 namespace pdl {
 
 // Immutable. Rows are views into the corpus; a row of one token is dropped, for it has no target.
-//   packing  the stream of all documents is cut every max_length tokens; the last, shorter row is
-//   kept else     each document is cut every max_length tokens
+//
+//   packing  the stream of all documents is cut every max_length tokens; a shorter last row is kept
+//   else     each document is cut every max_length tokens
 class Rows {
  public:
   Rows(TokenizedCorpus corpus, const RowOptions& options);

@@ -12,8 +12,10 @@ namespace pdl {
 
 // Figures of metrics/metrics.h. All spans are [V]:
 //   counts         the frequency table
-//   target_counts  occurrences among the training targets (the same numbers unless a reference
-//   corpus was counted) weights        power_law_weights() of the table
+//   target_counts  occurrences among the training targets; the table's own, unless it counts a
+//                  reference corpus
+//   weights        power_law_weights() of the table
+//
 // `tokenizer` names the pieces of the top tokens; null leaves them empty.
 WeightStatistics weight_statistics(std::span<const int64_t> counts,
                                    std::span<const int64_t> target_counts,

@@ -19,9 +19,11 @@ struct LossTerms {
 // ce_i = -log softmax(logits_i)[y_i], computed in float32 whatever the dtype of `logits`.
 //
 //   logits   [B, T, V] float32 | bfloat16 | float16
-//   targets  [B, T]    int64, already shifted: targets[b][t] is what logits[b][t] predicts; in [0,
-//   V) or kIgnoreTarget weights  [V]       float32, finite and > 0, same device
-//   (frequency/weight_table.h)
+//
+//   targets  [B, T]    int64 in [0, V) or kIgnoreTarget, already shifted:
+//                      targets[b][t] is what logits[b][t] predicts
+//
+//   weights  [V]       float32, finite and > 0, same device (frequency/weight_table.h)
 //
 // Throws Error (internal) if shapes, dtypes or devices disagree. Does not synchronise the device
 // with the host.

@@ -49,7 +49,8 @@ class Trainer {
   int64_t total_steps() const { return total_steps_; }
   const TrainerState& state() const { return state_; }
 
-  // Goes on from a checkpoint instead of the beginning. Throws CheckpointError.
+  // Goes on from a checkpoint instead of the beginning. With early stopping the best
+  // checkpoint must be in output_dir too. Throws CheckpointError.
   void resume(const std::filesystem::path& checkpoint);
 
   // True if there is nothing left to train.
@@ -85,6 +86,8 @@ class Trainer {
   bool evaluate_now();
   void save();
   CheckpointTensors checkpoint_tensors(const std::vector<NamedTensor>& generators) const;
+  bool keeps_best() const;
+  std::filesystem::path best_checkpoint() const;
   bool is_better(const EvalMetrics& candidate) const;
 
   TrainerParts parts_;

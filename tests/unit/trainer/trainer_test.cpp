@@ -193,6 +193,20 @@ TEST(TrainerTest, EarlyStoppingKeepsTheBestModel) {
   }
 }
 
+TEST(TrainerTest, ResumingWithoutTheBestCheckpointIsRefusedAtTheStart) {
+  SmallRun run;
+  const Rows other = random_rows(8, 99);
+  run.eval_rows = &other;
+  run.options.training.max_steps = 4;
+  run.options.evaluation.eval_steps = 2;
+  run.options.evaluation.early_stopping_patience = 5;
+  run.run();
+  const auto checkpoint = run.options.output_dir / "checkpoint-4";
+  EXPECT_NO_THROW(run.start(checkpoint));
+  run.options.output_dir = run.folder / "other";
+  EXPECT_THROW(run.start(checkpoint), CheckpointError);
+}
+
 TEST(TrainerTest, ANonFiniteEvaluationIsNeverTheBest) {
   SmallRun run(kPoisonedSource);
   const Rows poisoned = random_rows(30, 3, 12);
