@@ -14,14 +14,10 @@
 #include "pdl/config/load_config.h"
 #include "pdl/data/batch_plan.h"
 #include "pdl/frequency/weight_statistics.h"
+#include "pdl/metrics/console_sink.h"
 
 namespace pdl {
 namespace {
-
-std::string percent(double share) {
-  std::string text = std::to_string(100 * share);
-  return text.substr(0, text.find('.') + 2) + " %";
-}
 
 Rows load_rows(const std::vector<std::string>& files, const RunConfig& config,
                const Tokenizer& tokenizer) {

@@ -30,8 +30,6 @@ std::string significant(double value, int digits) {
   return to_text(value, std::chars_format::general, digits);
 }
 
-std::string percent(double share) { return fixed(100 * share, 1) + " %"; }
-
 // 1234567 -> "1,234,567".
 std::string grouped(int64_t value) {
   std::string text = std::to_string(value);
@@ -91,6 +89,8 @@ std::string share_warning(const TokenShare& token, double w_mean) {
 }
 
 }  // namespace
+
+std::string percent(double share) { return fixed(100 * share, 1) + " %"; }
 
 std::vector<std::string> weight_warnings(const WeightStatistics& weights) {
   std::vector<std::string> warnings;

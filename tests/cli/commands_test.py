@@ -6,11 +6,9 @@
 The binary may also be named by PDL_TRAIN_BINARY. The Python needs torch.
 """
 
-import argparse
 import collections
 import json
 import math
-import os
 import pathlib
 import subprocess
 import sys
@@ -19,11 +17,12 @@ import unittest
 
 import torch
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
+import program  # noqa: E402
+
 TIMEOUT_S = 20
 MAX_LENGTH = 32
 ALPHA, EPSILON = 0.25, 1.0
-
-BINARY = os.environ.get("PDL_TRAIN_BINARY", "")
 
 
 class CommandsTest(unittest.TestCase):
@@ -43,7 +42,7 @@ class CommandsTest(unittest.TestCase):
     def run_program(cls, *arguments, folder=None):
         """Runs the program, which must succeed, and returns its stdout."""
         process = subprocess.run(
-            [BINARY, *arguments],
+            [program.binary(), *arguments],
             cwd=folder or cls.folder,
             capture_output=True,
             encoding="utf-8",
@@ -136,7 +135,7 @@ class CommandsTest(unittest.TestCase):
                 path.write_text('{"text": "a"}\n')
                 for command in ("count", "tokenize"):
                     process = subprocess.run(
-                        [BINARY, command, "--tokenizer_path", str(self.folder / "tokenizer.model"), str(path)],
+                        [program.binary(), command, "--tokenizer_path", str(self.folder / "tokenizer.model"), str(path)],
                         capture_output=True, text=True, check=False)
                     self.assertEqual((process.returncode, process.stdout), (2, ""), (command, name))
 
@@ -190,6 +189,15 @@ class CommandsTest(unittest.TestCase):
         for token, piece in zip(document["ids"], document["pieces"], strict=True):
             if piece.isprintable():
                 self.assertEqual(pieces[token], piece)
+
+    def test_weights_refuses_a_table_narrower_than_its_tokenizer(self):
+        table = dict(self.table, counts=[5, 5], vocab_size=2, total=10)
+        (self.folder / "narrow.json").write_text(json.dumps(table))
+        process = subprocess.run(
+            [program.binary(), "weights", "narrow.json", "--tokenizer_path", "tokenizer.model",
+             "--pdl_special_tokens", "neutral"],
+            cwd=self.folder, capture_output=True, text=True, check=False)
+        self.assertEqual((process.returncode, process.stdout), (3, ""), process.stderr)
 
     def test_weights_output(self):
         self.assertEqual(
@@ -272,16 +280,5 @@ class CommandsTest(unittest.TestCase):
             self.assertIn("Usage: pdl-train " + command, self.run_program(command, "--help"))
 
 
-def main():
-    global BINARY
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--binary", default=BINARY, help="path of pdl-train")
-    arguments, remaining = parser.parse_known_args()
-    if not arguments.binary:
-        parser.error("name the program with --binary or PDL_TRAIN_BINARY")
-    BINARY = os.path.abspath(arguments.binary)
-    unittest.main(argv=[sys.argv[0], *remaining])
-
-
 if __name__ == "__main__":
-    main()
+    program.main()

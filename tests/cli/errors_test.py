@@ -7,7 +7,6 @@ The binary may also be named by PDL_TRAIN_BINARY. Each row of a table below is a
 changed in a good job, and the exit codes the contract allows. The Python needs torch.
 """
 
-import argparse
 import concurrent.futures
 import hashlib
 import json
@@ -25,13 +24,15 @@ import zipfile
 
 import torch
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
+import program  # noqa: E402
+
 CONFIG, DATA, MODEL, CHECKPOINT, STORAGE = 2, 3, 4, 5, 6
 TIMEOUT_S = 20
 MAX_MESSAGE = 300
 LOG_LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d (info|warning): ?|  ")
 NESTED = "[" * 200_000
 
-BINARY = os.environ.get("PDL_TRAIN_BINARY", "")
 
 # Processes at a time; most of what a refusal takes is the loading of LibTorch.
 WORKERS = int(os.environ.get("PDL_TEST_WORKERS", "2"))
@@ -248,7 +249,7 @@ FULL_DISK = [
 def run(arguments, folder, stdout=subprocess.PIPE):
     """Runs the program; bytes in, bytes out."""
     return subprocess.run(
-        [BINARY, *arguments],
+        [program.binary(), *arguments],
         cwd=folder,
         stdin=subprocess.DEVNULL,
         stdout=stdout,
@@ -577,16 +578,5 @@ class Refusals(unittest.TestCase):
         self.assertEqual(process.returncode, 0, process.stderr)
 
 
-def main():
-    global BINARY
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--binary", default=BINARY, help="path of pdl-train")
-    arguments, remaining = parser.parse_known_args()
-    if not arguments.binary:
-        parser.error("name the program with --binary or PDL_TRAIN_BINARY")
-    BINARY = os.path.abspath(arguments.binary)
-    unittest.main(argv=[sys.argv[0], *remaining])
-
-
 if __name__ == "__main__":
-    main()
+    program.main()

@@ -7,9 +7,7 @@ The binary may also be named by PDL_TRAIN_BINARY. Each config is run in a folder
 so that a config the program accepts ends in an exit code other than 2.
 """
 
-import argparse
 import json
-import os
 import pathlib
 import subprocess
 import sys
@@ -18,10 +16,12 @@ import unittest
 
 import jsonschema
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
+import program  # noqa: E402
+
 EXIT_CONFIG = 2
 TIMEOUT_S = 60
 
-BINARY = os.environ.get("PDL_TRAIN_BINARY", "")
 
 # With every config; a key given as None is left out.
 MINIMAL = {
@@ -139,7 +139,7 @@ NULL_TEXT = '{"model_path": "m", "train_files": "a.txt", "output_dir": "o", "see
 def run(arguments, folder):
     """Runs the program and returns the completed process."""
     return subprocess.run(
-        [BINARY, *arguments],
+        [program.binary(), *arguments],
         cwd=folder,
         capture_output=True,
         text=True,
@@ -234,16 +234,5 @@ class SchemaTest(unittest.TestCase):
                 self.assertIn(bad[0].lstrip("-"), message)
 
 
-def main():
-    global BINARY
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--binary", default=BINARY, help="path of pdl-train")
-    arguments, remaining = parser.parse_known_args()
-    if not arguments.binary:
-        parser.error("name the program with --binary or PDL_TRAIN_BINARY")
-    BINARY = os.path.abspath(arguments.binary)
-    unittest.main(argv=[sys.argv[0], *remaining])
-
-
 if __name__ == "__main__":
-    main()
+    program.main()

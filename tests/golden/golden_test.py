@@ -7,22 +7,23 @@ each, what reference_trainer.py prints. To make a curve anew:
     cd tests/golden/example && python ../reference_trainer.py plain.run.json > plain.curve.json
 """
 
-import argparse
 import pathlib
 import subprocess
 import sys
 import unittest
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
+import program  # noqa: E402
+
 HERE = pathlib.Path(__file__).resolve().parent
 COMPARE = HERE.parent.parent / "scripts" / "compare_reference.py"
-BINARY = ""
 
 
 class GoldenTest(unittest.TestCase):
 
     def test_curves_agree(self):
         compared = subprocess.run(
-            [sys.executable, COMPARE, HERE / "example", "--binary", BINARY],
+            [sys.executable, COMPARE, HERE / "example", "--binary", program.binary()],
             capture_output=True, text=True, check=False)
         self.assertEqual(compared.returncode, 0, compared.stdout + compared.stderr)
         for job in ("plain", "weighted", "options"):
@@ -30,8 +31,4 @@ class GoldenTest(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--binary", required=True)
-    arguments, rest = parser.parse_known_args()
-    BINARY = arguments.binary
-    unittest.main(argv=[sys.argv[0], *rest])
+    program.main()

@@ -6,7 +6,6 @@ All models are small, random, and made here. The tests that train with pdl-train
 from --binary or from the environment variable PDL_TRAIN_BINARY, and are skipped without either.
 """
 
-import argparse
 import contextlib
 import io
 import json
@@ -22,6 +21,7 @@ FOLDERS = ("scripts", "tests/golden", "tests/support")
 sys.path[:0] = [os.path.join(ROOT, folder) for folder in FOLDERS]
 
 import export_model
+import program
 from hf_export import attention, tracing, verification
 import reference_trainer
 from small_corpus import make_corpus, make_tokenizer
@@ -46,7 +46,6 @@ import transformers
 transformers.logging.set_verbosity_error()
 transformers.logging.disable_progress_bar()
 
-BINARY_VARIABLE = "PDL_TRAIN_BINARY"
 
 
 def run_exporter(*arguments):
@@ -423,9 +422,9 @@ class TrainingTest(unittest.TestCase):
                     self.assertGreater(difference, 10 * self.TOLERANCE)
 
     def test_pdl_train_gives_the_losses_of_the_plain_loop(self):
-        binary = os.environ.get(BINARY_VARIABLE)
+        binary = program.binary()
         if not binary:
-            self.skipTest(f"no pdl-train given by --binary or {BINARY_VARIABLE}")
+            self.skipTest("no pdl-train given by --binary or PDL_TRAIN_BINARY")
         for name, path in self.jobs.items():
             with self.subTest(name):
                 command = [binary, "--config", path]
@@ -442,14 +441,5 @@ class TrainingTest(unittest.TestCase):
                     self.assertLessEqual(abs(event["loss"] - loss), self.TOLERANCE * loss)
 
 
-def main():
-    parser = argparse.ArgumentParser(add_help=False)
-    parser.add_argument("--binary")
-    options, rest = parser.parse_known_args()
-    if options.binary:
-        os.environ[BINARY_VARIABLE] = os.path.abspath(options.binary)
-    unittest.main(argv=sys.argv[:1] + rest, warnings="ignore")
-
-
 if __name__ == "__main__":
-    main()
+    program.main(needed=False)

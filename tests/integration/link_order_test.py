@@ -7,19 +7,20 @@ code of SentencePiece overwrites 28 bytes of libc10 behind it, a mutex among the
 forward hangs.
 """
 
-import argparse
+import pathlib
 import re
 import subprocess
 import sys
 import unittest
 
-BINARY = ""
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
+import program  # noqa: E402
 
 
 class LinkOrderTest(unittest.TestCase):
 
     def test_sentencepiece_comes_first(self):
-        dynamic = subprocess.run(["readelf", "-d", BINARY], capture_output=True, text=True, check=True)
+        dynamic = subprocess.run(["readelf", "-d", program.binary()], capture_output=True, text=True, check=True)
         needed = re.findall(r"\(NEEDED\).*\[(.*?)\]", dynamic.stdout)
         torch = [i for i, name in enumerate(needed) if re.match(r"lib(c10|torch)", name)]
         sentencepiece = [i for i, name in enumerate(needed) if name.startswith("libsentencepiece.so")]
@@ -29,8 +30,4 @@ class LinkOrderTest(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--binary", required=True)
-    arguments, rest = parser.parse_known_args()
-    BINARY = arguments.binary
-    unittest.main(argv=[sys.argv[0], *rest])
+    program.main()

@@ -1,21 +1,23 @@
 #!/usr/bin/env python3
 """A resumed run writes the metrics and the weights of the uninterrupted one, byte for byte."""
 
-import argparse
 import json
 import pathlib
 import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
-BINARY = ""
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
+import program  # noqa: E402
+
 TIMES = ("tokens_per_second", "step_ms")
 
 
 def run(*arguments):
-    return subprocess.run([BINARY, *map(str, arguments)], capture_output=True, text=True, check=True)
+    return subprocess.run([program.binary(), *map(str, arguments)], capture_output=True, text=True, check=True)
 
 
 def metrics(folder):
@@ -68,10 +70,23 @@ class ResumeTest(unittest.TestCase):
             summary = json.loads((root / "job" / "run" / "summary.json").read_text())
             self.assertEqual(summary["steps"], 6)
 
+    def test_a_run_that_goes_on_is_not_complete_until_its_end(self):
+        with tempfile.TemporaryDirectory() as temporary:
+            job = pathlib.Path(temporary) / "job"
+            run("init", job, "--preset", "tiny")
+            run("--config", job / "run.json", "--max_steps", 4)
+            self.assertTrue((job / "run" / "summary.json").exists())
+            longer = subprocess.Popen(
+                [program.binary(), "--config", job / "run.json", "--max_steps", "1000000", "--save_steps", "5"],
+                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            deadline = time.monotonic() + 60
+            while not (job / "run" / "checkpoint-10").exists() and time.monotonic() < deadline:
+                time.sleep(0.01)
+            longer.kill()
+            longer.wait()
+            self.assertTrue(list((job / "run").glob("checkpoint-*")))
+            self.assertFalse((job / "run" / "summary.json").exists())
+
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--binary", required=True)
-    arguments, rest = parser.parse_known_args()
-    BINARY = arguments.binary
-    unittest.main(argv=[sys.argv[0], *rest])
+    program.main()

@@ -5,10 +5,8 @@
 or with the binary in PDL_TRAIN_BINARY. Needs the package tensorboard.
 """
 
-import argparse
 import json
 import math
-import os
 import pathlib
 import shutil
 import struct
@@ -19,7 +17,9 @@ import unittest
 
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-BINARY = os.environ.get("PDL_TRAIN_BINARY", "")
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
+import program  # noqa: E402
+
 NOT_SCALARS = {"event", "step", "eval_bands"}
 
 
@@ -69,7 +69,7 @@ class TensorBoardTest(unittest.TestCase):
         self.output = self.folder / "job" / "run"
 
     def run_binary(self, *arguments):
-        result = subprocess.run([BINARY, *map(str, arguments)], capture_output=True, text=True, timeout=300)
+        result = subprocess.run([program.binary(), *map(str, arguments)], capture_output=True, text=True, timeout=300)
         self.assertEqual(result.returncode, 0, result.stderr)
 
     def train(self, *flags):
@@ -102,10 +102,4 @@ class TensorBoardTest(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(add_help=False)
-    parser.add_argument("--binary", default=BINARY)
-    options, rest = parser.parse_known_args()
-    BINARY = os.path.abspath(options.binary) if options.binary else ""
-    if not BINARY:
-        sys.exit("name the binary with --binary or PDL_TRAIN_BINARY")
-    unittest.main(argv=[sys.argv[0], *rest])
+    program.main()

@@ -14,6 +14,9 @@ namespace pdl {
 inline constexpr double kMinEffectiveShare = 0.05;
 inline constexpr double kMaxTokenWeightShare = 0.20;
 
+// 0.1234 -> "12.3 %".
+std::string percent(double share);
+
 // Logs a report of data and weights at the start, a line for each StepMetrics, EvalMetrics, skipped
 // step and end, and the warnings of weight_warnings().
 class ConsoleSink : public MetricsSink {
