@@ -9,10 +9,13 @@ endif()
 
 # Modules without Torch are globbed by folder; a module with both kinds lists its files.
 file(GLOB PDL_BASE_SOURCES CONFIGURE_DEPENDS
-  src/base/*.cpp src/config/*.cpp src/metrics/*.cpp src/text/*.cpp src/data/rows.cpp
+  src/base/*.cpp src/kernels/cpu/*.cpp src/config/*.cpp src/metrics/*.cpp src/text/*.cpp src/data/rows.cpp
   src/data/batch_plan.cpp src/frequency/token_counts.cpp src/frequency/weight_formula.cpp
   src/frequency/weight_statistics.cpp src/optim/schedule.cpp src/checkpoint/safetensors.cpp src/checkpoint/trainer_state.cpp
   src/example/grammar_corpus.cpp)
+if(NOT CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+  list(FILTER PDL_BASE_SOURCES EXCLUDE REGEX "kernels/cpu/avx")
+endif()
 add_library(pdl_base STATIC ${PDL_BASE_SOURCES})
 target_include_directories(pdl_base PUBLIC include)
 target_include_directories(pdl_base SYSTEM PRIVATE ${SENTENCEPIECE_INCLUDE_DIR})
@@ -21,6 +24,14 @@ target_link_libraries(pdl_base
   PRIVATE OpenSSL::Crypto ICU::uc PkgConfig::PCRE2 nlohmann_json::nlohmann_json spdlog::spdlog
           ${SENTENCEPIECE_TRAIN_LIBRARY} ${SENTENCEPIECE_LIBRARY}
   PUBLIC Threads::Threads)
+
+# The kernels of each instruction set are one source under other flags. They are optimised in every build; -Wno-psabi,
+# because vectors only pass between functions that are inlined.
+set(PDL_KERNEL_FLAGS -O3 -fno-math-errno -fno-trapping-math -ffp-contract=fast -Wno-psabi)
+set_source_files_properties(src/kernels/cpu/portable.cpp PROPERTIES COMPILE_OPTIONS "${PDL_KERNEL_FLAGS}")
+set_source_files_properties(src/kernels/cpu/avx2.cpp PROPERTIES COMPILE_OPTIONS "${PDL_KERNEL_FLAGS};-mavx2;-mfma")
+set_source_files_properties(src/kernels/cpu/avx512.cpp PROPERTIES COMPILE_OPTIONS
+  "${PDL_KERNEL_FLAGS};-mavx512f;-mavx512bw;-mavx512dq;-mavx512vl;-mfma;-mprefer-vector-width=512")
 
 if(NOT PDL_BUILD_TORCH)
   return()

@@ -1,0 +1,2 @@
+#define PDL_KERNELS kAvx2Kernels
+#include "kernels.inc"

@@ -1,0 +1,2 @@
+#define PDL_KERNELS kAvx512Kernels
+#include "kernels.inc"

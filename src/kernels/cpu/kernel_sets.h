@@ -1,0 +1,14 @@
+// The kernels of each instruction set that this build has; cpu_kernels() chooses among them.
+#pragma once
+
+#include "pdl/kernels/cpu_kernels.h"
+
+namespace pdl {
+
+extern const CpuKernels kPortableKernels;
+#if defined(__x86_64__)
+extern const CpuKernels kAvx2Kernels;
+extern const CpuKernels kAvx512Kernels;
+#endif
+
+}  // namespace pdl

@@ -1,0 +1,2 @@
+#define PDL_KERNELS kPortableKernels
+#include "kernels.inc"

@@ -1,0 +1,283 @@
+#include "pdl/kernels/cpu_kernels.h"
+
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <random>
+#include <vector>
+
+namespace pdl {
+namespace {
+
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+
+float value_of(float logit) { return logit; }
+float value_of(Bfloat16 logit) {
+  return std::bit_cast<float>(static_cast<uint32_t>(logit.bits) << 16);
+}
+
+void set_value(float& logit, float value) { logit = value; }
+// To the nearest, ties to even.
+void set_value(Bfloat16& logit, float value) {
+  const auto bits = std::bit_cast<uint32_t>(value);
+  logit.bits = static_cast<uint16_t>(
+      std::isnan(value) ? 0x7fc0 : (bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
+}
+
+template <class Logit>
+const RowKernels<Logit>& rows_of(const CpuKernels& kernels) {
+  if constexpr (std::is_same_v<Logit, float>) {
+    return kernels.float_rows;
+  } else {
+    return kernels.bfloat16_rows;
+  }
+}
+
+// What the kernels should find, in float64 from the logits as they are stored.
+struct Expected {
+  double ce;
+  std::vector<double> softmax;
+};
+
+template <class Logit>
+Expected expected_of(const std::vector<Logit>& logits, int64_t target) {
+  double largest = -kInfinity;
+  for (const Logit& logit : logits) largest = std::max<double>(largest, value_of(logit));
+  Expected expected;
+  double sum = 0;
+  for (const Logit& logit : logits) {
+    expected.softmax.push_back(std::exp(value_of(logit) - largest));
+    sum += expected.softmax.back();
+  }
+  for (double& p : expected.softmax) p /= sum;
+  expected.ce =
+      std::log(sum) + largest - static_cast<double>(value_of(logits[static_cast<size_t>(target)]));
+  return expected;
+}
+
+template <class Logit>
+std::vector<Logit> random_logits(int64_t size, float spread, unsigned seed) {
+  std::mt19937 generator(seed);
+  std::normal_distribution<float> normal(0, spread);
+  std::vector<Logit> logits(static_cast<size_t>(size));
+  for (Logit& logit : logits) set_value(logit, normal(generator));
+  return logits;
+}
+
+// Relative to the exact value of a gradient: exp2's error, three roundings and those of the sum.
+// A bfloat16 has half a unit of its last place, 2^-8, more.
+template <class Logit>
+constexpr double kGradientTolerance = std::is_same_v<Logit, float> ? 8e-7 : 0.003908;
+
+template <class Logit>
+void expect_row(const CpuKernels& kernels, std::vector<Logit> logits, int64_t target,
+                double scale) {
+  const Expected expected = expected_of(logits, target);
+  // Where x - max is large, its own float32 rounding shows.
+  double range = 0;
+  for (const Logit& logit : logits) {
+    if (std::isfinite(value_of(logit)))
+      range = std::max<double>(range, std::abs(value_of(logit) - value_of(logits[0])));
+  }
+  const double rounding = kGradientTolerance<Logit> + 1.2e-7 * range;
+  const double ce = rows_of<Logit>(kernels).cross_entropy_gradient(
+      logits.data(), std::ssize(logits), target, scale);
+  EXPECT_NEAR(ce, expected.ce, 4e-7 * (1 + std::abs(expected.ce)));
+  for (size_t i = 0; i < logits.size(); ++i) {
+    const bool is_target = static_cast<int64_t>(i) == target;
+    const double p = expected.softmax[i];
+    const double gradient = scale * (is_target ? p - 1 : p);
+    // p - 1 has p's absolute error; exponentials below 2^-100 count as 0
+    const double size = is_target ? std::abs(gradient) + 4e-7 * scale * p : gradient;
+    ASSERT_NEAR(value_of(logits[i]), gradient, rounding * size + 1e-30 * scale)
+        << "column " << i << " of " << logits.size();
+  }
+}
+
+class CpuKernelsTest : public testing::TestWithParam<InstructionSet> {
+ protected:
+  const CpuKernels& kernels_ = cpu_kernels(GetParam());
+};
+
+INSTANTIATE_TEST_SUITE_P(, CpuKernelsTest,
+                         testing::ValuesIn(supported_instruction_sets().begin(),
+                                           supported_instruction_sets().end()),
+                         [](const auto& parameter) {
+                           std::string name = name_of(parameter.param);
+                           std::erase(name, '-');
+                           return name;
+                         });
+
+template <class Logit>
+void expect_rows_of_every_width(const CpuKernels& kernels) {
+  unsigned seed = 0;
+  for (const int64_t width : {1,   2,    3,    7,    15,   16,   17,   63,   64,    65,
+                              127, 1000, 1023, 1024, 1025, 1041, 2048, 4099, 32000, 50257}) {
+    for (const int64_t target : {int64_t{0}, width / 2, width - 1}) {
+      SCOPED_TRACE("target " + std::to_string(target));
+      expect_row(kernels, random_logits<Logit>(width, 3, ++seed), target, 1);
+    }
+  }
+}
+
+TEST_P(CpuKernelsTest, FloatRowsOfEveryWidthAgreeWithFloat64) {
+  expect_rows_of_every_width<float>(kernels_);
+}
+
+TEST_P(CpuKernelsTest, Bfloat16RowsOfEveryWidthAgreeWithFloat64) {
+  expect_rows_of_every_width<Bfloat16>(kernels_);
+}
+
+TEST_P(CpuKernelsTest, RowOfMoreThanAMillionLogits) {
+  expect_row(kernels_, random_logits<float>(1'100'003, 2, 5), 1'100'002, 1);
+  expect_row(kernels_, random_logits<Bfloat16>(1'100'003, 2, 5), 77, 1);
+}
+
+TEST_P(CpuKernelsTest, AscendingAndDescendingLogitsMoveTheReference) {
+  for (const bool ascending : {true, false}) {
+    auto logits = random_logits<float>(5000, 20, 3);
+    std::sort(logits.begin(), logits.end());
+    if (!ascending) std::reverse(logits.begin(), logits.end());
+    expect_row(kernels_, logits, 17, 1);
+    expect_row(kernels_, logits, 4990, 1);
+  }
+}
+
+TEST_P(CpuKernelsTest, GradientsScaleWithWeightsFromMillionthToMillion) {
+  for (const double scale : {1e-6, 1e-3, 1.0, 1e3, 1e6}) {
+    expect_row(kernels_, random_logits<float>(1031, 3, 9), 4, scale);
+    expect_row(kernels_, random_logits<Bfloat16>(1031, 3, 9), 4, scale);
+  }
+}
+
+TEST_P(CpuKernelsTest, LargeLogits) {
+  for (const float offset : {1e4f, -1e4f}) {
+    auto logits = random_logits<float>(1031, 3, 2);
+    for (float& logit : logits) logit += offset;
+    expect_row(kernels_, logits, 30, 1);
+  }
+  std::vector<float> both(100, -1e4f);
+  both[40] = 1e4f;
+  expect_row(kernels_, both, 40, 1);
+  expect_row(kernels_, both, 41, 1);
+}
+
+TEST_P(CpuKernelsTest, MinusInfinityHasProbabilityZero) {
+  auto logits = random_logits<float>(3000, 3, 4);
+  std::fill(logits.begin(), logits.begin() + 1500, -kInfinity);
+  expect_row(kernels_, logits, 2000, 1);
+  auto halves = random_logits<Bfloat16>(3000, 3, 4);
+  for (size_t i = 1000; i < 2999; ++i) set_value(halves[i], -kInfinity);
+  expect_row(kernels_, halves, 2999, 1);
+}
+
+template <class Logit>
+void expect_nan_everywhere(const CpuKernels& kernels, float poison) {
+  for (const size_t column : {0u, 500u, 1030u}) {
+    auto logits = random_logits<Logit>(1031, 3, 8);
+    set_value(logits[column], poison);
+    const std::vector<uint8_t> bands(1031, 0);
+    const RowEvaluation evaluation =
+        rows_of<Logit>(kernels).evaluate(logits.data(), 1031, 4, bands.data());
+    EXPECT_TRUE(std::isnan(evaluation.ce));
+    EXPECT_EQ(evaluation.argmax, -1);
+    const double ce = rows_of<Logit>(kernels).cross_entropy_gradient(logits.data(), 1031, 4, 1);
+    EXPECT_TRUE(std::isnan(ce));
+    for (const Logit& logit : logits) ASSERT_TRUE(std::isnan(value_of(logit)));
+  }
+}
+
+TEST_P(CpuKernelsTest, NanOrInfinityMakesTheRowNan) {
+  expect_nan_everywhere<float>(kernels_, kNan);
+  expect_nan_everywhere<float>(kernels_, kInfinity);
+  // a payload in every bit of the fraction
+  expect_nan_everywhere<float>(kernels_, std::bit_cast<float>(0xffffffffu));
+  expect_nan_everywhere<Bfloat16>(kernels_, kNan);
+  expect_nan_everywhere<Bfloat16>(kernels_, kInfinity);
+}
+
+TEST_P(CpuKernelsTest, TouchesNothingOutsideTheRow) {
+  for (const int64_t width : {1, 17, 1025}) {
+    auto logits = random_logits<float>(width + 2, 3, 1);
+    const float before = logits.front();
+    const float behind = logits.back();
+    kernels_.float_rows.cross_entropy_gradient(logits.data() + 1, width, 0, 1);
+    EXPECT_EQ(logits.front(), before);
+    EXPECT_EQ(logits.back(), behind);
+  }
+}
+
+template <class Logit>
+void expect_evaluation(const CpuKernels& kernels, const std::vector<Logit>& logits,
+                       int64_t target) {
+  std::vector<uint8_t> bands;
+  for (size_t i = 0; i < logits.size(); ++i) bands.push_back(static_cast<uint8_t>(i * 7 % 8));
+  const Expected expected = expected_of(logits, target);
+  double mass[kMaxBands] = {};
+  for (size_t i = 0; i < logits.size(); ++i) mass[bands[i]] += expected.softmax[i];
+  const auto largest = std::max_element(logits.begin(), logits.end(),
+                                        [](Logit a, Logit b) { return value_of(a) < value_of(b); });
+  const RowEvaluation result =
+      rows_of<Logit>(kernels).evaluate(logits.data(), std::ssize(logits), target, bands.data());
+  EXPECT_NEAR(result.ce, expected.ce, 4e-7 * (1 + std::abs(expected.ce)));
+  EXPECT_EQ(result.argmax, largest - logits.begin());
+  for (size_t band = 0; band < kMaxBands; ++band) {
+    EXPECT_NEAR(result.band_mass[band], mass[band], 4e-7) << "band " << band;
+  }
+}
+
+TEST_P(CpuKernelsTest, EvaluationAgreesWithFloat64) {
+  unsigned seed = 0;
+  for (const int64_t width : {1, 7, 16, 65, 1000, 1025, 4099, 50257}) {
+    expect_evaluation(kernels_, random_logits<float>(width, 3, ++seed), width - 1);
+    expect_evaluation(kernels_, random_logits<Bfloat16>(width, 3, ++seed), width / 2);
+  }
+}
+
+TEST_P(CpuKernelsTest, FirstOfEqualLogitsIsTheArgmax) {
+  std::vector<float> logits(5000, 1.0f);
+  expect_evaluation(kernels_, logits, 3);
+  logits[4000] = logits[4500] = 2.0f;
+  expect_evaluation(kernels_, logits, 3);
+}
+
+TEST_P(CpuKernelsTest, EvaluationAndGradientGiveTheSameCrossEntropy) {
+  const std::vector<uint8_t> bands(2500, 1);
+  auto logits = random_logits<float>(2500, 3, 6);
+  const double evaluated = kernels_.float_rows.evaluate(logits.data(), 2500, 9, bands.data()).ce;
+  const double trained = kernels_.float_rows.cross_entropy_gradient(logits.data(), 2500, 9, 1);
+  EXPECT_NEAR(evaluated, trained, 1e-6);
+}
+
+TEST_P(CpuKernelsTest, SumOfSquaresIsInFloat64) {
+  for (const size_t size : {0u, 1u, 31u, 64u, 1000u, 100'003u}) {
+    const auto values = random_logits<float>(static_cast<int64_t>(size), 1, 7);
+    double expected = 0;
+    for (const float value : values) expected += static_cast<double>(value) * value;
+    EXPECT_NEAR(kernels_.sum_of_squares(values.data(), static_cast<int64_t>(size)), expected,
+                1e-12 * expected);
+  }
+  const std::vector<float> tiny(100, 1e-30f);  // whose squares are 0 in float32
+  EXPECT_NEAR(kernels_.sum_of_squares(tiny.data(), 100), 1e-58, 1e-64);
+  const std::vector<float> huge(100, 1e30f);  // and these infinite
+  EXPECT_NEAR(kernels_.sum_of_squares(huge.data(), 100), 1e62, 1e56);
+  std::vector<float> bad(100, 1.0f);
+  bad[70] = kNan;
+  EXPECT_TRUE(std::isnan(kernels_.sum_of_squares(bad.data(), 100)));
+}
+
+TEST(CpuKernelsDispatchTest, UnsupportedSetIsRefused) {
+  const auto sets = supported_instruction_sets();
+  EXPECT_EQ(sets.front(), InstructionSet::kPortable);
+  EXPECT_EQ(&cpu_kernels(), &cpu_kernels(sets.back()));
+  EXPECT_THROW(cpu_kernels(static_cast<InstructionSet>(99)), std::invalid_argument);
+}
+
+}  // namespace
+}  // namespace pdl
