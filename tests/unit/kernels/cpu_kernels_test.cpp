@@ -80,12 +80,14 @@ void expect_row(const CpuKernels& kernels, std::vector<Logit> logits, int64_t ta
                 double scale) {
   const Expected expected = expected_of(logits, target);
   // Where x - max is large, its own float32 rounding shows.
-  double range = 0;
+  float lowest = kInfinity;
+  float highest = -kInfinity;
   for (const Logit& logit : logits) {
-    if (std::isfinite(value_of(logit)))
-      range = std::max<double>(range, std::abs(value_of(logit) - value_of(logits[0])));
+    if (std::isfinite(value_of(logit))) lowest = std::min(lowest, value_of(logit));
+    highest = std::max(highest, value_of(logit));
   }
-  const double rounding = kGradientTolerance<Logit> + 1.2e-7 * range;
+  const double rounding =
+      kGradientTolerance<Logit> + 1.2e-7 * static_cast<double>(highest - lowest);
   const double ce = rows_of<Logit>(kernels).cross_entropy_gradient(
       logits.data(), std::ssize(logits), target, scale);
   EXPECT_NEAR(ce, expected.ce, 4e-7 * (1 + std::abs(expected.ce)));
