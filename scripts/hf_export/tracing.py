@@ -1,7 +1,6 @@
 """Turns a transformers model into a TorchScript module of ids only."""
 
 import dataclasses
-import inspect
 import types
 
 import torch
@@ -14,15 +13,23 @@ from hf_export.attention import ATTENTION_NAME, CausalAttention, check_windows
 from hf_export.errors import CommandError, ExportError, UnknownAttentionError
 from hf_export.loading import load_model
 from hf_export.sample_ids import clip_shape, random_ids
+from hf_export.splitting import id_arguments, split_head
 
 # Shape [B, T] of the ids to trace with; rows are cut where the model is shorter.
 TRACE_SHAPE = (2, 17)
+
+# The forward of a file that has the other two methods.
+FORWARD_SOURCE = """
+def forward(self, input_ids):
+    return self.head(self.hidden(input_ids))
+"""
 
 # All take (input, p, training).
 FUNCTIONAL_DROPOUTS = frozenset(
     (torch.dropout, torch.feature_dropout, torch.alpha_dropout, torch.feature_alpha_dropout)
     + (F.dropout, F.dropout1d, F.dropout2d, F.dropout3d, F.alpha_dropout, F.feature_alpha_dropout)
 )
+
 
 
 class TraceMode(TorchFunctionMode):
@@ -90,15 +97,10 @@ def bind_forward(model):
     The model is patched and not wrapped, so that its parameters keep their names.
     """
     forward = model.forward
-    takes_positions = "position_ids" in inspect.signature(forward).parameters
 
     def forward_ids(self, input_ids):
         del self  # `forward` is bound already.
-        kwargs = {}
-        if takes_positions:
-            # Counted from the ids: an arange would record the device.
-            kwargs["position_ids"] = torch.ones_like(input_ids).cumsum(1) - 1
-        return forward(input_ids=input_ids, use_cache=False, **kwargs).logits
+        return forward(**id_arguments(forward, input_ids)).logits
 
     model.forward = types.MethodType(forward_ids, model)
 
@@ -110,6 +112,7 @@ class TracedModel:
     module: torch.jit.ScriptModule
     architecture: str
     vocab_size: int
+    head: bool  # whether there are methods `hidden` and `head`
     attention: list  # class names of the attention modules, or ["eager"]
     windows: list  # of the layers, in order; 0 is none
     dropout: str  # "switchable", "removed" or "none"
@@ -153,7 +156,8 @@ def trace_model(model, attention, no_dropout, max_length):
         with TraceMode():
             with torch.no_grad():
                 logits = model(ids)  # Creates the attention modules.
-            module = torch.jit.trace(model, ids, check_trace=False)
+                hidden = split_head(model, ids)
+            module = trace_methods(model, ids, hidden)
     except CommandError:
         raise
     except Exception as error:
@@ -164,9 +168,20 @@ def trace_model(model, attention, no_dropout, max_length):
         module=module,
         architecture=type(model).__name__,
         vocab_size=int(logits.shape[-1]),
+        head=hidden is not None,
         attention=sorted(attention.kinds) if settings else ["eager"],
         windows=[layer.window for layer in settings],
         dropout="removed" if no_dropout else "switchable" if num_dropouts else "none",
         tied=[name for name in aliases if name not in parameters],
         nonpersistent_buffers=sorted(buffers),
     )
+
+
+def trace_methods(model, ids, hidden):
+    """Traces `hidden` and `head` and composes forward of them; forward alone without `hidden`."""
+    if hidden is None:
+        return torch.jit.trace(model, ids, check_trace=False)
+    # One module with two methods, and not one module each: its parameters keep names and ties.
+    module = torch.jit.trace_module(model, {"hidden": ids, "head": hidden}, check_trace=False)
+    module.define(FORWARD_SOURCE)
+    return module
