@@ -30,6 +30,7 @@ FUNCTIONAL_DROPOUTS = frozenset(
     + (F.dropout, F.dropout1d, F.dropout2d, F.dropout3d, F.alpha_dropout, F.feature_alpha_dropout)
 )
 
+MATRIX_PRODUCTS = frozenset((torch.matmul, torch.Tensor.matmul, torch.Tensor.__matmul__))
 
 
 class TraceMode(TorchFunctionMode):
@@ -37,12 +38,19 @@ class TraceMode(TorchFunctionMode):
 
     `x.to(device=x.device, dtype=d)` is recorded as `x.to(d)`, and `x.to(x.device)` not at all:
     both would put the name of a device into the file. Inactive dropout is not recorded either.
+
+    Some versions of transformers make rotary angles as a matrix product of frequencies [D, 1] and
+    positions [1, T], with autocast switched off, which a trace does not keep. It is recorded as
+    an elementwise product: autocast leaves that in float32, but in a matrix product it would round
+    the positions beyond 256 to bfloat16.
     """
 
     def __torch_function__(self, func, overloaded, args=(), kwargs=None):
         kwargs = kwargs or {}
         if func in FUNCTIONAL_DROPOUTS:
             return inactive_dropout(func, args, kwargs)
+        if func in MATRIX_PRODUCTS and is_outer_product(*args):
+            return args[0] * args[1]
         if func is torch.Tensor.to:
             args, kwargs = without_own_device(args, kwargs)
             if len(args) == 1 and set(kwargs) <= {"non_blocking"}:
@@ -61,6 +69,11 @@ def inactive_dropout(func, args, kwargs):
             "off for evaluation; use --no_dropout"
         )
     return arguments["input"]
+
+
+def is_outer_product(left, right):
+    """Whether a matrix product sums over one element, so that it is an elementwise product."""
+    return min(left.dim(), right.dim()) >= 2 and left.shape[-1] == right.shape[-2] == 1
 
 
 def without_own_device(args, kwargs):

@@ -12,6 +12,8 @@ from hf_export.sample_ids import clip_shape, random_ids
 # model is shorter.
 LOGIT_SHAPES = ((1, 1), (2, 17), (3, 40), (5, 33), (1, 200))
 DETAIL_SHAPE = (3, 40)
+# The row under autocast is longer: bfloat16 cannot hold positions beyond 256.
+BFLOAT16_SHAPE = (1, 400)
 # Windows are tried out with a longer row, up to this many tokens.
 MAX_WINDOW_ROW = 1024
 
@@ -58,7 +60,7 @@ def verify_file(path, stock, traced, max_length):
         "future_leak": check_causality(loaded, stock, ids),
         "train_logit_difference": check_modes(loaded, stock, ids, traced.dropout),
         **(check_head(loaded, stock, shapes, ids) if traced.head else {}),
-        **measure_bfloat16(loaded, stock, ids),
+        **measure_bfloat16(loaded, stock, clip_shape(BFLOAT16_SHAPE, max_length)),
     }
 
 
@@ -298,11 +300,12 @@ def chunked_gradients(model, ids):
 
 
 @torch.no_grad()
-def measure_bfloat16(loaded, stock, ids):
+def measure_bfloat16(loaded, stock, shape):
     """Distances from float32 under bfloat16 autocast, of the file and of the stock model.
 
     They may differ: a trace does not keep the places where a model switches autocast off.
     """
+    ids = random_ids(stock, shape, seed=102)
     reference = stock_logits(stock, ids)
     with torch.autocast(ids.device.type, dtype=torch.bfloat16):
         actual, expected = loaded(ids), stock_logits(stock, ids)

@@ -259,6 +259,42 @@ class HeadTest(TemporaryFolderTest):
             self.check_forward_alone(*self.export(LLAMA))
 
 
+class Bfloat16Test(TemporaryFolderTest):
+    """Exported files under autocast."""
+
+    def matrix_product_angles(self, value, position_ids):
+        """LlamaRotaryEmbedding.forward as older versions of transformers have it."""
+        frequencies = self.inv_freq[None, :, None].expand(position_ids.shape[0], -1, 1)
+        with torch.autocast("cpu", enabled=False):
+            angles = (frequencies.float() @ position_ids[:, None, :].float()).transpose(1, 2)
+            angles = torch.cat((angles, angles), -1)
+        return angles.cos().to(value.dtype), angles.sin().to(value.dtype)
+
+    def check_far_positions(self):
+        # Large weights, so that attention follows the positions.
+        arguments = {**LLAMA, "max_position_embeddings": 512, "initializer_range": 0.2}
+        _, report = self.export(arguments)
+        self.assertEqual(report["warnings"], [])
+        loaded = self.load().eval()
+        ids = torch.randint(VOCAB_SIZE, (1, 450), generator=torch.Generator().manual_seed(0))
+        with torch.no_grad():
+            expected = loaded(ids)
+            with torch.autocast("cpu", dtype=torch.bfloat16):
+                actual = loaded(ids)
+        self.assertEqual(actual.dtype, torch.bfloat16)
+        difference = (actual - expected).abs().amax((0, 2))
+        # The error is that of bfloat16 everywhere, and not larger where bfloat16 has no integers.
+        self.assertLess(difference[300:].max(), 2 * difference[:200].max())
+
+    def test_positions_stay_float32(self):
+        self.check_far_positions()
+
+    def test_positions_stay_float32_in_a_matrix_product(self):
+        rotary = modeling_llama.LlamaRotaryEmbedding
+        with mock.patch.object(rotary, "forward", Bfloat16Test.matrix_product_angles):
+            self.check_far_positions()
+
+
 class RefusalTest(TemporaryFolderTest):
     """Models and command lines that are refused."""
 
