@@ -3,9 +3,16 @@
 
     .venv/bin/python scripts/export_model.py FOLDER --output model.pt
 
-The file has one method, `forward(input_ids int64 [B, T]) -> logits float32 [B, T, V]`, and holds
-float32 weights under their Hugging Face names. FOLDER is what `save_pretrained` writes; a
-tokenizer is not needed.
+The file holds float32 weights under their Hugging Face names, and up to three methods:
+
+    forward(input_ids int64 [B, T]) -> logits float32 [B, T, V]
+    hidden(input_ids int64 [B, T]) -> float32 [B, T, D], all that comes before the output head
+    head(hidden float32 [..., D]) -> logits float32 [..., V], the output head alone
+
+`forward(ids)` is `head(hidden(ids))`; whoever calls these two can take the logits of some rows at a
+time and never needs those of a whole batch in memory. They are left out, with a warning and
+`"head": false` in the report, where the model cannot be split exactly. FOLDER is what
+`save_pretrained` writes; a tokenizer is not needed.
 
 How it works (the parts are in scripts/hf_export):
 
@@ -16,9 +23,11 @@ How it works (the parts are in scripts/hf_export):
   in. With `--no_dropout` the model is traced in evaluation mode and has no dropout at all.
 * Positions are derived from the ids, and copies to the device a tensor is already on are left
   out, so that the file is not bound to one device.
+* `hidden` is the body of the model; `head` is traced from the model's own forward with a body
+  that returns what it is given, so that whatever forward does to the logits is part of it.
 * The finished file is loaded again and compared with the stock model before it gets its name:
-  parameters and ties, logits at several shapes, gradients, causality, and both modes. A model
-  that does not pass leaves no file.
+  parameters and ties, logits at several shapes, gradients, causality, both modes, and the head on
+  chunks of rows. A model that does not pass leaves no file.
 
 On success stdout holds one JSON object with the measured figures; a failure is one line
 `error: ...` on stderr. Exit codes: 0 done, 1 internal error, 2 usage, 4 the model cannot be
@@ -80,6 +89,7 @@ def export(options):
         "dropout": traced.dropout,
         "tied": traced.tied,
         "vocab_size": traced.vocab_size,
+        "head": traced.head,
         "max_length": max_length,
         "file_bytes": file_bytes,
         **figures,

@@ -1,7 +1,6 @@
 """Turns a transformers model into a TorchScript module of ids only."""
 
 import dataclasses
-import inspect
 import types
 
 import torch
@@ -14,9 +13,16 @@ from hf_export.attention import ATTENTION_NAME, CausalAttention, check_windows
 from hf_export.errors import CommandError, ExportError, UnknownAttentionError
 from hf_export.loading import load_model
 from hf_export.sample_ids import clip_shape, random_ids
+from hf_export.splitting import id_arguments, split_head
 
 # Shape [B, T] of the ids to trace with; rows are cut where the model is shorter.
 TRACE_SHAPE = (2, 17)
+
+# The forward of a file that has the other two methods.
+FORWARD_SOURCE = """
+def forward(self, input_ids):
+    return self.head(self.hidden(input_ids))
+"""
 
 # All take (input, p, training).
 FUNCTIONAL_DROPOUTS = frozenset(
@@ -24,18 +30,27 @@ FUNCTIONAL_DROPOUTS = frozenset(
     + (F.dropout, F.dropout1d, F.dropout2d, F.dropout3d, F.alpha_dropout, F.feature_alpha_dropout)
 )
 
+MATRIX_PRODUCTS = frozenset((torch.matmul, torch.Tensor.matmul, torch.Tensor.__matmul__))
+
 
 class TraceMode(TorchFunctionMode):
     """Cleans the recorded operations; refuses dropout that a trace would freeze.
 
     `x.to(device=x.device, dtype=d)` is recorded as `x.to(d)`, and `x.to(x.device)` not at all:
     both would put the name of a device into the file. Inactive dropout is not recorded either.
+
+    Some versions of transformers make rotary angles as a matrix product of frequencies [D, 1] and
+    positions [1, T], with autocast switched off, which a trace does not keep. It is recorded as
+    an elementwise product: autocast leaves that in float32, but in a matrix product it would round
+    the positions beyond 256 to bfloat16.
     """
 
     def __torch_function__(self, func, overloaded, args=(), kwargs=None):
         kwargs = kwargs or {}
         if func in FUNCTIONAL_DROPOUTS:
             return inactive_dropout(func, args, kwargs)
+        if func in MATRIX_PRODUCTS and is_outer_product(*args):
+            return args[0] * args[1]
         if func is torch.Tensor.to:
             args, kwargs = without_own_device(args, kwargs)
             if len(args) == 1 and set(kwargs) <= {"non_blocking"}:
@@ -54,6 +69,11 @@ def inactive_dropout(func, args, kwargs):
             "off for evaluation; use --no_dropout"
         )
     return arguments["input"]
+
+
+def is_outer_product(left, right):
+    """Whether a matrix product sums over one element, so that it is an elementwise product."""
+    return min(left.dim(), right.dim()) >= 2 and left.shape[-1] == right.shape[-2] == 1
 
 
 def without_own_device(args, kwargs):
@@ -90,15 +110,10 @@ def bind_forward(model):
     The model is patched and not wrapped, so that its parameters keep their names.
     """
     forward = model.forward
-    takes_positions = "position_ids" in inspect.signature(forward).parameters
 
     def forward_ids(self, input_ids):
         del self  # `forward` is bound already.
-        kwargs = {}
-        if takes_positions:
-            # Counted from the ids: an arange would record the device.
-            kwargs["position_ids"] = torch.ones_like(input_ids).cumsum(1) - 1
-        return forward(input_ids=input_ids, use_cache=False, **kwargs).logits
+        return forward(**id_arguments(forward, input_ids)).logits
 
     model.forward = types.MethodType(forward_ids, model)
 
@@ -110,6 +125,7 @@ class TracedModel:
     module: torch.jit.ScriptModule
     architecture: str
     vocab_size: int
+    head: bool  # whether there are methods `hidden` and `head`
     attention: list  # class names of the attention modules, or ["eager"]
     windows: list  # of the layers, in order; 0 is none
     dropout: str  # "switchable", "removed" or "none"
@@ -153,7 +169,8 @@ def trace_model(model, attention, no_dropout, max_length):
         with TraceMode():
             with torch.no_grad():
                 logits = model(ids)  # Creates the attention modules.
-            module = torch.jit.trace(model, ids, check_trace=False)
+                hidden = split_head(model, ids)
+            module = trace_methods(model, ids, hidden)
     except CommandError:
         raise
     except Exception as error:
@@ -164,9 +181,20 @@ def trace_model(model, attention, no_dropout, max_length):
         module=module,
         architecture=type(model).__name__,
         vocab_size=int(logits.shape[-1]),
+        head=hidden is not None,
         attention=sorted(attention.kinds) if settings else ["eager"],
         windows=[layer.window for layer in settings],
         dropout="removed" if no_dropout else "switchable" if num_dropouts else "none",
         tied=[name for name in aliases if name not in parameters],
         nonpersistent_buffers=sorted(buffers),
     )
+
+
+def trace_methods(model, ids, hidden):
+    """Traces `hidden` and `head` and composes forward of them; forward alone without `hidden`."""
+    if hidden is None:
+        return torch.jit.trace(model, ids, check_trace=False)
+    # One module with two methods, and not one module each: its parameters keep names and ties.
+    module = torch.jit.trace_module(model, {"hidden": ids, "head": hidden}, check_trace=False)
+    module.define(FORWARD_SOURCE)
+    return module

@@ -12,6 +12,8 @@ from hf_export.sample_ids import clip_shape, random_ids
 # model is shorter.
 LOGIT_SHAPES = ((1, 1), (2, 17), (3, 40), (5, 33), (1, 200))
 DETAIL_SHAPE = (3, 40)
+# The row under autocast is longer: bfloat16 cannot hold positions beyond 256.
+BFLOAT16_SHAPE = (1, 400)
 # Windows are tried out with a longer row, up to this many tokens.
 MAX_WINDOW_ROW = 1024
 
@@ -20,6 +22,7 @@ MAX_WINDOW_ROW = 1024
 # largest norm: some gradients (key biases) are zero up to rounding.
 LOGIT_TOLERANCE = 1e-4
 LEAK_TOLERANCE = 1e-5
+ROWS_TOLERANCE = 1e-5
 GRADIENT_TOLERANCE = 1e-4
 GRADIENT_FLOOR = 1e-2
 
@@ -48,14 +51,16 @@ def verify_file(path, stock, traced, max_length):
     loaded = torch.jit.load(path, map_location=device).eval()
     stock.eval()
     ids = random_ids(stock, clip_shape(DETAIL_SHAPE, max_length), seed=100)
+    shapes = logit_shapes(traced.windows, max_length)
     return {
         "parameters": check_parameters(loaded, stock),
         "device_constants": count_device_constants(loaded),
-        **check_logits(loaded, stock, logit_shapes(traced.windows, max_length)),
+        **check_logits(loaded, stock, shapes),
         "gradient_difference": check_gradients(loaded, stock, ids),
         "future_leak": check_causality(loaded, stock, ids),
         "train_logit_difference": check_modes(loaded, stock, ids, traced.dropout),
-        **measure_bfloat16(loaded, stock, ids),
+        **(check_head(loaded, stock, shapes, ids) if traced.head else {}),
+        **measure_bfloat16(loaded, stock, clip_shape(BFLOAT16_SHAPE, max_length)),
     }
 
 
@@ -117,6 +122,15 @@ def require(figure, bound, what):
         raise ExportError(f"{what}: the difference is {figure:.3g}, accepted is {bound:.3g}")
 
 
+def run(method, value, what):
+    """Calls a traced method, which must not fail."""
+    try:
+        return method(value)
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[-1]
+        raise ExportError(f"the trace does not run on {what}: {reason}")
+
+
 @torch.no_grad()
 def check_logits(loaded, stock, shapes):
     """Compares logits in evaluation mode with the stock model's."""
@@ -124,11 +138,7 @@ def check_logits(loaded, stock, shapes):
     for seed, shape in enumerate(shapes):
         ids = random_ids(stock, shape, seed)
         expected = stock_logits(stock, ids)
-        try:
-            actual = loaded(ids)
-        except RuntimeError as error:
-            reason = str(error).strip().splitlines()[-1]
-            raise ExportError(f"the trace does not run on ids {list(shape)}: {reason}")
+        actual = run(loaded, ids, f"ids {list(shape)}")
         if actual.shape != expected.shape or actual.dtype != torch.float32:
             raise ExportError(f"ids {list(shape)} give {actual.dtype} {list(actual.shape)}")
         difference = largest(actual - expected)
@@ -141,6 +151,11 @@ def check_gradients(loaded, stock, ids):
     """Compares the gradients of the cross-entropy, parameter by parameter."""
     actual = gradients(loaded, loaded(ids), ids)
     expected = gradients(stock, stock_logits(stock, ids), ids)
+    return compare_gradients(actual, expected, "gradient of")
+
+
+def compare_gradients(actual, expected, what):
+    """Compares gradients by parameter name; returns the largest relative difference."""
     norms = {name: gradient.norm().item() for name, gradient in expected.items()}
     floor = GRADIENT_FLOOR * max(norms.values())
     worst = 0.0
@@ -148,7 +163,7 @@ def check_gradients(loaded, stock, ids):
         if name not in actual:
             raise ExportError(f"the file gives no gradient for {name}")
         difference = (actual[name] - gradient).norm().item() / (max(norms[name], floor) or 1.0)
-        require(difference, GRADIENT_TOLERANCE, f"gradient of {name}")
+        require(difference, GRADIENT_TOLERANCE, f"{what} {name}")
         worst = max(worst, difference)
     return worst
 
@@ -157,6 +172,11 @@ def gradients(model, logits, ids):
     """Gradients of the mean cross-entropy by parameter name, where there is one."""
     loss = F.cross_entropy(logits[:, :-1].flatten(0, 1), ids[:, 1:].flatten())
     loss.backward()
+    return take_gradients(model)
+
+
+def take_gradients(model):
+    """The gradients by parameter name, which are cleared."""
     result = {}
     for name, parameter in model.named_parameters(remove_duplicate=False):
         if parameter.grad is not None:
@@ -195,14 +215,14 @@ def check_modes(loaded, stock, ids, dropout):
       The difference in training mode, None where it cannot be compared.
     """
 
-    def run(training, seed):
+    def logits(training, seed):
         torch.manual_seed(seed)
         return loaded.train(training)(ids)
 
-    evaluated, trained = run(False, 0), run(True, 0)
-    if not torch.equal(evaluated, run(False, 1)):
+    evaluated, trained = logits(False, 0), logits(True, 0)
+    if not torch.equal(evaluated, logits(False, 1)):
         raise ExportError("the file is random in evaluation mode")
-    if torch.equal(trained, run(True, 1)) == (dropout == "switchable"):
+    if torch.equal(trained, logits(True, 1)) == (dropout == "switchable"):
         raise ExportError(f"dropout is {dropout}, but the file behaves otherwise")
     if dropout != "switchable" and not torch.equal(trained, evaluated):
         raise ExportError("the file has no dropout, but differs in training mode")
@@ -217,12 +237,75 @@ def check_modes(loaded, stock, ids, dropout):
     return difference
 
 
+def check_head(loaded, stock, shapes, ids):
+    """Compares `hidden` and `head` with forward, in both modes and also in chunks of rows.
+
+    Returns:
+      The largest differences as a dict.
+    """
+    rows = gradient = 0.0
+    for shape in shapes:
+        rows = max(rows, check_head_logits(loaded, random_ids(stock, shape, seed=0)))
+    for training in (False, True):
+        loaded.train(training)
+        rows = max(rows, check_head_logits(loaded, ids))
+        torch.manual_seed(0)
+        expected = gradients(loaded, loaded(ids), ids)
+        torch.manual_seed(0)
+        actual = chunked_gradients(loaded, ids)
+        difference = compare_gradients(actual, expected, "in chunks, gradient of")
+        gradient = max(gradient, difference)
+    loaded.eval()
+    return {"head_rows_difference": rows, "head_gradient_difference": gradient}
+
+
 @torch.no_grad()
-def measure_bfloat16(loaded, stock, ids):
+def check_head_logits(loaded, ids):
+    """Requires head(hidden(ids)) to be forward(ids), bit for bit, and the same of single rows.
+
+    Returns:
+      The difference of the logits of rows, relative to the largest logit.
+    """
+    what = f"head of ids {list(ids.shape)}"
+    torch.manual_seed(0)
+    expected = loaded(ids)
+    torch.manual_seed(0)
+    hidden = loaded.hidden(ids)
+    logits = loaded.head(hidden)
+    if hidden.shape[:-1] != ids.shape or not torch.equal(logits, expected):
+        raise ExportError(f"{what}: the logits are not those of forward")
+    rows = run(loaded.head, hidden.flatten(0, 1), f"flattened rows for the {what}")
+    if rows.shape != expected.flatten(0, 1).shape:
+        raise ExportError(f"{what}: flattened rows give {list(rows.shape)}")
+    difference = largest(rows - expected.flatten(0, 1)) / (largest(expected) or 1.0)
+    require(difference, ROWS_TOLERANCE, f"{what}: flattened rows")
+    return difference
+
+
+def chunked_gradients(model, ids):
+    """What `gradients` gives, with the logits of a chunk of rows at a time."""
+    hidden = model.hidden(ids)[:, :-1].flatten(0, 1)
+    leaf = hidden.detach().requires_grad_()
+    targets = ids[:, 1:].flatten()
+    count = len(targets)
+    bounds = sorted({0, 1, count // 3, count})  # Chunks of three sizes.
+    for start, end in zip(bounds, bounds[1:]):
+        logits = model.head(leaf[start:end])
+        loss = F.cross_entropy(logits, targets[start:end], reduction="sum") / count
+        loss.backward()
+    if leaf.grad is None:
+        raise ExportError("the head gives no gradient for what it is given")
+    hidden.backward(leaf.grad)
+    return take_gradients(model)
+
+
+@torch.no_grad()
+def measure_bfloat16(loaded, stock, shape):
     """Distances from float32 under bfloat16 autocast, of the file and of the stock model.
 
     They may differ: a trace does not keep the places where a model switches autocast off.
     """
+    ids = random_ids(stock, shape, seed=102)
     reference = stock_logits(stock, ids)
     with torch.autocast(ids.device.type, dtype=torch.bfloat16):
         actual, expected = loaded(ids), stock_logits(stock, ids)
@@ -239,6 +322,8 @@ def find_warnings(figures, traced, unused):
         found.append(f"the model does not use {len(unused)} of the weights, first {unused[0]}")
     if figures["device_constants"]:
         found.append("the file is bound to the device it was traced on; see --device")
+    if not traced.head:
+        found.append("the file has no methods hidden and head: the model cannot be split exactly")
     if traced.attention == ["eager"]:
         found.append("the model's own attention needs memory in the square of the row length")
     if figures["bf16_difference"] > BFLOAT16_FACTOR * figures["bf16_difference_stock"]:

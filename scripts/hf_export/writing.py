@@ -20,6 +20,7 @@ def make_metadata(config, traced, max_length):
         "arch": config.architectures or [traced.architecture],
         "config": json.loads(config.to_json_string()),
         "vocab_size": traced.vocab_size,
+        "head": traced.head,
         "max_positions": max_length,
         "dropout": traced.dropout,
         "attention": traced.attention,

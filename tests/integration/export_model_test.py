@@ -7,6 +7,7 @@ from --binary or from the environment variable PDL_TRAIN_BINARY, and are skipped
 """
 
 import contextlib
+import functools
 import io
 import json
 import os
@@ -22,10 +23,11 @@ sys.path[:0] = [os.path.join(ROOT, folder) for folder in FOLDERS]
 
 import export_model
 import program
-from hf_export import attention, tracing, verification
+from hf_export import attention, splitting, tracing, verification
 import reference_trainer
 from small_corpus import make_corpus, make_tokenizer
 from small_models import (
+    GEMMA2,
     GPT2,
     LLAMA,
     MAX_POSITIONS,
@@ -42,6 +44,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 import transformers
+from transformers.models.llama import modeling_llama
 
 transformers.logging.set_verbosity_error()
 transformers.logging.disable_progress_bar()
@@ -112,6 +115,7 @@ class ExportTest(TemporaryFolderTest):
         )
         self.assertEqual(metadata["vocab_size"], VOCAB_SIZE)
         self.assertEqual(metadata["max_positions"], MAX_POSITIONS)
+        self.assertEqual((metadata["head"], report["head"]), (True, True))
         self.assertEqual(metadata["config"]["model_type"], arguments["model_type"])
         dropout = "switchable" if name in SWITCHABLE else "none"
         self.assertEqual((metadata["dropout"], report["dropout"]), (dropout, dropout))
@@ -187,6 +191,108 @@ class ExportTest(TemporaryFolderTest):
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         self.assertEqual(json.loads(done.stdout)["architecture"], "GPT2LMHeadModel")
         self.assertEqual(os.listdir(self.output_folder), ["model.pt"])
+
+
+class HeadTest(TemporaryFolderTest):
+    """The methods `hidden` and `head`."""
+
+    def test_they_make_up_forward(self):
+        for arguments in (GPT2, LLAMA, GEMMA2):
+            with self.subTest(arguments["model_type"]):
+                self.make_folders()
+                stock, _ = self.export(arguments)
+                loaded = self.load().eval()
+                ids = torch.randint(VOCAB_SIZE, (3, 29))
+                with torch.no_grad():
+                    hidden, logits = loaded.hidden(ids), loaded(ids)
+                    expected = stock.base_model(input_ids=ids).last_hidden_state
+                    self.assertLess((hidden - expected).abs().max().item(), 1e-5)
+                    self.assertTrue(torch.equal(loaded.head(hidden), logits))
+                    for shape in ((87,), (3, 29), (29, 1, 3)):
+                        shaped = loaded.head(hidden.reshape(*shape, -1))
+                        self.assertEqual(shaped.shape, (*shape, VOCAB_SIZE))
+                        torch.testing.assert_close(shaped.reshape(3, 29, -1), logits)
+
+    def test_training_with_chunks_of_logits_moves_tied_weights_as_a_whole_batch_does(self):
+        self.export(GPT2)
+        ids = torch.randint(VOCAB_SIZE, (3, 29))
+        targets = torch.randint(VOCAB_SIZE, (87,))
+        moved = []
+        for chunk in (87, 10):
+            loaded = self.load().train()
+            torch.manual_seed(0)
+            hidden = loaded.hidden(ids).flatten(0, 1)
+            leaf = hidden.detach().requires_grad_()
+            for rows, labels in zip(leaf.split(chunk), targets.split(chunk)):
+                F.cross_entropy(loaded.head(rows), labels, reduction="sum").backward()
+            hidden.backward(leaf.grad)
+            torch.optim.SGD(loaded.parameters(), lr=0.01).step()
+            parameters = dict(loaded.named_parameters(remove_duplicate=False))
+            embedding = parameters["transformer.wte.weight"]
+            self.assertTrue(torch.equal(parameters["lm_head.weight"], embedding))
+            moved.append(embedding.detach())
+        torch.testing.assert_close(moved[0], moved[1])
+
+    def check_forward_alone(self, stock, report):
+        self.assertFalse(report["head"])
+        self.assertIn("no methods hidden and head", "".join(report["warnings"]))
+        loaded = self.load().eval()
+        self.assertFalse(hasattr(loaded, "hidden") or hasattr(loaded, "head"))
+        ids = torch.randint(VOCAB_SIZE, (3, 29))
+        with torch.no_grad():
+            torch.testing.assert_close(loaded(ids), stock(input_ids=ids).logits)
+
+    def test_model_without_a_body_has_forward_alone(self):
+        with mock.patch.object(modeling_llama.LlamaForCausalLM, "base_model_prefix", "none"):
+            self.check_forward_alone(*self.export({**LLAMA, "attention_dropout": 0.0}))
+
+    def test_logits_that_depend_on_other_rows_have_forward_alone(self):
+        correct = modeling_llama.LlamaForCausalLM.forward
+
+        @functools.wraps(correct)
+        def forward(self, **kwargs):
+            output = correct(self, **kwargs)
+            output.logits = output.logits.cumsum(1)
+            return output
+
+        with mock.patch.object(modeling_llama.LlamaForCausalLM, "forward", forward):
+            self.check_forward_alone(*self.export(LLAMA))
+
+
+class Bfloat16Test(TemporaryFolderTest):
+    """Exported files under autocast."""
+
+    def matrix_product_angles(self, value, position_ids):
+        """LlamaRotaryEmbedding.forward as older versions of transformers have it."""
+        frequencies = self.inv_freq[None, :, None].expand(position_ids.shape[0], -1, 1)
+        with torch.autocast("cpu", enabled=False):
+            angles = (frequencies.float() @ position_ids[:, None, :].float()).transpose(1, 2)
+            angles = torch.cat((angles, angles), -1)
+        return angles.cos().to(value.dtype), angles.sin().to(value.dtype)
+
+    def check_far_positions(self):
+        # Large weights, so that attention follows the positions.
+        arguments = {**LLAMA, "max_position_embeddings": 512, "initializer_range": 0.2}
+        _, report = self.export(arguments)
+        self.assertEqual(report["warnings"], [])
+        loaded = self.load().eval()
+        ids = torch.randint(VOCAB_SIZE, (1, 450), generator=torch.Generator().manual_seed(0))
+        with torch.no_grad():
+            expected = loaded(ids)
+            with torch.autocast("cpu", dtype=torch.bfloat16):
+                actual = loaded(ids)
+        self.assertEqual(actual.dtype, torch.bfloat16)
+        difference = (actual - expected).abs().amax((0, 2))
+        # The error is that of bfloat16 everywhere, and not larger where bfloat16 has no integers.
+        self.assertLess(difference[300:].max(), 2 * difference[:200].max())
+
+    def test_positions_stay_float32(self):
+        self.check_far_positions()
+
+    def test_positions_stay_float32_in_a_matrix_product(self):
+        rotary = modeling_llama.LlamaRotaryEmbedding
+        with mock.patch.object(rotary, "forward", Bfloat16Test.matrix_product_angles):
+            self.check_far_positions()
 
 
 class RefusalTest(TemporaryFolderTest):
@@ -321,14 +427,52 @@ class VerificationTest(TemporaryFolderTest):
         self.assert_found(GPT2, "tie", tracing, "bind_forward", untie)
 
     def test_frozen_length(self):
-        def bind_fixed(model):
-            forward = model.forward
+        def fixed_arguments(forward, input_ids):
+            del forward
             positions = torch.arange(tracing.TRACE_SHAPE[1])[None]
-            model.forward = lambda input_ids: (
-                forward(input_ids=input_ids, position_ids=positions, use_cache=False).logits
-            )
+            return {"input_ids": input_ids, "position_ids": positions, "use_cache": False}
 
-        self.assert_found(LLAMA, "ids [1, 1]", tracing, "bind_forward", bind_fixed)
+        with mock.patch.object(tracing, "id_arguments", fixed_arguments):
+            self.assert_found(LLAMA, "ids [1, 1]", splitting, "id_arguments", fixed_arguments)
+
+    def forget_softcap(self, model, ids):
+        """split_head with a head that is no more than the last layer."""
+        hidden = splitting.split_head(model, ids)
+        model.head = lambda hidden: model.lm_head(hidden)
+        return hidden
+
+    def test_head_without_the_softcap(self):
+        self.assert_found(GEMMA2, "logits of ids", tracing, "split_head", self.forget_softcap)
+
+    def assert_found_beside_a_correct_forward(self, model, reason, wrong_head):
+        """Has forward traced by itself, so that the head alone is wrong."""
+
+        def trace_three(model, ids, hidden):
+            model.head = functools.partial(wrong_head, model)
+            inputs = {"forward": ids, "hidden": ids, "head": hidden}
+            return torch.jit.trace_module(model, inputs, check_trace=False)
+
+        self.assert_found(model, reason, tracing, "trace_methods", trace_three)
+
+    def test_head_without_the_softcap_beside_a_correct_forward(self):
+        self.assert_found_beside_a_correct_forward(
+            GEMMA2, "not those of forward", lambda model, hidden: model.lm_head(hidden)
+        )
+
+    def test_head_that_loses_a_gradient(self):
+        self.assert_found_beside_a_correct_forward(
+            LLAMA, "gives no gradient", lambda model, hidden: model.lm_head(hidden.detach())
+        )
+        self.assert_found_beside_a_correct_forward(
+            LLAMA,
+            "in chunks, gradient of model.embed_tokens.weight",
+            lambda model, hidden: F.linear(hidden, model.lm_head.weight.detach()),
+        )
+
+    def test_head_that_takes_one_shape(self):
+        self.assert_found_beside_a_correct_forward(
+            LLAMA, "flattened rows", lambda model, hidden: model.lm_head(hidden[:, :, :])
+        )
 
 
 # -------------------------------------------------------------------------------------- training

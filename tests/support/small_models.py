@@ -42,6 +42,14 @@ FALCON_LIKE = {
 GPT2 = {"model_type": "gpt2", **GPT2_LIKE}  # Dropout 0.1 and a tied head by default.
 LLAMA = {"model_type": "llama", "tie_word_embeddings": True, "attention_dropout": 0.1, **LLAMA_LIKE}
 MISTRAL = {"model_type": "mistral", "sliding_window": 16, **LLAMA_LIKE}
+# Its logits are bounded so tightly that a head without the bound gives others.
+GEMMA2 = {
+    "model_type": "gemma2",
+    "head_dim": 16,
+    "sliding_window": 16,
+    "final_logit_softcapping": 1.0,
+    **LLAMA_LIKE,
+}
 MODELS = {
     "gpt2": GPT2,
     "llama": LLAMA,
@@ -61,7 +69,7 @@ MODELS = {
     "qwen3": {"model_type": "qwen3", "head_dim": 16, **LLAMA_LIKE},
     "mistral": MISTRAL,
     "gemma": {"model_type": "gemma", "head_dim": 16, **LLAMA_LIKE},
-    "gemma2": {"model_type": "gemma2", "head_dim": 16, "sliding_window": 16, **LLAMA_LIKE},
+    "gemma2": GEMMA2,
     "gptj": {"model_type": "gptj", "rotary_dim": 4, "resid_pdrop": 0.1, **GPT2_LIKE},
 }
 SWITCHABLE = ("gpt2", "llama", "gptj")
