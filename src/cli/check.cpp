@@ -51,11 +51,13 @@ void try_largest_batch(const Job& job) {
   }
   job.model->set_training(true);
   const Batch batch = make_batch(*job.train_rows, rows, job.pad_id, job.model->device());
+  const at::Tensor& weights = job.weights->at_alpha(config.weights.pdl_alpha);
+  const at::Tensor weight_sum = sum_target_weights(batch.targets, weights).weight_sum;
   const LossTerms terms = weighted_cross_entropy(job.model->forward(batch.input_ids), batch.targets,
-                                                 job.weights->at_alpha(config.weights.pdl_alpha));
-  terms.weighted_sum.div(terms.weight_sum).backward();
+                                                 weights, weight_sum);
+  terms.loss.backward();
   const AdamW optimizer(job.model->parameters(), config.optimizer);
-  const double loss = terms.weighted_sum.item<double>() / terms.weight_sum.item<double>();
+  const auto loss = terms.loss.item<double>();
   log_info("one batch of " + std::to_string(batch.input_ids.size(0)) + " rows of " +
            std::to_string(batch.input_ids.size(1)) + " tokens: loss " + std::to_string(loss) +
            ", gradient norm " + std::to_string(gradient_norm(optimizer.gradients())));

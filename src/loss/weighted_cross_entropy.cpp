@@ -1,54 +1,87 @@
 #include "pdl/loss/weighted_cross_entropy.h"
 
-#include <ATen/core/Reduction.h>
-#include <ATen/ops/cross_entropy_loss.h>
+#include <torch/csrc/autograd/custom_function.h>
 
+#include <utility>
+
+#include "logit_rows.h"
 #include "pdl/base/error.h"
 #include "pdl/data/batch.h"
 
 namespace pdl {
 namespace {
 
-// w[y_i] of every position, [N] float64; 0 where the target is ignored.
-at::Tensor target_weights(const at::Tensor& flat_targets, const at::Tensor& weights) {
-  const at::Tensor is_target = flat_targets.ne(kIgnoreTarget);
-  return weights.index_select(0, flat_targets.clamp_min(0)).to(at::kDouble).mul_(is_target);
-}
-
-void check(const at::Tensor& logits, const at::Tensor& targets, const at::Tensor& weights) {
-  const bool fits = logits.dim() == 3 && targets.dim() == 2 && weights.dim() == 1 &&
-                    logits.size(0) == targets.size(0) && logits.size(1) == targets.size(1) &&
-                    logits.size(2) == weights.size(0) && logits.is_floating_point() &&
-                    targets.scalar_type() == at::kLong && weights.scalar_type() == at::kFloat &&
-                    logits.device() == targets.device() && logits.device() == weights.device();
+void check(const at::Tensor& logits, const at::Tensor& targets, const at::Tensor& weights,
+           const at::Tensor& weight_sum) {
+  const bool fits =
+      logits.dim() == 3 && targets.dim() == 2 && weights.dim() == 1 && weight_sum.dim() == 0 &&
+      logits.size(0) == targets.size(0) && logits.size(1) == targets.size(1) &&
+      logits.size(2) == weights.size(0) && logits.is_floating_point() &&
+      targets.scalar_type() == at::kLong && weights.scalar_type() == at::kFloat &&
+      weight_sum.scalar_type() == at::kDouble && logits.device() == targets.device() &&
+      logits.device() == weights.device() && logits.device() == weight_sum.device();
   if (!fits) {
     throw Error(
         ExitCode::kInternal,
-        "weighted_cross_entropy: logits, targets and weights disagree in shape, dtype or device");
+        "weighted_cross_entropy: logits, targets, weights and weight_sum disagree in shape, "
+        "dtype or device");
   }
 }
 
+RowSums cross_entropy_gradient(const at::Tensor& rows, const at::Tensor& targets,
+                               const at::Tensor& weights, const at::Tensor& weight_sum) {
+  if (has_cpu_kernels(rows)) return cpu_cross_entropy_gradient(rows, targets, weights, weight_sum);
+  return chunked_cross_entropy_gradient(rows, targets, weights, weight_sum);
+}
+
+// The gradient is already there when the forward has run; the backward hands it on.
+class CrossEntropy : public torch::autograd::Function<CrossEntropy> {
+ public:
+  static torch::autograd::variable_list forward(torch::autograd::AutogradContext* context,
+                                                const at::Tensor& logits, const at::Tensor& targets,
+                                                const at::Tensor& weights,
+                                                const at::Tensor& weight_sum, bool overwrite) {
+    at::Tensor gradient = overwrite ? logits.detach() : at::Tensor();
+    at::Tensor rows = overwrite ? view_as_rows(gradient) : at::Tensor();
+    if (!rows.defined()) {
+      gradient = logits.detach().clone(at::MemoryFormat::Contiguous);
+      rows = view_as_rows(gradient);
+    }
+    const RowSums sums = cross_entropy_gradient(rows, targets.reshape(-1), weights, weight_sum);
+    // A kernel's writes are not seen by autograd: should a graph need the overwritten logits after
+    // all, the new version makes it an error.
+    if (overwrite) gradient.unsafeGetTensorImpl()->bump_version();
+    context->save_for_backward({gradient});
+    const at::Tensor loss = sums.weighted_sum.div(weight_sum);
+    context->mark_non_differentiable({sums.weighted_sum, sums.ce_sum});
+    return {loss, sums.weighted_sum, sums.ce_sum};
+  }
+
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                 torch::autograd::variable_list gradients) {
+    at::Tensor gradient = context->get_saved_variables()[0];
+    const at::Tensor& factor = gradients[0];
+    // Reading it would stop a GPU.
+    if (!factor.is_cpu() || factor.item<double>() != 1) gradient.mul_(factor);
+    return {gradient, {}, {}, {}, {}};
+  }
+};
+
 }  // namespace
 
-LossTerms weighted_cross_entropy(const at::Tensor& logits, const at::Tensor& targets,
-                                 const at::Tensor& weights) {
-  check(logits, targets, weights);
-  const at::Tensor flat_targets = targets.reshape(-1);
-  const at::Tensor ce =
-      at::cross_entropy_loss(logits.reshape({-1, logits.size(2)}).to(at::kFloat), flat_targets,
-                             /*weight=*/{}, at::Reduction::None, kIgnoreTarget)
-          .to(at::kDouble);
-  const at::Tensor token_weights = target_weights(flat_targets, weights);
-  LossTerms terms;
-  terms.weighted_sum = ce.mul(token_weights).sum();
-  terms.weight_sum = token_weights.sum();
-  terms.ce_sum = ce.detach().sum();
-  terms.num_tokens = flat_targets.ne(kIgnoreTarget).sum();
-  return terms;
+LossTerms weighted_cross_entropy(at::Tensor logits, const at::Tensor& targets,
+                                 const at::Tensor& weights, const at::Tensor& weight_sum) {
+  check(logits, targets, weights, weight_sum);
+  const bool overwrite = logits.requires_grad() && !logits.is_leaf() && is_sole_owner(logits);
+  const torch::autograd::variable_list terms =
+      CrossEntropy::apply(std::move(logits), targets, weights, weight_sum, overwrite);
+  return {terms[0], terms[1], terms[2]};
 }
 
 TargetWeightSums sum_target_weights(const at::Tensor& targets, const at::Tensor& weights) {
-  const at::Tensor token_weights = target_weights(targets.reshape(-1), weights);
+  const at::Tensor flat = targets.reshape(-1);
+  const at::Tensor token_weights =
+      weights.index_select(0, flat.clamp_min(0)).to(at::kDouble).mul_(flat.ne(kIgnoreTarget));
   return {token_weights.sum(), token_weights.square().sum()};
 }
 

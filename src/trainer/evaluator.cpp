@@ -1,10 +1,7 @@
 #include "pdl/trainer/evaluator.h"
 
-#include <ATen/core/Reduction.h>
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/cross_entropy_loss.h>
-#include <ATen/ops/ones_like.h>
-#include <ATen/ops/softmax.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
@@ -12,39 +9,46 @@
 #include <cmath>
 
 #include "pdl/data/batch.h"
+#include "pdl/kernels/cpu_kernels.h"
+#include "pdl/loss/row_evaluation.h"
 
 namespace pdl {
 namespace {
 
-// Sums over the evaluated targets by token id: [V] float64 on the model's device.
+// Sums over the evaluated targets, float64 on the model's device: by token id [V], and by band.
 struct TokenSums {
-  at::Tensor targets;  // how often the token was the target
-  at::Tensor ce;       // Σ ce of those, nats
-  at::Tensor hits;     // how often it was then the most probable one
-  at::Tensor mass;     // Σ over all positions of the probability given to the token
+  at::Tensor targets;    // [V]: how often the token was the target
+  at::Tensor ce;         // [V]: Σ ce of those, nats
+  at::Tensor hits;       // [V]: how often it was then the most probable one
+  at::Tensor band_mass;  // [kMaxBands]: Σ over all positions of the probability given to the band
 };
 
 TokenSums zero_sums(const LanguageModel& model) {
-  const auto zeros = [&] {
-    return at::zeros({model.vocab_size()}, at::dtype(at::kDouble).device(model.device()));
+  const auto zeros = [&](int64_t size) {
+    return at::zeros({size}, at::dtype(at::kDouble).device(model.device()));
   };
-  return {zeros(), zeros(), zeros(), zeros()};
+  return {zeros(model.vocab_size()), zeros(model.vocab_size()), zeros(model.vocab_size()),
+          zeros(static_cast<int64_t>(kMaxBands))};
 }
 
-void add_batch(LanguageModel& model, const Batch& batch, TokenSums& sums) {
+// [V] uint8: the index into kFrequencyBands of each token.
+at::Tensor bands_of(const std::vector<int64_t>& counts, at::Device device) {
+  static_assert(kFrequencyBands.size() <= kMaxBands);
+  at::Tensor bands = at::empty({std::ssize(counts)}, at::kByte);
+  auto* out = bands.mutable_data_ptr<uint8_t>();
+  for (const int64_t count : counts) *out++ = static_cast<uint8_t>(band_of_count(count));
+  return bands.to(device);
+}
+
+void add_batch(LanguageModel& model, const Batch& batch, const at::Tensor& bands, TokenSums& sums) {
+  const RowEvaluations rows = evaluate_rows(model.forward(batch.input_ids), batch.targets, bands);
   const at::Tensor targets = batch.targets.reshape(-1);
-  const at::Tensor positions = targets.ne(kIgnoreTarget).nonzero().squeeze(1);
-  const at::Tensor y = targets.index_select(0, positions);
-  const at::Tensor logits = model.forward(batch.input_ids)
-                                .reshape({-1, model.vocab_size()})
-                                .index_select(0, positions)
-                                .to(at::kFloat);
-  const at::Tensor ce =
-      at::cross_entropy_loss(logits, y, /*weight=*/{}, at::Reduction::None).to(at::kDouble);
-  sums.targets.index_add_(0, y, at::ones_like(ce));
-  sums.ce.index_add_(0, y, ce);
-  sums.hits.index_add_(0, y, logits.argmax(-1).eq(y).to(at::kDouble));
-  sums.mass.add_(at::softmax(logits, -1).sum(at::IntArrayRef{0}, /*keepdim=*/false, at::kDouble));
+  const at::Tensor is_target = targets.ne(kIgnoreTarget).to(at::kDouble);
+  const at::Tensor y = targets.clamp_min(0);
+  sums.targets.index_add_(0, y, is_target);
+  sums.ce.index_add_(0, y, rows.ce);
+  sums.hits.index_add_(0, y, rows.is_hit.to(at::kDouble).mul_(is_target));
+  sums.band_mass.add_(rows.band_mass);
 }
 
 std::vector<double> to_vector(const at::Tensor& tensor) {
@@ -58,7 +62,7 @@ EvalMetrics summarise(const TokenSums& sums, const std::vector<double>& weights,
   const std::vector<double> targets = to_vector(sums.targets);
   const std::vector<double> ce = to_vector(sums.ce);
   const std::vector<double> hits = to_vector(sums.hits);
-  const std::vector<double> mass = to_vector(sums.mass);
+  const std::vector<double> band_mass = to_vector(sums.band_mass);
   double num_tokens = 0;
   double ce_sum = 0;
   double hit_sum = 0;
@@ -67,7 +71,6 @@ EvalMetrics summarise(const TokenSums& sums, const std::vector<double>& weights,
   std::array<double, kFrequencyBands.size()> band_targets{};
   std::array<double, kFrequencyBands.size()> band_ce{};
   std::array<double, kFrequencyBands.size()> band_hits{};
-  std::array<double, kFrequencyBands.size()> band_mass{};
   for (size_t token = 0; token < targets.size(); ++token) {
     const auto band = static_cast<size_t>(band_of_count(counts[token]));
     // The loss uses the weights in float32; so does its evaluation.
@@ -80,7 +83,6 @@ EvalMetrics summarise(const TokenSums& sums, const std::vector<double>& weights,
     band_targets[band] += targets[token];
     band_ce[band] += ce[token];
     band_hits[band] += hits[token];
-    band_mass[band] += mass[token];
   }
   EvalMetrics metrics;
   metrics.eval_loss = weighted_sum / weight_sum;
@@ -105,6 +107,7 @@ EvalMetrics evaluate(LanguageModel& model, const Rows& rows, const std::vector<d
                      const std::vector<int64_t>& counts, const EvaluatorOptions& options) {
   const at::NoGradGuard no_grad;
   model.set_training(false);
+  const at::Tensor bands = bands_of(counts, model.device());
   TokenSums sums = zero_sums(model);
   int64_t batches = 0;
   for (int64_t begin = 0; begin < rows.size(); begin += options.batch_size) {
@@ -112,7 +115,7 @@ EvalMetrics evaluate(LanguageModel& model, const Rows& rows, const std::vector<d
     std::vector<int64_t> batch;
     for (int64_t row = begin; row < std::min(begin + options.batch_size, rows.size()); ++row)
       batch.push_back(row);
-    add_batch(model, make_batch(rows, batch, options.pad_id, model.device()), sums);
+    add_batch(model, make_batch(rows, batch, options.pad_id, model.device()), bands, sums);
     ++batches;
   }
   return summarise(sums, weights, counts);

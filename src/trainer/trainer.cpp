@@ -174,10 +174,10 @@ StepSums Trainer::forward_and_backward(const StepInputs& inputs) {
   at::Tensor weighted_sum = at::zeros_like(inputs.weight_sum);
   at::Tensor ce_sum = at::zeros_like(inputs.weight_sum);
   for (const Batch& batch : inputs.batches) {
-    const LossTerms terms = weighted_cross_entropy(parts_.model.forward(batch.input_ids),
-                                                   batch.targets, inputs.weights);
-    terms.weighted_sum.div(inputs.weight_sum).backward();
-    weighted_sum.add_(terms.weighted_sum.detach());
+    const LossTerms terms = weighted_cross_entropy(
+        parts_.model.forward(batch.input_ids), batch.targets, inputs.weights, inputs.weight_sum);
+    terms.loss.backward();
+    weighted_sum.add_(terms.weighted_sum);
     ce_sum.add_(terms.ce_sum);
   }
   parts_.collective.all_reduce_sum({weighted_sum, ce_sum});

@@ -62,9 +62,10 @@ TEST(TrainerTest, TheGradientIsThatOfTheWeightedMean) {
   std::vector<int64_t> all(16);
   std::iota(all.begin(), all.end(), 0);
   const Batch batch = make_batch(direct.rows, all, 0, at::kCPU);
-  const LossTerms terms = weighted_cross_entropy(direct.model->forward(batch.input_ids),
-                                                 batch.targets, direct.weights->at_alpha(1.0));
-  terms.weighted_sum.div(terms.weight_sum).backward();
+  const at::Tensor& weights = direct.weights->at_alpha(1.0);
+  weighted_cross_entropy(direct.model->forward(batch.input_ids), batch.targets, weights,
+                         sum_target_weights(batch.targets, weights).weight_sum)
+      .loss.backward();
   const std::vector<at::Tensor> gradients = first_gradients(run);
   ASSERT_EQ(gradients.size(), 3U);
   double square_sum = 0;

@@ -1,0 +1,42 @@
+// Logits [B, T, V] as rows, and the backends that work on them.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include "pdl/loss/row_evaluation.h"
+
+namespace pdl {
+
+// A [N, V] view whose rows are contiguous, or an undefined tensor if the layout does not allow one.
+at::Tensor view_as_rows(const at::Tensor& logits);
+
+// True if overwriting the memory of `logits` can harm nobody: no other tensor shares it, and the
+// graph behind it has not saved it. `logits` must be the caller's only reference.
+bool is_sole_owner(const at::Tensor& logits);
+
+// Σ w·ce and Σ ce of rows, [] float64 each.
+struct RowSums {
+  at::Tensor weighted_sum;
+  at::Tensor ce_sum;
+};
+
+// Each backend replaces the logits [N, V] of row i by w[y_i]/weight_sum·(softmax - onehot(y_i)),
+// and those of ignored rows by 0. Targets are [N]; the other arguments are those of
+// weighted_cross_entropy.
+
+// float32 and bfloat16 on the CPU: the kernels of kernels/cpu_kernels.h on all threads.
+RowSums cpu_cross_entropy_gradient(const at::Tensor& rows, const at::Tensor& targets,
+                                   const at::Tensor& weights, const at::Tensor& weight_sum);
+RowEvaluations cpu_evaluate_rows(const at::Tensor& rows, const at::Tensor& targets,
+                                 const at::Tensor& bands);
+// Whether they can: by dtype and device.
+bool has_cpu_kernels(const at::Tensor& rows);
+
+// Any device and dtype: ATen's operators on chunks of rows, so that only one chunk exists in
+// float32 beside the logits.
+RowSums chunked_cross_entropy_gradient(const at::Tensor& rows, const at::Tensor& targets,
+                                       const at::Tensor& weights, const at::Tensor& weight_sum);
+RowEvaluations chunked_evaluate_rows(const at::Tensor& rows, const at::Tensor& targets,
+                                     const at::Tensor& bands);
+
+}  // namespace pdl

@@ -1,0 +1,77 @@
+#include "pdl/loss/row_evaluation.h"
+
+#include <ATen/Context.h>
+#include <ATen/ops/equal.h>
+#include <ATen/ops/log_softmax.h>
+#include <ATen/ops/randint.h>
+#include <ATen/ops/randn.h>
+#include <ATen/ops/zeros.h>
+#include <gtest/gtest.h>
+
+#include "pdl/base/error.h"
+#include "pdl/data/batch.h"
+
+namespace pdl {
+namespace {
+
+struct Example {
+  at::Tensor logits;
+  at::Tensor targets;
+  at::Tensor bands;
+
+  explicit Example(at::ScalarType dtype) {
+    at::manual_seed(1);
+    logits = at::randn({3, 5, 1031}).mul(3).to(dtype);
+    targets = at::randint(0, 1031, {3, 5}, at::kLong);
+    targets[1][2] = logits[1][2].argmax();
+    targets[0][4] = kIgnoreTarget;
+    bands = at::randint(0, 7, {1031}, at::kByte);
+  }
+};
+
+void expect_definition(const Example& example) {
+  const at::Tensor before = example.logits.clone();
+  const RowEvaluations rows = evaluate_rows(example.logits, example.targets, example.bands);
+  EXPECT_TRUE(at::equal(example.logits, before));
+  const at::Tensor log_softmax =
+      at::log_softmax(example.logits.to(at::kDouble).reshape({15, 1031}), -1);
+  at::Tensor mass = at::zeros({8}, at::kDouble);
+  for (int64_t row = 0; row < 15; ++row) {
+    const auto y = example.targets.reshape(-1)[row].item<int64_t>();
+    if (y == kIgnoreTarget) {
+      EXPECT_EQ(rows.ce[row].item<double>(), 0);
+      EXPECT_FALSE(rows.is_hit[row].item<bool>());
+      continue;
+    }
+    EXPECT_NEAR(rows.ce[row].item<double>(), -log_softmax[row][y].item<double>(), 1e-5);
+    EXPECT_EQ(rows.is_hit[row].item<bool>(), log_softmax[row].argmax().item<int64_t>() == y);
+    mass.index_add_(0, example.bands.to(at::kLong), log_softmax[row].exp());
+  }
+  EXPECT_TRUE(rows.band_mass.allclose(mass, 1e-5, 1e-6));
+  EXPECT_GT(rows.is_hit.sum().item<int64_t>(), 0);
+}
+
+TEST(RowEvaluationTest, IsTheDefinition) {
+  expect_definition(Example(at::kFloat));
+  expect_definition(Example(at::kBFloat16));
+}
+
+// The path of devices and dtypes without kernels of their own.
+TEST(RowEvaluationTest, IsTheDefinitionInFloat16) { expect_definition(Example(at::kHalf)); }
+
+TEST(RowEvaluationTest, ReadsLogitsOfAnyLayout) {
+  Example example(at::kFloat);
+  example.logits = example.logits.transpose(0, 1).contiguous().transpose(0, 1);
+  expect_definition(example);
+  example.logits = example.logits.transpose(1, 2).contiguous().transpose(1, 2);
+  expect_definition(example);
+}
+
+TEST(RowEvaluationTest, ShapesThatDisagreeAreAnError) {
+  const Example example(at::kFloat);
+  EXPECT_THROW(evaluate_rows(example.logits, example.targets, example.bands.narrow(0, 0, 9)),
+               Error);
+}
+
+}  // namespace
+}  // namespace pdl
