@@ -1,0 +1,523 @@
+#!/usr/bin/env python3
+"""Measures pdl-train beside PyTorch programs that do the same work.
+
+    bench/compare.py --binary build/release/pdl-train [--shape gpt2-15m] [--json FILE]
+
+The programs run one after the other, in rounds: A B C D, A B C D, and so on. All train the same
+parameters on the same rows with the same number of threads. stdout gets markdown tables of medians
+over the rounds, progress goes to stderr. bench/README.md says what each figure is and how the
+comparison is kept fair. Exit codes: 0 done, 1 a program failed, 2 usage.
+"""
+
+import argparse
+import contextlib
+import itertools
+import json
+import os
+import re
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+import machine
+from prepare import SHAPES
+
+# This process imports nothing large: the peak memory of a child is never reported lower than that
+# of the process that started it.
+
+FOLDER = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(FOLDER)
+
+# Programs in their order in a round, with the scripts and flags of those in bench/peers.
+PEERS = {
+    "trainer": ["trainer.py"],
+    "loop": ["loop.py"],
+    "compiled": ["loop.py", "--compile"],
+}
+# Flags of each way of running pdl-train.
+PDL_TRAIN = {
+    "pdl-train": [],
+    "pdl-train alpha=0": ["--pdl_alpha", "0"],
+    "pdl-train bf16": ["--precision", "bf16"],
+}
+FLOOR = "floor"
+PROGRAMS = [*PEERS, *PDL_TRAIN, FLOOR]
+DEFAULT_PROGRAMS = [*PEERS, "pdl-train", FLOOR]
+
+# Rates and losses are given relative to those of these programs.
+BASELINES = ("trainer", "compiled")
+
+# Steps that are not counted as steady: they compile, and allocate what later steps reuse.
+WARM_UP_STEPS = 2
+
+LEARNING_RATE = 3e-4
+PDL_ALPHA = 0.25
+PDL_EPSILON = 1.0
+
+
+class RunError(Exception):
+    """A program failed or did something else than it should."""
+
+
+# ----------------------------------------------------------------------------------- preparation
+
+
+def call(command, env):
+    """Runs a program and returns its stdout; raises RunError with the end of its stderr."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, env=env, check=False)
+    except OSError as error:
+        raise RunError(str(error))
+    if done.returncode != 0:
+        raise RunError(f"{' '.join(command)}: exit code {done.returncode}\n{tail(done.stderr)}")
+    return done.stdout
+
+
+def tail(text):
+    return "\n".join(text.strip().splitlines()[-8:])
+
+
+def make_environment(options, folder):
+    """Environment of every program: the same threads for all, and no network."""
+    threads = str(options.threads)
+    return {
+        **os.environ,
+        "OMP_NUM_THREADS": threads,
+        "MKL_NUM_THREADS": threads,
+        "HF_HUB_OFFLINE": "1",
+        # Empty in the first round, so that its first step shows the whole time of compiling.
+        "TORCHINDUCTOR_CACHE_DIR": os.path.join(folder, "compiled"),
+    }
+
+
+def prepare(options, folder, env):
+    """Makes model, tokenizer, text and rows; returns the paths of run.json and of the job."""
+    needed = options.rows * options.steps
+    text = options.text or os.path.join(folder, "train.txt")
+    tokenizer, model = options.tokenizer, options.model
+    peer_model = options.model
+    command = [options.python, os.path.join(FOLDER, "prepare.py"), folder]
+    command += ["--tokens", str((needed + 1) * options.length)]
+    if not options.model:
+        log(f"making a random {options.shape} model")
+        call([*command, "--shape", options.shape], env)
+        tokenizer, model = os.path.join(folder, "tokenizer.model"), os.path.join(folder, "model.pt")
+        peer_model = os.path.join(folder, "model")
+        export = os.path.join(ROOT, "scripts", "export_model.py")
+        call([options.python, export, peer_model, "--output", model], env)
+    elif not options.text:
+        call(command, env)
+
+    config = {
+        "model_path": os.path.abspath(model),
+        "tokenizer_path": os.path.abspath(tokenizer),
+        "train_files": os.path.abspath(text),
+        "output_dir": os.path.join(folder, "run"),
+        "text_document": "line",
+        "max_length": options.length,
+        "shuffle": False,
+        "pdl_alpha": PDL_ALPHA,
+        "pdl_epsilon": PDL_EPSILON,
+        "per_device_train_batch_size": options.rows,
+        "max_steps": options.steps,
+        "learning_rate": LEARNING_RATE,
+        "lr_scheduler_type": "constant",
+        "max_grad_norm": 1.0,
+        "device": "cpu",
+        "num_threads": options.threads,
+        "save_steps": 0,
+        "logging_steps": 1,
+        "tensorboard": False,
+    }
+    config_path = write_json(os.path.join(folder, "run.json"), config)
+    lines = call([options.binary, "tokenize", "--config", config_path], env).splitlines()
+    rows = [json.loads(line)["ids"] for line in lines]
+    full_rows = sum(len(row) == options.length for row in rows)
+    if full_rows < needed:
+        raise RunError(f"{text}: {full_rows} full rows, but {needed} are needed; fewer --steps?")
+    job = {
+        "model": os.path.abspath(peer_model),
+        "rows": write_json(os.path.join(folder, "rows.json"), rows),
+        "rows_per_step": options.rows,
+        "length": options.length,
+        "steps": options.steps,
+        "learning_rate": LEARNING_RATE,
+        "pdl_alpha": PDL_ALPHA,
+        "pdl_epsilon": PDL_EPSILON,
+    }
+    return config_path, write_json(os.path.join(folder, "job.json"), job)
+
+
+def write_json(path, value):
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump(value, file, indent=None if isinstance(value, list) else 1)
+    return path
+
+
+def log(message):
+    print(message, file=sys.stderr, flush=True)
+
+
+# --------------------------------------------------------------------------------------- running
+
+
+@contextlib.contextmanager
+def running(command, **arguments):
+    """Starts a process, which does not outlive this program if it is interrupted."""
+    process = subprocess.Popen(command, **arguments)
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+            process.wait()
+
+
+class Stopwatch:
+    """What is measured of a process from outside, from before its start to its end."""
+
+    def __init__(self):
+        self.started = time.monotonic()
+        self.busy = machine.busy_seconds()
+
+    def finish(self, process, read_errors):
+        """Waits for the process; returns its peak resident memory, and how much others ran."""
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode != 0:
+            raise RunError(f"exit code {process.returncode}\n{tail(read_errors())}")
+        available = (time.monotonic() - self.started) * os.cpu_count()
+        others = machine.busy_seconds() - self.busy - usage.ru_utime - usage.ru_stime
+        return {
+            "peak_bytes": usage.ru_maxrss * 1024,  # Linux counts in KiB.
+            "others_share": max(0.0, others / available),
+        }
+
+
+def run_script(arguments, options, job_path, env):
+    """Runs a script of bench/peers; returns what it prints and what is measured from outside."""
+    script, *flags = arguments
+    command = [options.python, os.path.join(FOLDER, "peers", script), job_path, *flags]
+    with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
+        stopwatch = Stopwatch()
+
+        def read_errors():
+            errors.seek(0)
+            return errors.read()
+
+        with running(command, stdout=output, stderr=errors, env=env) as process:
+            measured = stopwatch.finish(process, read_errors)
+        output.seek(0)
+        result = json.loads(output.read().splitlines()[-1])
+    return {**result, **measured, "started": stopwatch.started}
+
+
+def run_peer(name, options, paths, env):
+    """Runs a PyTorch program; all its times are its own, on the clock that is used here too."""
+    result = run_script(PEERS[name], options, paths[1], env)
+    if result["threads"] != options.threads:
+        raise RunError(f"ran with {result['threads']} threads, not {options.threads}")
+    starts = [result["begin"], *result["ends"][:-1]]
+    return {
+        "start_seconds": result["begin"] - result["started"],
+        "step_seconds": [end - start for start, end in zip(starts, result["ends"])],
+        "run_seconds": result["ends"][-1] - result["begin"],
+        "losses": result["losses"],
+        "peak_bytes": result["peak_bytes"],
+        "others_share": result["others_share"],
+    }
+
+
+def run_pdl_train(name, options, paths, env):
+    """Runs pdl-train; a step has its own step_ms, and ends when its line arrives on stderr."""
+    with tempfile.TemporaryDirectory(dir=os.path.dirname(paths[0])) as output_dir:
+        command = [options.binary, "--config", paths[0], "--output_dir", output_dir]
+        command += PDL_TRAIN[name]
+        stopwatch = Stopwatch()
+        lines, ends = [], []
+        pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
+        with running(command, **pipes, env=env) as process:
+            for line in process.stderr:
+                now = time.monotonic()
+                lines.append(line)
+                if re.search(r" step \d+: loss ", line):
+                    ends.append(now)
+            process.stderr.close()
+            measured = stopwatch.finish(process, lambda: "".join(lines))
+        with open(os.path.join(output_dir, "metrics.jsonl"), encoding="utf-8") as file:
+            events = [json.loads(line) for line in file]
+    steps = [event for event in events if event["event"] == "train"]
+    if len(steps) != options.steps or len(ends) != options.steps:
+        raise RunError(f"{len(steps)} train lines and {len(ends)} log lines of {options.steps}")
+    step_seconds = [step["step_ms"] / 1000 for step in steps]
+    # A line may be read late, never early, so each gives a latest time at which training began.
+    trained = itertools.accumulate(step_seconds)
+    begin = min(end - seconds for end, seconds in zip(ends, trained))
+    return {
+        "start_seconds": begin - stopwatch.started,
+        "step_seconds": step_seconds,
+        "run_seconds": ends[-1] - begin,
+        "losses": [step["loss"] for step in steps],
+        **measured,
+    }
+
+
+def run_floor(name, options, paths, env):
+    result = run_script(["matmul_floor.py"], options, paths[1], env)
+    return {key: result[key] for key in ("seconds", "operations", "others_share")}
+
+
+def run_rounds(options, paths, env):
+    """All results: a list of rounds, each a dict by program."""
+    rounds = []
+    for i in range(options.repeats):
+        results = {}
+        for name in options.only:
+            run = run_floor if name == FLOOR else run_peer if name in PEERS else run_pdl_train
+            try:
+                result = run(name, options, paths, env)
+            except RunError as error:
+                raise RunError(f"{name}: {error}")
+            step = result["seconds"] if name == FLOOR else steady_step(result)
+            log(
+                f"round {i + 1} of {options.repeats}: {name}: {1000 * step:.4g} ms a step; "
+                f"other processes: {result['others_share']:.0%} of the cores"
+            )
+            results[name] = result
+        rounds.append(results)
+    return rounds
+
+
+# ------------------------------------------------------------------------------------- reporting
+
+
+def steady_step(result):
+    return statistics.median(result["step_seconds"][WARM_UP_STEPS:])
+
+
+def difference(result, other, step):
+    """Relative difference of the losses of two results at a step."""
+    expected = other["losses"][step]
+    return abs(result["losses"][step] - expected) / abs(expected)
+
+
+def summarise(rounds, name, targets):
+    """The figures of a program, each a median over the rounds.
+
+    Ratios are formed in each round before the median is taken: programs of one round met the same
+    machine, those of different rounds perhaps not.
+    """
+    results = [results[name] for results in rounds]
+    steps = [steady_step(result) for result in results]
+    median = statistics.median
+    summary = {
+        "tokens_per_second": targets / median(steps),
+        "tokens_per_second_range": [targets / max(steps), targets / min(steps)],
+        "run_tokens_per_second": median(
+            targets * len(result["step_seconds"]) / result["run_seconds"] for result in results
+        ),
+        "step_ms": 1000 * median(steps),
+        "first_step_ratio": median(
+            result["step_seconds"][0] / step for result, step in zip(results, steps)
+        ),
+        "start_seconds": median(result["start_seconds"] for result in results),
+        "peak_mib": median(result["peak_bytes"] for result in results) / 2**20,
+        "first_loss": results[0]["losses"][0],
+        "last_loss": results[0]["losses"][-1],
+    }
+    for baseline in BASELINES:
+        if baseline in rounds[0]:
+            summary[f"ratio_to_{baseline}"] = median(
+                steady_step(results[baseline]) / step for results, step in zip(rounds, steps)
+            )
+    if BASELINES[0] in rounds[0]:
+        pairs = [(results[name], results[BASELINES[0]]) for results in rounds]
+        summary["first_loss_difference"] = max(difference(*pair, 0) for pair in pairs)
+        summary["last_loss_difference"] = max(difference(*pair, -1) for pair in pairs)
+    if FLOOR in rounds[0]:
+        summary["ratio_to_floor"] = median(
+            step / results[FLOOR]["seconds"] for results, step in zip(rounds, steps)
+        )
+    return summary
+
+
+# Heading, key of a summary and format of the columns.
+SPEED_COLUMNS = (
+    ("tokens/s", "tokens_per_second", "{:,.0f}"),
+    ("lowest – highest", "tokens_per_second_range", "{0[0]:,.0f} – {0[1]:,.0f}"),
+    ("× trainer", "ratio_to_trainer", "{:.2f}"),
+    ("× compiled", "ratio_to_compiled", "{:.2f}"),
+    ("step, ms", "step_ms", "{:.4g}"),
+    ("step / floor", "ratio_to_floor", "{:.2f}"),
+    ("tokens/s, whole run", "run_tokens_per_second", "{:,.0f}"),
+)
+OTHER_COLUMNS = (
+    ("start, s", "start_seconds", "{:.2f}"),
+    ("first step / step", "first_step_ratio", "{:.2f}"),
+    ("peak memory, MiB", "peak_mib", "{:,.0f}"),
+    ("first loss", "first_loss", "{:.6f}"),
+    ("last loss", "last_loss", "{:.6f}"),
+    ("difference from trainer, first", "first_loss_difference", "{:.1e}"),
+    ("last", "last_loss_difference", "{:.1e}"),
+)
+
+
+def print_table(columns, summaries):
+    print("| program | " + " | ".join(heading for heading, _, _ in columns) + " |")
+    print("|---" + "|---:" * len(columns) + "|")
+    for name, summary in summaries.items():
+        cells = [form.format(summary[key]) if key in summary else "" for _, key, form in columns]
+        print(f"| {name} | " + " | ".join(cells) + " |")
+    print()
+
+
+def print_compile_time(rounds):
+    """The time that the first step of the compiled loop takes beyond a later one."""
+    times = [
+        results["compiled"]["step_seconds"][0] - steady_step(results["compiled"])
+        for results in rounds
+    ]
+    line = f"Compile time: {times[0]:.1f} s with an empty cache"
+    if len(times) > 1:
+        line += f", {statistics.median(times[1:]):.1f} s in later rounds"
+    print(line + ".\n")
+
+
+def print_report(report, rounds):
+    shape, steps = report["shape"], report["steps"]
+    print(
+        f"{shape}: {report['rows']} rows × {report['length']} tokens a step, {steps} steps, "
+        f"{report['threads']} threads, {report['repeats']} rounds, float32, CPU\n"
+    )
+    if report["programs"]:
+        print_table(SPEED_COLUMNS, report["programs"])
+        print_table(OTHER_COLUMNS, report["programs"])
+    if "compiled" in rounds[0]:
+        print_compile_time(rounds)
+    if FLOOR in rounds[0]:
+        seconds = statistics.median(results[FLOOR]["seconds"] for results in rounds)
+        rate = rounds[0][FLOOR]["operations"] / seconds / 1e9
+        print(f"Matrix products of a step alone: {1000 * seconds:.4g} ms, {rate:,.0f} GFLOP/s.\n")
+    shares = [result["others_share"] for results in rounds for result in results.values()]
+    print(
+        f"Other processes used {statistics.median(shares):.0%} of the cores in the median run, "
+        f"{max(shares):.0%} in the worst.\n"
+    )
+    described = report["machine"]
+    caches = ", ".join(f"{name} {size}" for name, size in described["caches"].items())
+    print(
+        f"Machine: {described['cpu']}, {described['cores']} cores, {caches}, "
+        f"{described['memory_gib']} GiB, {described['system']}; "
+        f"load at start {described['load_at_start']:.2f}\n"
+    )
+    print("Versions: " + ", ".join(f"{name} {text}" for name, text in report["versions"].items()))
+
+
+def compare(options):
+    with tempfile.TemporaryDirectory() as folder:
+        env = make_environment(options, folder)
+        report = {
+            "shape": os.path.basename(options.model) if options.model else options.shape,
+            "rows": options.rows,
+            "length": options.length,
+            "steps": options.steps,
+            "threads": options.threads,
+            "repeats": options.repeats,
+            "machine": machine.describe_machine(),
+            "versions": machine.versions(options.python, options.binary),
+        }
+        paths = prepare(options, folder, env)
+        rounds = run_rounds(options, paths, env)
+    targets = options.rows * (options.length - 1)
+    names = [name for name in options.only if name != FLOOR]
+    report["programs"] = {name: summarise(rounds, name, targets) for name in names}
+    print_report(report, rounds)
+    if options.json:
+        write_json(options.json, {**report, "rounds": rounds})
+
+
+# ---------------------------------------------------------------------------------- command line
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(
+        allow_abbrev=False, description="Measures pdl-train beside PyTorch programs."
+    )
+    add = parser.add_argument
+    add(
+        "--binary",
+        default=os.path.join(ROOT, "build", "release", "pdl-train"),
+        metavar="PATH",
+        help="the pdl-train program (default: build/release/pdl-train)",
+    )
+    add("--shape", choices=SHAPES, default="gpt2-15m", help="random model (default: gpt2-15m)")
+    add("--model", metavar="FILE", help="a TorchScript model instead of a shape")
+    add("--tokenizer", metavar="FILE", help="SentencePiece tokenizer of --model")
+    add("--text", metavar="FILE", help="plain text for --model (default: made-up words)")
+    add("--rows", type=int, default=8, help="rows of a step (default: 8)")
+    add("--length", type=int, default=256, help="tokens of a row (default: 256)")
+    add("--steps", type=int, default=20, help="steps of a run (default: 20)")
+    add("--repeats", type=int, default=5, help="rounds (default: 5)")
+    add("--threads", type=int, default=len(os.sched_getaffinity(0)), help="default: all cores")
+    add(
+        "--only",
+        nargs="+",
+        choices=PROGRAMS,
+        metavar="NAME",
+        help=f"programs, of {', '.join(map(repr, PROGRAMS))} "
+        f"(default: {', '.join(DEFAULT_PROGRAMS)})",
+    )
+    add("--python", metavar="PATH", help="Python with the packages (default: makes bench/.venv)")
+    add("--json", metavar="FILE", help="write all figures of all rounds to FILE")
+    options = parser.parse_args()
+    check_arguments(parser, options)
+    return options
+
+
+def check_arguments(parser, options):
+    """Ends the program for wrong arguments, and fills in the programs to run."""
+    if not (os.path.isfile(options.binary) and os.access(options.binary, os.X_OK)):
+        parser.error(f"--binary {options.binary}: no such program")
+    options.binary = os.path.abspath(options.binary)
+    if bool(options.model) != bool(options.tokenizer):
+        parser.error("--model and --tokenizer need one another")
+    if options.text and not options.model:
+        parser.error("--text needs --model: a shape's tokenizer knows only made-up words")
+    for name in ("rows", "repeats", "threads"):
+        if getattr(options, name) < 1:
+            parser.error(f"--{name} must be at least 1")
+    if options.length < 2:
+        parser.error("--length must be at least 2")
+    if options.steps <= WARM_UP_STEPS:
+        parser.error(f"--steps must be more than {WARM_UP_STEPS}, which are not counted as steady")
+    # A TorchScript file cannot be compiled, and its matrices are not known.
+    impossible = {"compiled", FLOOR} if options.model else set()
+    if options.only and impossible & set(options.only):
+        parser.error(f"{', '.join(sorted(impossible))}: not with --model")
+    chosen = options.only or set(DEFAULT_PROGRAMS) - impossible
+    options.only = [name for name in PROGRAMS if name in chosen]
+    if "compiled" in options.only and not shutil.which("g++"):
+        parser.error("compiled: torch.compile needs g++; install it or name others with --only")
+
+
+def main():
+    options = parse_arguments()
+    # As an exception, so that processes and temporary folders are cleared away.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        if not options.python:
+            subprocess.run([os.path.join(FOLDER, "setup.sh")], check=True)
+            options.python = os.path.join(FOLDER, ".venv", "bin", "python")
+        compare(options)
+    except (RunError, OSError, subprocess.CalledProcessError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
