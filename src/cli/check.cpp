@@ -15,8 +15,9 @@
 #include "pdl/data/batch.h"
 #include "pdl/loss/weighted_cross_entropy.h"
 #include "pdl/metrics/console_sink.h"
-#include "pdl/optim/adamw.h"
 #include "pdl/optim/gradient_clipping.h"
+#include "pdl/optim/optimizer.h"
+#include "pdl/trainer/batch_gradient.h"
 #include "pdl/trainer/trainer.h"
 
 namespace pdl {
@@ -53,14 +54,14 @@ void try_largest_batch(const Job& job) {
   const Batch batch = make_batch(*job.train_rows, rows, job.pad_id, job.model->device());
   const at::Tensor& weights = job.weights->at_alpha(config.weights.pdl_alpha);
   const at::Tensor weight_sum = sum_target_weights(batch.targets, weights).weight_sum;
-  const LossTerms terms = weighted_cross_entropy(job.model->forward(batch.input_ids), batch.targets,
-                                                 weights, weight_sum);
-  terms.loss.backward();
-  const AdamW optimizer(job.model->parameters(), config.optimizer);
-  const auto loss = terms.loss.item<double>();
+  const BatchLoss sums = add_batch_gradient(*job.model, batch, weights, weight_sum,
+                                            {.chunk_rows = job.logits_chunk_rows});
+  const auto loss = sums.weighted_sum.div(weight_sum).item<double>();
+  const auto optimizer = make_optimizer(job.model->parameters(), config.optimizer);
+  const auto norm = gradient_norm(optimizer->gradients(), job.model->device()).item<double>();
   log_info("one batch of " + std::to_string(batch.input_ids.size(0)) + " rows of " +
            std::to_string(batch.input_ids.size(1)) + " tokens: loss " + std::to_string(loss) +
-           ", gradient norm " + std::to_string(gradient_norm(optimizer.gradients())));
+           ", gradient norm " + std::to_string(norm));
 }
 
 // Weights, gradients and two moments of every trained parameter, and what was resident at most so

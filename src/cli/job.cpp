@@ -14,7 +14,9 @@
 #include "pdl/config/load_config.h"
 #include "pdl/data/batch_plan.h"
 #include "pdl/frequency/weight_statistics.h"
+#include "pdl/kernels/cpu_kernels.h"
 #include "pdl/metrics/console_sink.h"
+#include "pdl/trainer/batch_gradient.h"
 
 namespace pdl {
 namespace {
@@ -91,6 +93,42 @@ void require_all_seen(const Job& job) {
     require_seen(counts, count_targets(*job.eval_rows, width), *job.tokenizer, "evaluation");
 }
 
+std::optional<at::ScalarType> autocast_dtype(Precision precision, at::Device device) {
+  switch (precision) {
+    case Precision::kFp32:
+      return std::nullopt;
+    case Precision::kBf16:
+      if (device.is_cpu() && !has_bfloat16_instructions()) {
+        log_warning(
+            "this CPU has no bfloat16 instructions: precision \"bf16\" will be slower than "
+            "\"fp32\"");
+      }
+      return at::kBFloat16;
+    case Precision::kFp16:
+      if (!device.is_cuda()) {
+        throw ConfigError(
+            "precision: \"fp16\" needs CUDA; use \"bf16\" or \"fp32\" on this device");
+      }
+      return at::kHalf;
+  }
+  return std::nullopt;
+}
+
+int64_t chunk_rows(const Job& job) {
+  const int64_t wanted = job.config.logits_chunk_rows;
+  if (wanted == 0) {
+    const int64_t batch_size =
+        std::min(job.config.training.per_device_train_batch_size, job.train_rows->size());
+    return automatic_chunk_rows(*job.model, batch_size * job.train_rows->longest());
+  }
+  if (!job.model->has_head()) {
+    throw ConfigError("logits_chunk_rows: model '" + job.config.model_path.string() +
+                      "' has no methods hidden and head, so its logits cannot be made in chunks; "
+                      "use 0, or export the model with scripts/export_model.py");
+  }
+  return wanted;
+}
+
 WeightStatistics checked_weight_statistics(const Job& job) {
   WeightStatistics statistics =
       weight_statistics(job.table.counts, count_targets(*job.train_rows, job.model->vocab_size()),
@@ -134,7 +172,8 @@ Job load_job(const RunConfig& config) {
   job.config = config;
   job.tokenizer = load_tokenizer(config.tokenizer_path);
   job.pad_id = job.tokenizer->pad_id().value_or(job.tokenizer->eos_id().value_or(0));
-  job.model = load_language_model(config.model_path, device);
+  job.model =
+      load_language_model(config.model_path, device, autocast_dtype(config.precision, device));
   if (!config.freeze.empty()) freeze_parameters(*job.model, config.freeze);
   require_width(*job.model, *job.tokenizer, config);
   if (!config.train_files.empty())
@@ -147,6 +186,7 @@ Job load_job(const RunConfig& config) {
   job.weights = std::make_unique<WeightTable>(job.table.counts, config.weights,
                                               job.tokenizer->special_ids(), device);
   if (config.weights.pdl_unseen == UnseenPolicy::kError) require_all_seen(job);
+  if (job.train_rows) job.logits_chunk_rows = chunk_rows(job);
   return job;
 }
 

@@ -30,6 +30,7 @@ struct Job {
   TokenCounts table;               // as wide as the logits
   std::unique_ptr<WeightTable> weights;
   int32_t pad_id = 0;
+  int64_t logits_chunk_rows = 0;  // of a training batch; 0: not in chunks
 };
 
 // Applies device and num_threads, loads and checks. Nothing is written. Throws Error by blame.

@@ -220,18 +220,17 @@ constexpr std::array kKeys{
                                                  {.min = 0}),
     key<&R::optimizer, &Optimizer::max_grad_norm>(
         "max_grad_norm", "gradients are clipped to this norm; 0: off", {.min = 0}),
-    key<&R::optimizer, &Optimizer::optim>("optim", "optimiser", {.only_default = true}),
-    key<&R::optimizer, &Optimizer::momentum>(
-        "momentum", "momentum of sgd",
-        {.min = 0, .max = 1, .open_max = true, .only_default = true}),
-    key<&R::logits_chunk_rows>("logits_chunk_rows",
-                               "rows of logits that exist at once; 0: automatic",
-                               {.min = 0, .only_default = true}),
+    key<&R::optimizer, &Optimizer::optim>("optim", "optimiser"),
+    key<&R::optimizer, &Optimizer::momentum>("momentum", "momentum of sgd",
+                                             {.min = 0, .max = 1, .open_max = true}),
+    key<&R::logits_chunk_rows>(
+        "logits_chunk_rows",
+        "rows of logits that exist at once, for models with hidden and head; 0: automatic",
+        {.min = 0, .max = kMaxSize}),
     key<&R::freeze>("freeze", "regular expressions; parameters with a match are not trained",
                     {.is_regex = true}),
 
-    key<&R::precision>("precision", "fp32, or autocast with fp32 master weights",
-                       {.only_default = true}),
+    key<&R::precision>("precision", "fp32, or autocast with fp32 master weights; fp16: CUDA only"),
     key<&R::device>("device", "auto (cuda if there is one), cpu, cuda or cuda:N",
                     {.pattern = "^(auto|cpu|cuda(:(0|[1-9][0-9]{0,2}))?)$",
                      .pattern_text = R"("auto", "cpu", "cuda" or "cuda:N")"}),

@@ -5,6 +5,15 @@
 #include <algorithm>
 
 namespace pdl {
+namespace {
+
+// A copy from pinned memory does not make the host wait.
+at::Tensor on_device(const at::Tensor& tensor, at::Device device) {
+  if (!device.is_cuda()) return tensor.to(device);
+  return tensor.pin_memory().to(device, /*non_blocking=*/true);
+}
+
+}  // namespace
 
 Batch make_batch(const Rows& rows, const std::vector<int64_t>& rows_of_batch, int32_t pad_id,
                  at::Device device) {
@@ -26,8 +35,8 @@ Batch make_batch(const Rows& rows, const std::vector<int64_t>& rows_of_batch, in
     targets += length;
     batch.num_tokens += static_cast<int64_t>(tokens.size()) - 1;
   }
-  batch.input_ids = batch.input_ids.to(device);
-  batch.targets = batch.targets.to(device);
+  batch.input_ids = on_device(batch.input_ids, device);
+  batch.targets = on_device(batch.targets, device);
   return batch;
 }
 

@@ -96,6 +96,9 @@ void add_summary(Json& object, const RunSummary& summary) {
   }
   object["versions"] = std::move(versions);
   object["git_hash"] = summary.git_hash;
+  for (const PhaseTime& phase : summary.profile) {
+    object["profile"][phase.name] = {{"seconds", phase.seconds}, {"calls", phase.calls}};
+  }
 }
 
 void append_line(AppendFile& file, const Json& line) { file.append(to_text(line) + '\n'); }

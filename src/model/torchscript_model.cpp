@@ -1,4 +1,6 @@
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/allclose.h>
+#include <ATen/ops/arange.h>
 #include <ATen/ops/zeros.h>
 #include <caffe2/serialize/inline_container.h>
 #include <torch/csrc/jit/api/module.h>
@@ -13,7 +15,9 @@
 
 #include "pdl/base/error.h"
 #include "pdl/base/file.h"
+#include "pdl/base/log.h"
 #include "pdl/base/sha256.h"
+#include "pdl/model/autocast.h"
 #include "pdl/model/language_model.h"
 #include "pdl/model/torch_error.h"
 
@@ -65,8 +69,12 @@ at::Tensor logits_of(const c10::IValue& output) {
 
 class TorchScriptModel : public LanguageModel {
  public:
-  TorchScriptModel(const fs::path& path, at::Device device)
-      : path_(path), device_(device), sha256_(hash_model_file(path)) {
+  TorchScriptModel(const fs::path& path, at::Device device,
+                   std::optional<at::ScalarType> autocast_dtype)
+      : path_(path),
+        device_(device),
+        autocast_dtype_(autocast_dtype),
+        sha256_(hash_model_file(path)) {
     try {
       extra_files_ = extra_file_names(path);
       module_ = torch::jit::load(path.string(), device, extra_files_);
@@ -77,29 +85,37 @@ class TorchScriptModel : public LanguageModel {
     collect_tensors();
     module_.eval();
     check_signature();
+    find_head();
   }
 
   at::Tensor forward(const at::Tensor& input_ids) override {
-    // The optimising executor recompiles for the first shapes it sees and has changed gradients
-    // (pytorch issue 108670); the switch belongs to the calling thread.
-    torch::jit::setGraphExecutorOptimize(false);
-    try {
-      at::Tensor logits = logits_of(module_.forward({input_ids}));
-      if (logits.defined()) return logits;
-    } catch (const std::exception& problem) {
-      if (is_out_of_memory(problem)) throw;
-      refuse("fails in forward(input_ids [" + std::to_string(input_ids.size(0)) + ", " +
-             std::to_string(input_ids.size(1)) + "]): " + torch_message(problem));
-    }
+    at::Tensor logits = logits_of(call("forward", "input_ids", input_ids));
+    if (logits.defined()) return logits;
     refuse(
         "gives no logits: forward must return a tensor, a tuple that begins with one, or a dict "
         "with \"logits\"");
   }
 
+  bool has_head() const override { return has_head_; }
+  at::Tensor hidden(const at::Tensor& input_ids) override {
+    return call("hidden", "input_ids", input_ids).toTensor();
+  }
+  at::Tensor head(const at::Tensor& hidden) override {
+    return call("head", "hidden", hidden).toTensor();
+  }
+  std::optional<at::ScalarType> autocast_dtype() const override { return autocast_dtype_; }
+
   int64_t vocab_size() const override { return vocab_size_; }
   at::Device device() const override { return device_; }
   const std::vector<NamedTensor>& parameters() const override { return parameters_; }
   const std::vector<NamedTensor>& state() const override { return state_; }
+  std::vector<NamedTensor> stored_state() const override {
+    std::vector<NamedTensor> stored = state_;
+    for (size_t i = 0; i < stored_dtypes_.size(); ++i) {
+      stored[i].tensor = stored[i].tensor.detach().to(stored_dtypes_[i]);
+    }
+    return stored;
+  }
   void set_training(bool training) override { module_.train(training); }
   const std::string& sha256() const override { return sha256_; }
 
@@ -108,6 +124,7 @@ class TorchScriptModel : public LanguageModel {
     const std::vector<bool> trained = requires_grad_flags();
     module_.train(was_training_);
     set_requires_grad(loaded_requires_grad_);
+    const std::vector<at::Tensor> masters = exchange_for_stored();
     // LibTorch's writer writes once more while it unwinds, so an error must not pass through it.
     std::exception_ptr problem;
     torch::jit::ExportModule(
@@ -121,12 +138,51 @@ class TorchScriptModel : public LanguageModel {
           return size;
         },
         extra_files_);
+    for (size_t i = 0; i < masters.size(); ++i) parameters_[i].tensor.set_data(masters[i]);
     module_.train(training);
     set_requires_grad(trained);
     if (problem) std::rethrow_exception(problem);
   }
 
  private:
+  // A method of one tensor.
+  c10::IValue call(const char* method, const char* argument, const at::Tensor& input) {
+    // The optimising executor recompiles for the first shapes it sees and has changed gradients
+    // (pytorch issue 108670); the switch belongs to the calling thread.
+    torch::jit::setGraphExecutorOptimize(false);
+    const Autocast autocast(device_, autocast_dtype_);
+    try {
+      return module_.get_method(method)({input});
+    } catch (const std::exception& problem) {
+      if (is_out_of_memory(problem)) throw;
+      std::string shape;
+      for (const int64_t size : input.sizes())
+        shape += (shape.empty() ? "" : ", ") + std::to_string(size);
+      refuse("fails in " + std::string(method) + "(" + argument + " [" + shape +
+             "]): " + torch_message(problem) + hint_at_precision());
+    }
+  }
+
+  std::string hint_at_precision() const {
+    const bool stored_low = std::any_of(stored_dtypes_.begin(), stored_dtypes_.end(),
+                                        [](at::ScalarType dtype) { return dtype != at::kFloat; });
+    if (!stored_low || autocast_dtype_) return "";
+    return "; it stores 16-bit parameters: try precision \"bf16\"";
+  }
+
+  // Gives each parameter its stored dtype; returns what they held.
+  std::vector<at::Tensor> exchange_for_stored() const {
+    std::vector<at::Tensor> masters;
+    for (size_t i = 0; i < parameters_.size(); ++i) {
+      const at::Tensor& parameter = parameters_[i].tensor;
+      masters.push_back(parameter.variable_data());
+      if (stored_dtypes_[i] != at::kFloat) {
+        parameter.set_data(masters.back().to(stored_dtypes_[i]));
+      }
+    }
+    return masters;
+  }
+
   std::vector<bool> requires_grad_flags() const {
     std::vector<bool> flags;
     for (const NamedTensor& parameter : parameters_)
@@ -154,11 +210,14 @@ class TorchScriptModel : public LanguageModel {
         parameters_[position->second].aliases.push_back(parameter.name);
         continue;
       }
-      if (tensor.scalar_type() != at::kFloat) {
-        refuse("stores parameter '" + parameter.name + "' as " +
-               c10::toString(tensor.scalar_type()) +
-               "; only float32 can be trained: export it in float32");
+      const at::ScalarType dtype = tensor.scalar_type();
+      if (dtype != at::kFloat && dtype != at::kBFloat16 && dtype != at::kHalf) {
+        refuse("stores parameter '" + parameter.name + "' as " + c10::toString(dtype) +
+               "; only float32, bfloat16 and float16 can be trained");
       }
+      stored_dtypes_.push_back(dtype);
+      // An update of a 16-bit weight would often be smaller than its rounding.
+      if (dtype != at::kFloat) tensor.set_data(tensor.detach().to(at::kFloat));
       parameters_.push_back({parameter.name, tensor, {}});
     }
     state_ = parameters_;
@@ -197,22 +256,51 @@ class TorchScriptModel : public LanguageModel {
     vocab_size_ = logits.size(2);
   }
 
+  // Also for a program whose methods of these names are something else.
+  void find_head() {
+    if (!module_.find_method("hidden") || !module_.find_method("head")) return;
+    const at::NoGradGuard no_grad;
+    const at::Tensor ids =
+        at::arange(4, at::dtype(at::kLong).device(device_)).remainder(vocab_size_).reshape({2, 2});
+    std::string problem = "are not the two halves of forward";
+    try {
+      const at::Tensor logits = forward(ids);
+      const at::Tensor hidden_rows = hidden(ids);
+      has_head_ = hidden_rows.dim() == 3 &&
+                  at::allclose(head(hidden_rows), logits, /*rtol=*/1e-3, /*atol=*/1e-3) &&
+                  at::allclose(head(hidden_rows.reshape({1, 4, -1})), logits.reshape({1, 4, -1}),
+                               /*rtol=*/1e-2, /*atol=*/1e-2);
+    } catch (const ModelError& failure) {
+      problem = failure.what();
+    } catch (const c10::Error& failure) {
+      problem = "do not fit together: " + torch_message(failure);
+    }
+    if (!has_head_) {
+      log_warning("the methods hidden and head of model '" + path_.string() +
+                  "' are not used, for they " + problem);
+    }
+  }
+
   fs::path path_;
   at::Device device_;
+  std::optional<at::ScalarType> autocast_dtype_;
   std::string sha256_;
   torch::jit::ExtraFilesMap extra_files_;
   torch::jit::Module module_;
   bool was_training_ = false;
   std::vector<bool> loaded_requires_grad_;  // as the file has it; freezing is of this run alone
   std::vector<NamedTensor> parameters_;
+  std::vector<at::ScalarType> stored_dtypes_;  // of the parameters, in the file
   std::vector<NamedTensor> state_;
   int64_t vocab_size_ = 0;
+  bool has_head_ = false;
 };
 
 }  // namespace
 
-std::unique_ptr<LanguageModel> load_language_model(const fs::path& path, at::Device device) {
-  return std::make_unique<TorchScriptModel>(path, device);
+std::unique_ptr<LanguageModel> load_language_model(const fs::path& path, at::Device device,
+                                                   std::optional<at::ScalarType> autocast_dtype) {
+  return std::make_unique<TorchScriptModel>(path, device, autocast_dtype);
 }
 
 }  // namespace pdl

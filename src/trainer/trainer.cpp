@@ -1,6 +1,7 @@
 #include "pdl/trainer/trainer.h"
 
 #include <ATen/Context.h>
+#include <ATen/ops/stack.h>
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 
@@ -16,6 +17,7 @@
 #include "pdl/loss/weighted_cross_entropy.h"
 #include "pdl/optim/gradient_clipping.h"
 #include "pdl/optim/schedule.h"
+#include "pdl/trainer/batch_gradient.h"
 #include "pdl/trainer/evaluator.h"
 
 namespace pdl {
@@ -52,10 +54,16 @@ Trainer::Trainer(const TrainerParts& parts, const TrainerOptions& options)
     : parts_(parts),
       options_(options),
       plan_(parts.train_rows.size(), options.training),
-      total_steps_(plan_.total_steps()) {}
+      total_steps_(plan_.total_steps()) {
+  if (options.scale_loss) loss_scaler_.emplace(parts.model.device());
+}
 
 CheckpointTensors Trainer::checkpoint_tensors(const std::vector<NamedTensor>& generators) const {
   CheckpointTensors tensors{parts_.model.state(), parts_.optimizer.state()};
+  if (loss_scaler_) {
+    const std::vector<NamedTensor> scaler = loss_scaler_->state();
+    tensors.optimizer.insert(tensors.optimizer.end(), scaler.begin(), scaler.end());
+  }
   tensors.optimizer.insert(tensors.optimizer.end(), generators.begin(), generators.end());
   return tensors;
 }
@@ -90,12 +98,21 @@ void Trainer::run(const std::vector<MetricsSink*>& sinks) {
   sinks_ = sinks;
   if (!resumed_) at::manual_seed(static_cast<uint64_t>(options_.training.seed));
   const bool stops_early = options_.evaluation.early_stopping_patience > 0;
+  BatchLoader loader(parts_.train_rows, plan_,
+                     {.pad_id = options_.pad_id,
+                      .device = parts_.model.device(),
+                      .first_step = state_.step,
+                      .end_step = total_steps_});
   while (!is_done()) {
+    const auto start = std::chrono::steady_clock::now();
     parts_.model.set_training(true);
-    train_step();
+    train_step(loader);
     const int64_t step = ++state_.step;
     const bool is_last = step == total_steps_;
     bool improved = false;
+    if (needs_figures(step)) settle();
+    timing_.seconds +=
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     if (is_last || is_due(step, options_.training.logging_steps)) report_training();
     if (parts_.eval_rows != nullptr && (is_last || is_due(step, options_.evaluation.eval_steps))) {
       improved = evaluate_now();
@@ -111,90 +128,130 @@ void Trainer::run(const std::vector<MetricsSink*>& sinks) {
   }
 }
 
-void Trainer::train_step() {
-  const auto start = std::chrono::steady_clock::now();
+void Trainer::train_step(BatchLoader& loader) {
   const int64_t k = state_.step;
-  const TrainingOptions& training = options_.training;
+  Profiler* profiler = parts_.profiler;
 
-  // 1. The weight sum of the step, from its targets alone.
-  const auto rows = plan_.micro_batches(k);
-  const double alpha =
-      warmed_up_alpha(parts_.weights.options().pdl_alpha, k, training.pdl_alpha_warmup_steps);
-  StepInputs inputs = prepare(rows, parts_.weights.at_alpha(alpha));
-  parts_.collective.all_reduce_sum({inputs.weight_sum, inputs.square_sum, inputs.num_tokens});
+  // 1. Batches, and the weight sum of the step, from its targets alone.
+  ProfiledPhase phase(profiler, "batches");
+  StepBatches step = loader.next();
+  phase.next("weight sum");
+  const StepWeights weights = sum_weights(step.batches);
+  // A scaled loss has scaled gradients: they are divided by it in the update.
+  const at::Tensor scale = loss_scaler_ ? loss_scaler_->scale() : at::Tensor();
+  const at::Tensor denominator =
+      scale.defined() ? weights.weight_sum.div(scale) : weights.weight_sum;
+  phase.end();
 
   // 2. Forward and backward of each micro-batch.
-  StepSums sums = forward_and_backward(inputs);
+  at::Tensor weighted_sum = at::zeros_like(weights.weight_sum);
+  at::Tensor ce_sum = at::zeros_like(weights.weight_sum);
+  for (const Batch& batch : step.batches) {
+    const BatchLoss loss =
+        add_batch_gradient(parts_.model, batch, weights.weights, denominator,
+                           {.chunk_rows = options_.logits_chunk_rows, .profiler = profiler});
+    weighted_sum.add_(loss.weighted_sum);
+    ce_sum.add_(loss.ce_sum);
+  }
 
   // 3. Sums, not means: weight_sum already covers every rank.
+  phase.next("reduce");
   const std::vector<at::Tensor> gradients = parts_.optimizer.gradients();
+  parts_.collective.all_reduce_sum({weighted_sum, ce_sum});
   parts_.collective.all_reduce_sum(gradients);
 
   // 4. Check and clip.
-  grad_norm_ = gradient_norm(gradients);
-  learning_rate_ = learning_rate_at(options_.schedule, k, total_steps_);
-  if (!std::isfinite(sums.weighted_sum) || !std::isfinite(grad_norm_)) {
-    skip(rows, std::isfinite(sums.weighted_sum) ? "non-finite gradient" : "non-finite loss");
-    return;
+  phase.next("gradient norm");
+  at::Tensor norm = gradient_norm(gradients, parts_.model.device());
+  if (scale.defined()) norm = norm.div(scale);
+  UpdateScaling scaling;
+  if (options_.max_grad_norm > 0) scaling.divisor = clipping_divisor(norm, options_.max_grad_norm);
+  if (scale.defined()) {
+    scaling.divisor = scaling.divisor.defined() ? scaling.divisor.mul(scale) : scale;
   }
-  if (options_.max_grad_norm > 0) clip_gradients(gradients, grad_norm_, options_.max_grad_norm);
+  const at::Tensor is_good =
+      norm.isfinite().logical_and_(weighted_sum.isfinite()).logical_and_(weights.weight_sum.gt(0));
+  scaling.skip = is_good.logical_not().to(at::kFloat);
 
   // 5. Update.
-  parts_.optimizer.step(learning_rate_);
+  phase.next("optimizer");
+  const double learning_rate = learning_rate_at(options_.schedule, k, total_steps_);
+  parts_.optimizer.step(learning_rate, scaling);
+  if (loss_scaler_) loss_scaler_->update(scaling.skip);
 
-  // 6. Account.
+  // 6. Account, later.
+  phase.next("figures");
+  unsettled_.push_back(
+      {.step = k + 1,
+       .rows = std::move(step.rows),
+       .learning_rate = learning_rate,
+       .figures = at::stack({weighted_sum, ce_sum, weights.weight_sum, weights.square_sum,
+                             weights.num_tokens.to(at::kDouble), norm})});
+}
+
+Trainer::StepWeights Trainer::sum_weights(const std::vector<Batch>& batches) {
+  const double alpha = warmed_up_alpha(parts_.weights.options().pdl_alpha, state_.step,
+                                       options_.training.pdl_alpha_warmup_steps);
+  StepWeights step;
+  step.weights = parts_.weights.at_alpha(alpha);
+  step.weight_sum = at::zeros({}, step.weights.options().dtype(at::kDouble));
+  step.square_sum = at::zeros_like(step.weight_sum);
+  step.num_tokens = at::zeros_like(step.weight_sum, at::kLong);
+  for (const Batch& batch : batches) {
+    const TargetWeightSums sums = sum_target_weights(batch.targets, step.weights);
+    step.weight_sum.add_(sums.weight_sum);
+    step.square_sum.add_(sums.square_sum);
+    step.num_tokens.add_(batch.num_tokens);
+  }
+  parts_.collective.all_reduce_sum({step.weight_sum, step.square_sum, step.num_tokens});
+  return step;
+}
+
+// On the CPU the figures are there anyway. On a GPU reading them waits for it; then also before
+// more steps could be bad in a row than are allowed.
+bool Trainer::needs_figures(int64_t step) const {
+  const bool is_free = parts_.model.device().is_cpu();
+  return is_free || step == total_steps_ || is_due(step, options_.training.logging_steps) ||
+         is_due(step, options_.evaluation.eval_steps) ||
+         is_due(step, options_.checkpoint.save_steps) ||
+         std::ssize(unsettled_) + state_.bad_steps_in_a_row >= options_.training.max_bad_steps;
+}
+
+void Trainer::settle() {
+  const ProfiledPhase phase(parts_.profiler, "figures");
+  std::vector<at::Tensor> figures;
+  for (const UnsettledStep& step : unsettled_) figures.push_back(step.figures);
+  const at::Tensor host = at::stack(figures).cpu();
+  const std::vector<UnsettledStep> steps = std::exchange(unsettled_, {});
+  for (size_t i = 0; i < steps.size(); ++i) {
+    settle(steps[i], host[static_cast<int64_t>(i)].const_data_ptr<double>());
+  }
+}
+
+void Trainer::settle(const UnsettledStep& unsettled, const double* figures) {
+  const StepSums sums{.weighted_sum = figures[0],
+                      .ce_sum = figures[1],
+                      .weight_sum = figures[2],
+                      .square_sum = figures[3],
+                      .num_tokens = static_cast<int64_t>(figures[4]),
+                      .steps = 1};
+  learning_rate_ = unsettled.learning_rate;
+  grad_norm_ = figures[5];
+  if (!std::isfinite(sums.weighted_sum)) return skip(unsettled, "non-finite loss");
+  if (!std::isfinite(grad_norm_)) return skip(unsettled, "non-finite gradient");
+  if (!(sums.weight_sum > 0)) return skip(unsettled, "no target");
   state_.bad_steps_in_a_row = 0;
   state_.num_tokens += sums.num_tokens;
   add(sums, state_.pending);
   timing_.num_tokens += sums.num_tokens;
   timing_.steps += 1;
-  timing_.seconds +=
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-Trainer::StepInputs Trainer::prepare(const std::vector<std::vector<int64_t>>& rows,
-                                     const at::Tensor& weights) const {
-  StepInputs inputs;
-  inputs.weights = weights;
-  inputs.weight_sum = at::zeros({}, weights.options().dtype(at::kDouble));
-  inputs.square_sum = at::zeros_like(inputs.weight_sum);
-  inputs.num_tokens = at::zeros_like(inputs.weight_sum, at::kLong);
-  for (const std::vector<int64_t>& micro_batch : rows) {
-    const Batch& batch = inputs.batches.emplace_back(
-        make_batch(parts_.train_rows, micro_batch, options_.pad_id, parts_.model.device()));
-    const TargetWeightSums sums = sum_target_weights(batch.targets, weights);
-    inputs.weight_sum.add_(sums.weight_sum);
-    inputs.square_sum.add_(sums.square_sum);
-    inputs.num_tokens.add_(batch.num_tokens);
-  }
-  return inputs;
-}
-
-StepSums Trainer::forward_and_backward(const StepInputs& inputs) {
-  at::Tensor weighted_sum = at::zeros_like(inputs.weight_sum);
-  at::Tensor ce_sum = at::zeros_like(inputs.weight_sum);
-  for (const Batch& batch : inputs.batches) {
-    const LossTerms terms = weighted_cross_entropy(
-        parts_.model.forward(batch.input_ids), batch.targets, inputs.weights, inputs.weight_sum);
-    terms.loss.backward();
-    weighted_sum.add_(terms.weighted_sum);
-    ce_sum.add_(terms.ce_sum);
-  }
-  parts_.collective.all_reduce_sum({weighted_sum, ce_sum});
-  return {.weighted_sum = weighted_sum.item<double>(),
-          .ce_sum = ce_sum.item<double>(),
-          .weight_sum = inputs.weight_sum.item<double>(),
-          .square_sum = inputs.square_sum.item<double>(),
-          .num_tokens = inputs.num_tokens.item<int64_t>(),
-          .steps = 1};
-}
-
-void Trainer::skip(const std::vector<std::vector<int64_t>>& rows, const std::string& reason) {
-  parts_.optimizer.release_gradients();
+void Trainer::skip(const UnsettledStep& unsettled, const std::string& reason) {
   ++state_.skipped_steps;
   ++state_.bad_steps_in_a_row;
-  SkipMetrics skipped{.step = state_.step + 1, .rows = {}, .reason = reason};
-  for (const auto& micro_batch : rows)
+  SkipMetrics skipped{.step = unsettled.step, .rows = {}, .reason = reason};
+  for (const auto& micro_batch : unsettled.rows)
     skipped.rows.insert(skipped.rows.end(), micro_batch.begin(), micro_batch.end());
   for (MetricsSink* sink : sinks_) sink->on_skip(skipped);
   if (state_.bad_steps_in_a_row >= options_.training.max_bad_steps) {
@@ -238,6 +295,7 @@ bool Trainer::is_better(const EvalMetrics& candidate) const {
 }
 
 bool Trainer::evaluate_now() {
+  const ProfiledPhase phase(parts_.profiler, "evaluation");
   const EvaluationOptions& evaluation = options_.evaluation;
   EvalMetrics metrics = evaluate(parts_.model, *parts_.eval_rows, parts_.weights.full_weights(),
                                  parts_.weights.counts(),
@@ -258,6 +316,7 @@ bool Trainer::evaluate_now() {
 }
 
 void Trainer::save() {
+  const ProfiledPhase phase(parts_.profiler, "checkpoint");
   const std::vector<NamedTensor> generators = generator_states(parts_.model.device());
   const auto folder =
       save_checkpoint(options_.output_dir, checkpoint_tensors(generators), state_, parts_.identity);

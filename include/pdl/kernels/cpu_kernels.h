@@ -16,6 +16,9 @@ enum class InstructionSet { kPortable, kAvx2, kAvx512 };
 std::span<const InstructionSet> supported_instruction_sets();
 const char* name_of(InstructionSet set);
 
+// Whether this CPU multiplies bfloat16 matrices in hardware; without, they are slower than float32.
+bool has_bfloat16_instructions();
+
 // A bfloat16 as it lies in memory: the upper half of a float32.
 struct Bfloat16 {
   uint16_t bits;

@@ -52,7 +52,8 @@ std::string eval_metrics_json(const EvalMetrics& eval);
 
 // The text of summary.json, indented: status, exit_code, steps, num_tokens, wall_seconds, final
 // (the fields of the last train line and of the last evaluation side by side), best (step and the
-// fields of that evaluation; null without one), versions, git_hash.
+// fields of that evaluation; null without one), versions, git_hash, and of a profiled run "profile"
+// (seconds and calls by phase).
 std::string run_summary_json(const RunSummary& summary);
 
 }  // namespace pdl

@@ -105,6 +105,13 @@ struct SkipMetrics {
   std::string reason;
 };
 
+// Wall time of a phase of the run; see metrics/profiler.h.
+struct PhaseTime {
+  std::string name;
+  double seconds = 0;  // of all its calls, without that of phases inside
+  int64_t calls = 0;
+};
+
 struct RunSummary {
   std::string status;  // finished | early_stopped | diverged
   int exit_code = 0;
@@ -116,6 +123,7 @@ struct RunSummary {
   std::optional<EvalMetrics> best_eval;
   std::vector<std::pair<std::string, std::string>> versions;  // component, version
   std::string git_hash;
+  std::vector<PhaseTime> profile;  // empty: the run was not profiled
 };
 
 }  // namespace pdl

@@ -1,4 +1,5 @@
-// Clipping by global norm, as torch.nn.utils.clip_grad_norm_.
+// Clipping by global norm, as torch.nn.utils.clip_grad_norm_, without a pass of its own: the
+// optimiser divides by what clipping asks for.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -7,11 +8,12 @@
 
 namespace pdl {
 
-// The Euclidean norm of all gradients together; the norms of the tensors are added in float64. 0
-// for none.
-double gradient_norm(const std::vector<at::Tensor>& gradients);
+// [] float64 on `device`, where the gradients are: the Euclidean norm of all of them together; 0
+// for none. On the CPU squares and sums are float64, over fixed blocks, so that threads change no
+// bit; no temporary is made of any gradient.
+at::Tensor gradient_norm(const std::vector<at::Tensor>& gradients, at::Device device);
 
-// Multiplies the gradients by min(1, max_norm / (norm + 1e-6)), where `norm` is theirs.
-void clip_gradients(const std::vector<at::Tensor>& gradients, double norm, double max_norm);
+// [] float32: max(1, (norm + 1e-6) / max_norm), by which gradients of that norm are to be divided.
+at::Tensor clipping_divisor(const at::Tensor& norm, double max_norm);
 
 }  // namespace pdl

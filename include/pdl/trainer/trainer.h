@@ -10,14 +10,16 @@
 
 #include "pdl/checkpoint/checkpoint.h"
 #include "pdl/config/run_config.h"
-#include "pdl/data/batch.h"
+#include "pdl/data/batch_loader.h"
 #include "pdl/data/batch_plan.h"
 #include "pdl/data/rows.h"
 #include "pdl/distributed/collective.h"
 #include "pdl/frequency/weight_table.h"
+#include "pdl/metrics/profiler.h"
 #include "pdl/metrics/sink.h"
 #include "pdl/model/language_model.h"
-#include "pdl/optim/adamw.h"
+#include "pdl/optim/loss_scaler.h"
+#include "pdl/optim/optimizer.h"
 
 namespace pdl {
 
@@ -27,6 +29,9 @@ struct TrainerOptions {
   EvaluationOptions evaluation;
   CheckpointOptions checkpoint;
   double max_grad_norm = 1.0;  // 0 is off
+  int64_t logits_chunk_rows =
+      0;                    // rows of logits that exist at once, for models with a head; 0: all
+  bool scale_loss = false;  // for float16
   int32_t pad_id = 0;
   std::filesystem::path output_dir;
 };
@@ -34,12 +39,13 @@ struct TrainerOptions {
 // What a trainer works with; all of it must outlive the trainer.
 struct TrainerParts {
   LanguageModel& model;
-  AdamW& optimizer;
+  Optimizer& optimizer;
   WeightTable& weights;
   Collective& collective;
   const Rows& train_rows;
   const Rows* eval_rows;  // null: no evaluation
   const RunIdentity& identity;
+  Profiler* profiler = nullptr;  // null: no profile
 };
 
 class Trainer {
@@ -62,13 +68,20 @@ class Trainer {
   void run(const std::vector<MetricsSink*>& sinks);
 
  private:
-  // The micro-batches of one step, and the sums over all of them that are known before any forward.
-  struct StepInputs {
-    std::vector<Batch> batches;
+  // What is known of a step before any forward: scalars on the device, over all micro-batches.
+  struct StepWeights {
     at::Tensor weights;     // [V] float32
     at::Tensor weight_sum;  // [] float64
     at::Tensor square_sum;  // [] float64
     at::Tensor num_tokens;  // [] int64
+  };
+  // A step whose figures may still be on the device: it is settled when somebody needs them, so
+  // that the host waits for a GPU no more often than that.
+  struct UnsettledStep {
+    int64_t step;  // from 1
+    std::vector<std::vector<int64_t>> rows;
+    double learning_rate;
+    at::Tensor figures;  // [6] float64, see settle()
   };
   // Wall time of the steps since the last line: of this process, so it is not part of the state.
   struct Timing {
@@ -77,11 +90,12 @@ class Trainer {
     double seconds = 0;
   };
 
-  void train_step();
-  StepInputs prepare(const std::vector<std::vector<int64_t>>& rows,
-                     const at::Tensor& weights) const;
-  StepSums forward_and_backward(const StepInputs& inputs);
-  void skip(const std::vector<std::vector<int64_t>>& rows, const std::string& reason);
+  void train_step(BatchLoader& loader);
+  StepWeights sum_weights(const std::vector<Batch>& batches);
+  void settle();
+  void settle(const UnsettledStep& unsettled, const double* figures);
+  void skip(const UnsettledStep& unsettled, const std::string& reason);
+  bool needs_figures(int64_t step) const;
   void report_training();
   bool evaluate_now();
   void save();
@@ -95,7 +109,9 @@ class Trainer {
   BatchPlan plan_;
   int64_t total_steps_;
   TrainerState state_;
+  std::optional<LossScaler> loss_scaler_;
   std::vector<MetricsSink*> sinks_;
+  std::vector<UnsettledStep> unsettled_;
   bool resumed_ = false;
   double learning_rate_ = 0;  // of the last step
   double grad_norm_ = 0;      // of the last step, before clipping

@@ -43,6 +43,14 @@ const char* name_of(InstructionSet set) {
   return "unknown";
 }
 
+bool has_bfloat16_instructions() {
+#if defined(__x86_64__)
+  return __builtin_cpu_supports("avx512bf16");
+#else
+  return false;
+#endif
+}
+
 const CpuKernels& cpu_kernels(InstructionSet set) {
   const auto supported = supported_instruction_sets();
   if (std::find(supported.begin(), supported.end(), set) == supported.end()) {

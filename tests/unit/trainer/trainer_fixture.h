@@ -59,7 +59,7 @@ struct SmallRun {
   // Makes optimiser and trainer with the present options, and resumes if asked to.
   Trainer& start(const std::filesystem::path& checkpoint = {}) {
     std::filesystem::create_directories(options.output_dir);
-    optimizer = std::make_unique<AdamW>(model->parameters(), OptimizerOptions());
+    optimizer = make_optimizer(model->parameters(), optimizer_options);
     weights = std::make_unique<WeightTable>(count_targets(rows, kTestVocab), weight_options,
                                             std::vector<int32_t>{}, at::kCPU);
     trainer = std::make_unique<Trainer>(TrainerParts{.model = *model,
@@ -82,10 +82,11 @@ struct SmallRun {
   std::unique_ptr<LanguageModel> model;
   TrainerOptions options;
   WeightOptions weight_options;
+  OptimizerOptions optimizer_options;
   RunIdentity identity;
   SingleProcess collective;
   RecordingSink sink;
-  std::unique_ptr<AdamW> optimizer;
+  std::unique_ptr<Optimizer> optimizer;
   std::unique_ptr<WeightTable> weights;
   std::unique_ptr<Trainer> trainer;
 };

@@ -1,0 +1,27 @@
+// LibTorch's autocast for a scope: matrix products and attention run in a 16-bit dtype, what needs
+// float32 stays there, and parameters keep their dtype.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <optional>
+
+namespace pdl {
+
+// Of one thread. Scopes nest: the 16-bit copies of parameters are kept until the outermost one
+// ends.
+class Autocast {
+ public:
+  // Without a dtype nothing is cast in this scope, also inside one that casts.
+  Autocast(at::Device device, std::optional<at::ScalarType> dtype);
+  ~Autocast();
+  Autocast(const Autocast&) = delete;
+  Autocast& operator=(const Autocast&) = delete;
+
+ private:
+  at::DeviceType device_type_;
+  bool was_enabled_;
+  at::ScalarType dtype_before_;
+};
+
+}  // namespace pdl

@@ -1,0 +1,66 @@
+// AdamW and SGD on LibTorch's fused kernels, one pass over parameters, gradients and moments: the
+// same numbers as torch.optim.AdamW(fused=True) and torch.optim.SGD(fused=True).
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <memory>
+#include <vector>
+
+#include "pdl/config/run_config.h"
+#include "pdl/model/language_model.h"
+
+namespace pdl {
+
+// What an update does to the gradients on the way, on the device so that the host need not wait.
+struct UpdateScaling {
+  // [] float32: gradients are divided by it first. Undefined: by nothing.
+  at::Tensor divisor;
+  // [] float32: where it is 1, nothing is updated, nor counted as an update. Undefined: 0.
+  at::Tensor skip;
+};
+
+// Trains the parameters that require a gradient, in place. Weight decay acts on tensors of two or
+// more dimensions alone: norms and biases are not decayed.
+class Optimizer {
+ public:
+  virtual ~Optimizer() = default;
+
+  // One update with the gradients that backward() left, which are then released. A parameter
+  // without a gradient is left alone.
+  void step(double learning_rate, const UpdateScaling& scaling = {});
+  void release_gradients();
+
+  // The gradients that are there, of all parameters.
+  std::vector<at::Tensor> gradients() const;
+  // All that the next step depends on, under "<parameter>.<name>", sharing memory with this.
+  const std::vector<NamedTensor>& state() const { return state_; }
+
+ protected:
+  // Parameters with the same decay, and for each a tensor of every kind of state.
+  struct Group {
+    double weight_decay = 0;
+    std::vector<at::Tensor> parameters;
+    std::vector<std::vector<at::Tensor>> states;  // [kind][parameter]
+  };
+
+  // `state_names`: a float32 tensor like the parameter for each; `count_name`, if not empty: also a
+  // [] float32 that counts its updates, last.
+  Optimizer(const std::vector<NamedTensor>& parameters, double weight_decay,
+            const std::vector<std::string>& state_names, const std::string& count_name);
+
+  // `group` holds those with a gradient, which is in `gradients`.
+  virtual void update(const Group& group, const std::vector<at::Tensor>& gradients,
+                      double learning_rate, const UpdateScaling& scaling) = 0;
+
+ private:
+  std::vector<Group> groups_;
+  std::vector<NamedTensor> state_;
+};
+
+// adamw: Loshchilov and Hutter, 2019; state "exp_avg", "exp_avg_sq" and "step".
+// sgd: v = momentum·v + g + decay·p, p -= rate·v; state "momentum_buffer".
+std::unique_ptr<Optimizer> make_optimizer(const std::vector<NamedTensor>& parameters,
+                                          const OptimizerOptions& options);
+
+}  // namespace pdl

@@ -1,0 +1,169 @@
+#include "pdl/optim/optimizer.h"
+
+#include <ATen/Context.h>
+#include <ATen/ops/equal.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/randn.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <functional>
+#include <limits>
+#include <utility>
+
+namespace pdl {
+namespace {
+
+NamedTensor parameter(const std::string& name, at::IntArrayRef shape) {
+  return {name, at::randn(shape).set_requires_grad(true), {}};
+}
+
+// Loshchilov and Hutter's algorithm 2 on one number, in float64.
+struct ScalarAdamW {
+  double value;
+  double m = 0;
+  double v = 0;
+  int steps = 0;
+
+  void step(double gradient, double rate, double decay, const OptimizerOptions& options) {
+    ++steps;
+    m = options.adam_beta1 * m + (1 - options.adam_beta1) * gradient;
+    v = options.adam_beta2 * v + (1 - options.adam_beta2) * gradient * gradient;
+    const double m_hat = m / (1 - std::pow(options.adam_beta1, steps));
+    const double v_hat = v / (1 - std::pow(options.adam_beta2, steps));
+    value -= rate * (m_hat / (std::sqrt(v_hat) + options.adam_epsilon) + decay * value);
+  }
+};
+
+TEST(AdamWTest, IsTheAlgorithmAndDecaysMatricesAlone) {
+  at::manual_seed(1);
+  OptimizerOptions options;
+  options.weight_decay = 0.1;
+  const std::vector<NamedTensor> parameters = {parameter("matrix", {2, 3}),
+                                               parameter("vector", {4})};
+  ScalarAdamW matrix{parameters[0].tensor.flatten()[5].item<double>()};
+  ScalarAdamW vector{parameters[1].tensor[2].item<double>()};
+  const auto optimizer = make_optimizer(parameters, options);
+  for (int step = 0; step < 5; ++step) {
+    const double rate = 0.01 * (step + 1);
+    for (const NamedTensor& named : parameters)
+      named.tensor.mutable_grad() = at::randn(named.tensor.sizes());
+    matrix.step(parameters[0].tensor.grad().flatten()[5].item<double>(), rate, 0.1, options);
+    vector.step(parameters[1].tensor.grad()[2].item<double>(), rate, 0.0, options);
+    optimizer->step(rate);
+  }
+  EXPECT_NEAR(parameters[0].tensor.flatten()[5].item<double>(), matrix.value, 1e-6);
+  EXPECT_NEAR(parameters[1].tensor[2].item<double>(), vector.value, 1e-6);
+  EXPECT_FALSE(parameters[0].tensor.grad().defined());  // released
+}
+
+TEST(AdamWTest, LeavesFrozenAndUnusedParametersAlone) {
+  const std::vector<NamedTensor> parameters = {parameter("used", {3}), parameter("unused", {3}),
+                                               parameter("frozen", {3})};
+  parameters[2].tensor.set_requires_grad(false);
+  const at::Tensor unused = parameters[1].tensor.detach().clone();
+  const at::Tensor frozen = parameters[2].tensor.detach().clone();
+  const auto optimizer = make_optimizer(parameters, {});
+  EXPECT_EQ(optimizer->state().size(), 6U);  // three tensors for each of two parameters
+  parameters[0].tensor.mutable_grad() = at::full({3}, 1.0);
+  EXPECT_EQ(optimizer->gradients().size(), 1U);
+  optimizer->step(0.1);
+  EXPECT_TRUE(at::equal(parameters[1].tensor, unused));
+  EXPECT_TRUE(at::equal(parameters[2].tensor, frozen));
+}
+
+TEST(SgdTest, IsTheAlgorithmWithMomentumAndDecaysMatricesAlone) {
+  at::manual_seed(2);
+  OptimizerOptions options;
+  options.optim = OptimizerType::kSgd;
+  options.momentum = 0.8;
+  options.weight_decay = 0.1;
+  const std::vector<NamedTensor> parameters = {parameter("matrix", {2, 3}),
+                                               parameter("vector", {4})};
+  const auto optimizer = make_optimizer(parameters, options);
+  ASSERT_EQ(optimizer->state().size(), 2U);
+  EXPECT_EQ(optimizer->state()[0].name, "matrix.momentum_buffer");
+  auto matrix = parameters[0].tensor.flatten()[5].item<double>();
+  auto vector = parameters[1].tensor[2].item<double>();
+  double matrix_velocity = 0;
+  double vector_velocity = 0;
+  for (int step = 0; step < 5; ++step) {
+    const double rate = 0.01 * (step + 1);
+    for (const NamedTensor& named : parameters)
+      named.tensor.mutable_grad() = at::randn(named.tensor.sizes());
+    matrix_velocity = 0.8 * matrix_velocity +
+                      parameters[0].tensor.grad().flatten()[5].item<double>() + 0.1 * matrix;
+    vector_velocity = 0.8 * vector_velocity + parameters[1].tensor.grad()[2].item<double>();
+    matrix -= rate * matrix_velocity;
+    vector -= rate * vector_velocity;
+    optimizer->step(rate);
+  }
+  EXPECT_NEAR(parameters[0].tensor.flatten()[5].item<double>(), matrix, 1e-6);
+  EXPECT_NEAR(parameters[1].tensor[2].item<double>(), vector, 1e-6);
+}
+
+class EveryOptimizerTest : public testing::TestWithParam<OptimizerType> {
+ protected:
+  EveryOptimizerTest() {
+    at::manual_seed(5);
+    parameters_ = {parameter("matrix", {20, 30}), parameter("vector", {40})};
+    options_.optim = GetParam();
+    for (int i = 0; i < 2; ++i) {
+      for (const NamedTensor& named : parameters_) {
+        gradients_.push_back(at::randn(named.tensor.sizes()));
+      }
+    }
+  }
+
+  // The parameters after two updates with the gradients, `change`d.
+  std::vector<at::Tensor> trained(const std::function<void(at::Tensor&)>& change,
+                                  const UpdateScaling& first, const UpdateScaling& second) const {
+    std::vector<NamedTensor> parameters;
+    for (const NamedTensor& named : parameters_) {
+      parameters.push_back({named.name, named.tensor.detach().clone().set_requires_grad(true), {}});
+    }
+    const auto optimizer = make_optimizer(parameters, options_);
+    for (size_t i = 0; i < 2; ++i) {
+      for (size_t k = 0; k < 2; ++k) {
+        at::Tensor gradient = gradients_[2 * i + k].clone();
+        change(gradient);
+        parameters[k].tensor.mutable_grad() = gradient;
+      }
+      optimizer->step(0.01, i == 0 ? first : second);
+    }
+    return {parameters[0].tensor, parameters[1].tensor};
+  }
+
+  std::vector<NamedTensor> parameters_;
+  std::vector<at::Tensor> gradients_;
+  OptimizerOptions options_;
+};
+
+INSTANTIATE_TEST_SUITE_P(, EveryOptimizerTest,
+                         testing::Values(OptimizerType::kAdamW, OptimizerType::kSgd));
+
+TEST_P(EveryOptimizerTest, DividesGradientsByTheDivisor) {
+  const UpdateScaling four{.divisor = at::full({}, 4.0F), .skip = at::full({}, 0.0F)};
+  const auto divided = trained([](at::Tensor&) {}, four, four);
+  const auto expected = trained([](at::Tensor& gradient) { gradient.div_(4); }, {}, {});
+  for (size_t i = 0; i < 2; ++i) EXPECT_TRUE(at::equal(divided[i], expected[i]));
+}
+
+TEST_P(EveryOptimizerTest, ASkippedUpdateLeavesNoTrace) {
+  const UpdateScaling skip{.divisor = at::full({}, 2.0F), .skip = at::full({}, 1.0F)};
+  const auto nothing = [](at::Tensor& gradient) {
+    gradient.fill_(std::numeric_limits<float>::quiet_NaN());
+  };
+  const auto unchanged = trained(nothing, skip, skip);
+  for (size_t i = 0; i < 2; ++i) EXPECT_TRUE(at::equal(unchanged[i], parameters_[i].tensor));
+
+  // an update after a skipped one is the first
+  const auto late = trained([](at::Tensor&) {}, skip, {});
+  std::swap(gradients_[0], gradients_[2]);
+  std::swap(gradients_[1], gradients_[3]);
+  const auto early = trained([](at::Tensor&) {}, {}, skip);
+  for (size_t i = 0; i < 2; ++i) EXPECT_TRUE(at::equal(late[i], early[i]));
+}
+
+}  // namespace
+}  // namespace pdl
