@@ -22,6 +22,8 @@ target_link_libraries(pdl_base
           ${SENTENCEPIECE_TRAIN_LIBRARY} ${SENTENCEPIECE_LIBRARY}
   PUBLIC Threads::Threads)
 
+include(cmake/cuda_kernels.cmake)
+
 if(NOT PDL_BUILD_TORCH)
   return()
 endif()

@@ -100,7 +100,7 @@ __device__ __forceinline__ void store(T* to, const Pack<T, 1>& element) {
 
 // Calls visit(first column, pack) for this thread's share of a row, in the order of the columns.
 // The share depends on the layout alone: a thread that passes over a row, or a copy of it, again
-// meets the same elements, so that no barrier is needed between passes.
+// meets the elements that it met, so that no barrier is needed between passes.
 template <class T, class Visit>
 __device__ __forceinline__ void for_each_pack(const T* row, const RowLayout& layout, Visit visit) {
   const int64_t thread = threadIdx.x;
@@ -144,9 +144,12 @@ __device__ __forceinline__ void zero_row(T* row, const RowLayout& layout) {
   if (layout.tail + thread < layout.columns) store(row + layout.tail + thread, zero);
 }
 
-// Where a row's copy starts in shared memory, such that its vectors are aligned there too.
+// Where a row is copied to in shared memory, such that its vectors are aligned there too. All
+// threads must call it: the copy of the row before may still be read, and rows of another alignment
+// are shared out among the threads in another way.
 template <class T>
-__device__ __forceinline__ T* shared_row(const RowLayout& layout) {
+__device__ __forceinline__ T* begin_copy(const RowLayout& layout) {
+  __syncthreads();
   const int64_t padding = (kVectorSize<T> - layout.head % kVectorSize<T>) % kVectorSize<T>;
   return reinterpret_cast<T*>(dynamic_shared_memory()) + padding;
 }
@@ -209,8 +212,11 @@ struct ExpSum {
       sum *= exp_nonpositive(max - pack_max);
       max = pack_max;
     }
+    // Added up apart first: fewer roundings at the size of the sum.
+    float pack_sum = 0.0f;
     PDL_UNROLL
-    for (int k = 0; k < kCount; ++k) sum += exp_nonpositive(to_float(pack.values[k]) - max);
+    for (int k = 0; k < kCount; ++k) pack_sum += exp_nonpositive(to_float(pack.values[k]) - max);
+    sum += pack_sum;
   }
 
   // The row's, from the shares of all threads of the block.
@@ -265,7 +271,7 @@ __global__ void __launch_bounds__(kMaxThreads)
     const float scale =
         weight_of(weights, target, logits.columns) / static_cast<float>(*weight_sum);
 
-    T* const copy = kRowOnChip ? shared_row<T>(layout) : nullptr;
+    T* const copy = kRowOnChip ? begin_copy<T>(layout) : nullptr;
     ExpSum share;
     for_each_pack(row, layout, [&](int64_t first, const auto& pack) {
       if constexpr (kRowOnChip) store(copy + first, pack);
@@ -318,7 +324,7 @@ __global__ void __launch_bounds__(kMaxThreads)
       continue;
     }
 
-    T* const copy = kRowOnChip ? shared_row<T>(layout) : nullptr;
+    T* const copy = kRowOnChip ? begin_copy<T>(layout) : nullptr;
     ExpSum share;
     float best = -INFINITY;
     int64_t best_column = INT64_MAX;
