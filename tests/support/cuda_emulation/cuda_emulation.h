@@ -1,8 +1,9 @@
 // Runs CUDA kernels on the CPU: what src/kernels/cuda/device.cuh needs when no nvcc compiles it.
 //
 // Blocks run one after another. The threads of a block are fibers that switch at barriers and
-// shuffles only, in the order of their index or in the reverse order: what a kernel computes must
-// be the same in both. Shared memory is filled with bytes of 0xff before each launch, which is NaN.
+// shuffles only. Each warp runs ahead to where a barrier holds it before the next warp does, in the
+// order of the indices or in the reverse order: what a kernel computes must be the same in both.
+// Shared memory is filled with bytes of 0xff before each launch, which is NaN.
 #pragma once
 
 #include <setjmp.h>
@@ -193,24 +194,38 @@ class Machine {
       thread.context.uc_stack.ss_size = kStackBytes;
       makecontext(&thread.context, enter, 0);
     }
-    const int count = static_cast<int>(threads_.size());
+    const int warps = static_cast<int>(warps_.size());
     for (bool progress = true; progress;) {
       progress = false;
-      for (int i = 0; i < count; ++i) {
-        current_ = order == Order::kForward ? i : count - 1 - i;
-        Thread& thread = threads_[static_cast<size_t>(current_)];
-        const bool waits = thread.waits_for && thread.waits_for->count == thread.meeting_count;
-        if (thread.left || waits) continue;
-        progress = true;
-        threadIdx.x = static_cast<unsigned>(current_);
-        // The first entry needs a context; later switches are jumps, which call no kernel.
-        if (_setjmp(scheduler_) != 0) continue;
-        if (thread.started) _longjmp(thread.place, 1);
-        thread.started = true;
-        setcontext(&thread.context);
+      for (int i = 0; i < warps; ++i) {
+        const int warp = order == Order::kForward ? i : warps - 1 - i;
+        while (run_warp(warp, order)) progress = true;
       }
     }
     report_waiting_threads();
+  }
+
+  // Runs each thread of a warp up to where it waits; false if all wait already.
+  bool run_warp(int warp, Order order) {
+    bool progress = false;
+    for (int i = 0; i < kLanes; ++i) {
+      current_ = warp * kLanes + (order == Order::kForward ? i : kLanes - 1 - i);
+      Thread& thread = threads_[static_cast<size_t>(current_)];
+      const bool waits = thread.waits_for && thread.waits_for->count == thread.meeting_count;
+      if (thread.left || waits) continue;
+      progress = true;
+      threadIdx.x = static_cast<unsigned>(current_);
+      switch_to(thread);
+    }
+    return progress;
+  }
+
+  // The first entry needs a context; later switches are jumps, which call no kernel.
+  void switch_to(Thread& thread) {
+    if (_setjmp(scheduler_) != 0) return;
+    if (thread.started) _longjmp(thread.place, 1);
+    thread.started = true;
+    setcontext(&thread.context);
   }
 
   void report_waiting_threads() const {
