@@ -33,6 +33,8 @@ set_source_files_properties(src/kernels/cpu/avx2.cpp PROPERTIES COMPILE_OPTIONS 
 set_source_files_properties(src/kernels/cpu/avx512.cpp PROPERTIES COMPILE_OPTIONS
   "${PDL_KERNEL_FLAGS};-mavx512f;-mavx512bw;-mavx512dq;-mavx512vl;-mfma;-mprefer-vector-width=512")
 
+include(cmake/cuda_kernels.cmake)
+
 if(NOT PDL_BUILD_TORCH)
   return()
 endif()
@@ -41,10 +43,29 @@ file(GLOB PDL_CORE_SOURCES CONFIGURE_DEPENDS
   src/frequency/*.cpp src/data/*.cpp src/model/*.cpp src/loss/*.cpp src/optim/*.cpp
   src/distributed/*.cpp src/checkpoint/*.cpp src/trainer/*.cpp src/example/*.cpp)
 list(REMOVE_ITEM PDL_CORE_SOURCES ${PDL_BASE_SOURCES})
+if(PDL_CUDA_KERNELS AND TARGET torch_cuda)
+  list(REMOVE_ITEM PDL_CORE_SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/src/loss/no_cuda_cross_entropy.cpp)
+else()
+  list(REMOVE_ITEM PDL_CORE_SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/src/loss/cuda_cross_entropy.cpp)
+endif()
 add_library(pdl_core STATIC ${PDL_CORE_SOURCES})
 target_compile_options(pdl_core PRIVATE ${PDL_WARNINGS})
 # pdl_base, and with it SentencePiece, must come before torch: tests/integration/link_order_test.py says why.
 target_link_libraries(pdl_core PUBLIC pdl_base torch PRIVATE nlohmann_json::nlohmann_json)
+
+if(PDL_CUDA_KERNELS AND TARGET torch_cuda)
+  target_link_libraries(pdl_core PRIVATE pdl_cuda_kernels)
+elseif(PDL_CUDA_KERNELS)
+  # A LibTorch without CUDA has the headers that this file needs, but for one that its build makes: so
+  # it is at least compiled wherever there is a toolkit.
+  file(WRITE ${CMAKE_BINARY_DIR}/generated/c10/cuda/impl/cuda_cmake_macros.h
+    "#pragma once\n#define C10_CUDA_BUILD_SHARED_LIBS\n")
+  add_library(pdl_cuda_compiled OBJECT src/loss/cuda_cross_entropy.cpp)
+  target_include_directories(pdl_cuda_compiled SYSTEM PRIVATE ${CMAKE_BINARY_DIR}/generated ${CUDAToolkit_INCLUDE_DIRS})
+  target_compile_options(pdl_cuda_compiled PRIVATE ${PDL_WARNINGS})
+  target_link_libraries(pdl_cuda_compiled PRIVATE torch)
+  target_include_directories(pdl_cuda_compiled PRIVATE include)
+endif()
 
 # The hash is read at each build, so that --version never names another commit.
 add_custom_target(git_hash

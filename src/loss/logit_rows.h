@@ -32,6 +32,16 @@ RowEvaluations cpu_evaluate_rows(const at::Tensor& rows, const at::Tensor& targe
 // Whether they can: by dtype and device.
 bool has_cpu_kernels(const at::Tensor& rows);
 
+// CUDA: the kernels of kernels/cuda_cross_entropy.h on the current stream. Nothing is read back.
+RowSums cuda_cross_entropy_gradient(const at::Tensor& rows, const at::Tensor& targets,
+                                    const at::Tensor& weights, const at::Tensor& weight_sum);
+RowEvaluations cuda_evaluate_rows(const at::Tensor& rows, const at::Tensor& targets,
+                                  const at::Tensor& bands);
+// rows *= factor, where `factor` is a [] float64 on the device; rows of factor 1 are not even read.
+void cuda_scale_rows(const at::Tensor& rows, const at::Tensor& factor);
+// Whether they can: by dtype and device; never in a build without them.
+bool has_cuda_kernels(const at::Tensor& rows);
+
 // Any device and dtype: ATen's operators on chunks of rows, so that only one chunk exists in
 // float32 beside the logits.
 RowSums chunked_cross_entropy_gradient(const at::Tensor& rows, const at::Tensor& targets,

@@ -20,6 +20,7 @@ RowEvaluations evaluate_rows(const at::Tensor& logits, const at::Tensor& targets
   if (!rows.defined()) rows = view_as_rows(logits.contiguous());
   const at::Tensor flat_targets = targets.reshape(-1);
   if (has_cpu_kernels(rows)) return cpu_evaluate_rows(rows, flat_targets, bands);
+  if (has_cuda_kernels(rows)) return cuda_evaluate_rows(rows, flat_targets, bands);
   return chunked_evaluate_rows(rows, flat_targets, bands);
 }
 

@@ -31,7 +31,21 @@ void check(const at::Tensor& logits, const at::Tensor& targets, const at::Tensor
 RowSums cross_entropy_gradient(const at::Tensor& rows, const at::Tensor& targets,
                                const at::Tensor& weights, const at::Tensor& weight_sum) {
   if (has_cpu_kernels(rows)) return cpu_cross_entropy_gradient(rows, targets, weights, weight_sum);
+  if (has_cuda_kernels(rows)) {
+    return cuda_cross_entropy_gradient(rows, targets, weights, weight_sum);
+  }
   return chunked_cross_entropy_gradient(rows, targets, weights, weight_sum);
+}
+
+// gradient *= factor. The factor of a root of backward() is 1: then nothing is done, and on a GPU
+// the host does not read it to find out.
+void scale(const at::Tensor& gradient, const at::Tensor& factor) {
+  if (factor.is_cpu() && factor.item<double>() == 1) return;
+  if (has_cuda_kernels(gradient)) {
+    cuda_scale_rows(view_as_rows(gradient), factor);
+  } else {
+    gradient.mul_(factor);
+  }
 }
 
 // The gradient is already there when the forward has run; the backward hands it on.
@@ -59,10 +73,8 @@ class CrossEntropy : public torch::autograd::Function<CrossEntropy> {
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
                                                  torch::autograd::variable_list gradients) {
-    at::Tensor gradient = context->get_saved_variables()[0];
-    const at::Tensor& factor = gradients[0];
-    // Reading it would stop a GPU.
-    if (!factor.is_cpu() || factor.item<double>() != 1) gradient.mul_(factor);
+    const at::Tensor gradient = context->get_saved_variables()[0];
+    scale(gradient, gradients[0]);
     return {gradient, {}, {}, {}, {}};
   }
 };

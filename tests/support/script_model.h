@@ -63,6 +63,19 @@ def forward(self, input_ids):
     return torch.matmul(x, self.embedding.t()) + self.bias + torch.cumsum(poison, 1).unsqueeze(-1)
 )";
 
+// The methods that the exporter and `init` write.
+inline constexpr const char* kSplitSource = R"(
+def hidden(self, input_ids: Tensor):
+    x = torch.embedding(self.embedding, input_ids)
+    return torch.tanh(torch.matmul(torch.cumsum(x, 1), self.mix))
+
+def head(self, hidden: Tensor):
+    return torch.matmul(hidden, self.embedding.t()) + self.bias
+
+def forward(self, input_ids: Tensor):
+    return self.head(self.hidden(input_ids))
+)";
+
 inline std::unique_ptr<LanguageModel> load_script_model(const TempFolder& folder,
                                                         torch::jit::Module module) {
   module.save((folder / "model.pt").string());

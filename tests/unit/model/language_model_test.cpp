@@ -72,9 +72,94 @@ TEST(LanguageModelTest, RefusesParametersThatCannotBeTrained) {
   torch::jit::Module frozen = script_module(kCausalSource);
   for (const auto& parameter : frozen.parameters()) parameter.set_requires_grad(false);
   EXPECT_THROW(load_script_model(folder, frozen), ModelError);
-  torch::jit::Module half = script_module(kCausalSource);
-  half.to(at::kBFloat16);
-  EXPECT_THROW(load_script_model(folder, half), ModelError);
+  torch::jit::Module wide = script_module(kCausalSource);
+  wide.to(at::kDouble);
+  EXPECT_THROW(load_script_model(folder, wide), ModelError);
+}
+
+// float32 masters, so that small updates are not rounded away; bfloat16 again in the file.
+TEST(LanguageModelTest, Bfloat16FilesAreTrainedInFloat32AndSavedInBfloat16) {
+  const TempFolder folder;
+  torch::jit::Module stored = script_module(kCausalSource);
+  stored.to(at::kBFloat16);
+  const auto model = load_script_model(folder, stored);
+  for (const NamedTensor& parameter : model->parameters()) {
+    EXPECT_EQ(parameter.tensor.scalar_type(), at::kFloat);
+    EXPECT_TRUE(parameter.tensor.requires_grad());
+  }
+  const at::Tensor embedding = model->parameters()[0].tensor;
+  {
+    const at::NoGradGuard no_grad;
+    embedding.add_(1e-4);  // less than bfloat16 resolves at 1
+  }
+  const at::Tensor before = embedding.detach().clone();
+  std::string bytes;
+  model->save([&](std::string_view piece) { bytes += piece; });
+  EXPECT_TRUE(at::equal(embedding, before));
+  EXPECT_EQ(embedding.scalar_type(), at::kFloat);
+  EXPECT_EQ(model->stored_state()[0].tensor.scalar_type(), at::kBFloat16);
+  std::istringstream file(bytes);
+  const torch::jit::Module saved = torch::jit::load(file);
+  const at::Tensor rounded = saved.attr("embedding").toTensor();
+  EXPECT_EQ(rounded.scalar_type(), at::kBFloat16);
+  EXPECT_TRUE(at::equal(rounded, before.to(at::kBFloat16)));
+}
+
+TEST(LanguageModelTest, OffersItsHalvesWhereTheProgramHasThem) {
+  const TempFolder folder;
+  EXPECT_FALSE(load_script_model(folder, kCausalSource)->has_head());
+  const auto model = load_script_model(folder, kSplitSource);
+  ASSERT_TRUE(model->has_head());
+  const at::Tensor ids = at::arange(6, at::kLong).reshape({2, 3});
+  const at::Tensor hidden = model->hidden(ids);
+  EXPECT_EQ(hidden.sizes(), at::IntArrayRef({2, 3, kTestWidth}));
+  EXPECT_TRUE(at::equal(model->head(hidden), model->forward(ids)));
+}
+
+TEST(LanguageModelTest, HalvesThatAreNotThoseOfForwardAreNotUsed) {
+  const TempFolder folder;
+  std::string other = kSplitSource;
+  const std::string bias = "self.embedding.t()) + self.bias";
+  other.replace(other.find(bias), bias.size(), "self.embedding.t())");
+  other += "    return self.head(self.hidden(input_ids)) + self.bias\n";
+  const std::string tail = "    return self.head(self.hidden(input_ids))\n";
+  other.erase(other.find(tail), tail.size());
+  EXPECT_FALSE(load_script_model(folder, other)->has_head());
+}
+
+// Autocast works inside the loaded program: products in bfloat16, and what must not lose digits,
+// such as a rotary table, in float32.
+TEST(LanguageModelTest, AutocastActsInsideTheProgram) {
+  constexpr const char* kWatched = R"(
+def hidden(self, input_ids: Tensor):
+    positions = torch.arange(input_ids.size(1)).unsqueeze(-1) * torch.exp(self.bias[:1])
+    table = torch.cos(positions)
+    assert table.dtype == torch.float32
+    x = torch.embedding(self.embedding, input_ids)
+    assert x.dtype == torch.float32
+    product = torch.matmul(x * table, self.mix)
+    assert product.dtype == torch.bfloat16
+    return product
+
+def head(self, hidden: Tensor):
+    return torch.matmul(hidden, self.embedding.t())
+
+def forward(self, input_ids: Tensor):
+    return self.head(self.hidden(input_ids))
+)";
+  const TempFolder folder;
+  script_module(kWatched).save((folder / "model.pt").string());
+  EXPECT_THROW(load_language_model(folder / "model.pt", at::kCPU), ModelError);
+  const auto model = load_language_model(folder / "model.pt", at::kCPU, at::kBFloat16);
+  EXPECT_TRUE(model->has_head());
+  const at::Tensor logits = model->forward(at::arange(6, at::kLong).reshape({2, 3}));
+  EXPECT_EQ(logits.scalar_type(), at::kBFloat16);
+  logits.sum().backward();
+  for (const NamedTensor& parameter : model->parameters()) {
+    if (parameter.name == "bias") continue;  // used for its exponential alone
+    EXPECT_EQ(parameter.tensor.grad().scalar_type(), at::kFloat) << parameter.name;
+  }
+  EXPECT_EQ(at::matmul(at::randn({2, 2}), at::randn({2, 2})).scalar_type(), at::kFloat);
 }
 
 TEST(LanguageModelTest, RefusesOtherFiles) {
