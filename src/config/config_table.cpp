@@ -230,7 +230,8 @@ constexpr std::array kKeys{
     key<&R::freeze>("freeze", "regular expressions; parameters with a match are not trained",
                     {.is_regex = true}),
 
-    key<&R::precision>("precision", "fp32, or autocast with fp32 master weights; fp16: CUDA only"),
+    key<&R::precision>("precision",
+                       "fp32; bf16, fp16: autocast with fp32 master weights, fp16 on CUDA alone"),
     key<&R::device>("device", "auto (cuda if there is one), cpu, cuda or cuda:N",
                     {.pattern = "^(auto|cpu|cuda(:(0|[1-9][0-9]{0,2}))?)$",
                      .pattern_text = R"("auto", "cpu", "cuda" or "cuda:N")"}),

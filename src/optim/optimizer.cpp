@@ -42,16 +42,23 @@ class AdamW : public Optimizer {
 class Sgd : public Optimizer {
  public:
   Sgd(const std::vector<NamedTensor>& parameters, const OptimizerOptions& options)
-      : Optimizer(parameters, options.weight_decay, {"momentum_buffer"}, ""),
+      : Optimizer(parameters, options.weight_decay, state_names(options.momentum), ""),
         momentum_(options.momentum) {}
 
  private:
   void update(const Group& group, const std::vector<at::Tensor>& gradients, double learning_rate,
               const UpdateScaling& scaling) override {
     // With buffers of zeros the first step needs no other rule than the rest.
-    at::_fused_sgd_(group.parameters, gradients, group.states[0], group.weight_decay, momentum_,
+    const std::vector<at::Tensor> buffers =
+        momentum_ > 0 ? group.states[0] : std::vector<at::Tensor>{};
+    at::_fused_sgd_(group.parameters, gradients, buffers, group.weight_decay, momentum_,
                     learning_rate, /*dampening=*/0, /*nesterov=*/false, /*maximize=*/false,
                     /*is_first_step=*/false, if_defined(scaling.divisor), if_defined(scaling.skip));
+  }
+
+  static std::vector<std::string> state_names(double momentum) {
+    if (momentum > 0) return {"momentum_buffer"};
+    return {};
   }
 
   double momentum_;

@@ -65,7 +65,7 @@ MODELS = [
     ("raises.pt", "input_ids", "raise RuntimeError('broken on purpose')", {}),
     ("raises_long.pt", "input_ids", f"raise RuntimeError('{TEN_LINES * 10}')", {}),
     ("narrow.pt", "input_ids", f"return {LOGITS}", {"vocabulary": 300}),
-    ("bf16.pt", "input_ids", f"return {LOGITS}", {"dtype": torch.bfloat16}),
+    ("float64.pt", "input_ids", f"return {LOGITS}", {"dtype": torch.float64}),
     ("fixed_parameters.pt", "input_ids", f"return {LOGITS}", {"trainable": False}),
     ("buffers.pt", "input_ids", f"return {LOGITS}", {"parameters": False}),
     ("positions.pt", "input_ids",

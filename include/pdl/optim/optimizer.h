@@ -59,7 +59,7 @@ class Optimizer {
 };
 
 // adamw: Loshchilov and Hutter, 2019; state "exp_avg", "exp_avg_sq" and "step".
-// sgd: v = momentum·v + g + decay·p, p -= rate·v; state "momentum_buffer".
+// sgd: v = momentum·v + g + decay·p, p -= rate·v; state "momentum_buffer", if momentum > 0.
 std::unique_ptr<Optimizer> make_optimizer(const std::vector<NamedTensor>& parameters,
                                           const OptimizerOptions& options);
 

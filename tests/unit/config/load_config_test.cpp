@@ -161,13 +161,13 @@ TEST_F(LoadConfigTest, LongPathOfTheFileIsShortened) {
 }
 
 TEST_F(LoadConfigTest, AllProblemsAreReportedTogether) {
-  const std::string message = error_of(
-      R"({"pdl_alhpa": 1, "max_length": 1.5, "precision": "bf16", "train_files": "*.none",)"
-      R"( "model_path": "", "learning_rate": 1e400, "eval_steps": 5})",
-      {{"seed", {"x"}}, {"packing", {"yes"}}}, kTraining);
+  const std::string message =
+      error_of(R"({"pdl_alhpa": 1, "max_length": 1.5, "precision": "fp8", "train_files": "*.none",)"
+               R"( "model_path": "", "learning_rate": 1e400, "eval_steps": 5})",
+               {{"seed", {"x"}}, {"packing", {"yes"}}}, kTraining);
   EXPECT_THAT(message, StartsWith((folder_ / "run.json").string() + ": 11 problems\n  "));
   for (const std::string expected :
-       {"pdl_alhpa: unknown", "max_length: 1.5", "precision: \"bf16\"", "train_files: \"*.none\"",
+       {"pdl_alhpa: unknown", "max_length: 1.5", "precision: \"fp8\"", "train_files: \"*.none\"",
         "model_path: is missing", "learning_rate: 1e400", "eval_steps: 5 needs eval_files",
         "--seed: \"x\"", "--packing: \"yes\"", "tokenizer_path: is missing",
         "output_dir: is missing"}) {

@@ -66,8 +66,8 @@ TEST(SchemaTest, RangesAreThoseOfTheTable) {
 
 TEST(SchemaTest, ValuesOfLaterVersionsAreExcludedAndSaidSo) {
   const json properties = schema()["properties"];
-  EXPECT_EQ(properties["precision"]["const"], "fp32");
-  EXPECT_THAT(properties["precision"]["description"].get<std::string>(),
+  EXPECT_EQ(properties["spike_action"]["const"], "warn");
+  EXPECT_THAT(properties["spike_action"]["description"].get<std::string>(),
               testing::HasSubstr("this version supports only the default"));
   EXPECT_TRUE(properties["tokenizer_path"].contains("not"));
   EXPECT_THAT(properties["train_files"]["description"].get<std::string>(),

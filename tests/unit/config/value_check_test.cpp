@@ -189,12 +189,7 @@ TEST_F(ValueCheckTest, NulCharactersAreRefused) {
 
 TEST_F(ValueCheckTest, ValuesOfLaterVersionsAreRefusedWithWhatToUse) {
   const std::vector<std::pair<std::string, std::string>> cases = {
-      {"precision", R"("bf16" is not supported by this version; use "fp32")"},
-      {"precision", R"("fp16" is not supported by this version; use "fp32")"},
-      {"optim", R"("sgd" is not supported by this version; use "adamw")"},
       {"max_minutes", "5 is not supported by this version; use 0"},
-      {"momentum", "0.5 is not supported by this version; use 0.9"},
-      {"logits_chunk_rows", "4 is not supported by this version; use 0"},
       {"spike_threshold", "3 is not supported by this version; use 0"},
       {"spike_action", R"("skip" is not supported by this version; use "warn")"},
       {"text_field", R"("body" is not supported by this version; use "text")"},
@@ -225,8 +220,7 @@ TEST_F(ValueCheckTest, DataFilesOfLaterVersionsAreRefused) {
 }
 
 TEST_F(ValueCheckTest, FlagMayReplaceAValueOfALaterVersion) {
-  EXPECT_EQ(load(R"({"precision": "bf16"})", {{"precision", {"fp32"}}}).precision,
-            Precision::kFp32);
+  EXPECT_EQ(load(R"({"max_minutes": 5})", {{"max_minutes", {"0"}}}).training.max_minutes, 0);
 }
 
 }  // namespace

@@ -127,18 +127,18 @@ TEST(LanguageModelTest, HalvesThatAreNotThoseOfForwardAreNotUsed) {
   EXPECT_FALSE(load_script_model(folder, other)->has_head());
 }
 
-// Autocast works inside the loaded program: products in bfloat16, and what must not lose digits,
-// such as a rotary table, in float32.
+// Autocast works inside the loaded program: products in bfloat16 (dtype 15), and what must not lose
+// digits, such as a rotary table, in float32 (dtype 6).
 TEST(LanguageModelTest, AutocastActsInsideTheProgram) {
   constexpr const char* kWatched = R"(
 def hidden(self, input_ids: Tensor):
     positions = torch.arange(input_ids.size(1)).unsqueeze(-1) * torch.exp(self.bias[:1])
     table = torch.cos(positions)
-    assert table.dtype == torch.float32
+    assert table.dtype == 6
     x = torch.embedding(self.embedding, input_ids)
-    assert x.dtype == torch.float32
+    assert x.dtype == 6
     product = torch.matmul(x * table, self.mix)
-    assert product.dtype == torch.bfloat16
+    assert product.dtype == 15
     return product
 
 def head(self, hidden: Tensor):

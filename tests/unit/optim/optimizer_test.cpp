@@ -102,6 +102,19 @@ TEST(SgdTest, IsTheAlgorithmWithMomentumAndDecaysMatricesAlone) {
   EXPECT_NEAR(parameters[1].tensor[2].item<double>(), vector, 1e-6);
 }
 
+TEST(SgdTest, WithoutMomentumHasNoState) {
+  OptimizerOptions options;
+  options.optim = OptimizerType::kSgd;
+  options.momentum = 0;
+  const std::vector<NamedTensor> parameters = {parameter("vector", {4})};
+  const at::Tensor before = parameters[0].tensor.detach().clone();
+  const auto optimizer = make_optimizer(parameters, options);
+  EXPECT_TRUE(optimizer->state().empty());
+  parameters[0].tensor.mutable_grad() = at::full({4}, 2.0);
+  optimizer->step(0.25);
+  EXPECT_TRUE(at::equal(parameters[0].tensor, before.sub(0.5)));
+}
+
 class EveryOptimizerTest : public testing::TestWithParam<OptimizerType> {
  protected:
   EveryOptimizerTest() {
