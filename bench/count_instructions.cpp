@@ -1,6 +1,6 @@
 // Instructions that the kernels execute for each logit, counted by stepping a child process through
-// them one at a time: exact and the same on every machine that has the instruction set, however busy
-// it is. (Valgrind's callgrind gives the same numbers, but has no AVX-512.)
+// them one at a time: exact and the same on every machine that has the instruction set, however
+// busy it is. (Valgrind's callgrind gives the same numbers, but has no AVX-512.)
 #include <signal.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
@@ -60,8 +60,9 @@ void count_row(const pdl::RowKernels<Logit>& kernels, const char* set, const cha
 }  // namespace
 
 int main() {
-  std::printf("| kernel | instruction set | logits | V | instructions per logit |\n"
-              "|---|---|---|---:|---:|\n");
+  std::printf(
+      "| kernel | instruction set | logits | V | instructions per logit |\n"
+      "|---|---|---|---:|---:|\n");
   std::fflush(stdout);
   for (const pdl::InstructionSet set : pdl::supported_instruction_sets()) {
     const pdl::CpuKernels& kernels = pdl::cpu_kernels(set);

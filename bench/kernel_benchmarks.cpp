@@ -107,8 +107,8 @@ void pdl_loss(benchmark::State& state, at::ScalarType dtype) {
     // The gradient of the clone's input would be one more pass.
     const torch::autograd::Edge edge = torch::autograd::impl::gradient_edge(logits);
     time_one(state, [&] {
-      const pdl::LossTerms terms = pdl::weighted_cross_entropy(
-          std::move(logits), example.targets, example.weights, example.weight_sum);
+      const pdl::LossTerms terms = pdl::weighted_cross_entropy(std::move(logits), example.targets,
+                                                               example.weights, example.weight_sum);
       gradients = torch::autograd::Engine::get_default_engine().execute(
           {torch::autograd::impl::gradient_edge(terms.loss)}, {at::full({}, 1.0, at::kDouble)},
           /*keep_graph=*/false, /*create_graph=*/false, /*accumulate_grad=*/false, {edge});
@@ -124,9 +124,8 @@ void pdl_evaluation(benchmark::State& state, at::ScalarType dtype) {
   const at::Tensor logits = example.logits.detach();
   const at::Tensor bands = at::randint(0, 7, {state.range(0)}, at::kByte);
   for (auto _ : state) {
-    time_one(state, [&] {
-      benchmark::DoNotOptimize(pdl::evaluate_rows(logits, example.targets, bands));
-    });
+    time_one(state,
+             [&] { benchmark::DoNotOptimize(pdl::evaluate_rows(logits, example.targets, bands)); });
   }
   count_logits(state);
 }
@@ -135,9 +134,7 @@ void pdl_norm(benchmark::State& state) {
   set_threads(state);
   const std::vector<at::Tensor> gradients{at::randn({kRows, state.range(0)})};
   for (auto _ : state) {
-    time_one(state, [&] {
-      benchmark::DoNotOptimize(pdl::gradient_norm(gradients, at::kCPU));
-    });
+    time_one(state, [&] { benchmark::DoNotOptimize(pdl::gradient_norm(gradients, at::kCPU)); });
   }
   count_logits(state);
 }

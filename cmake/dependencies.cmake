@@ -34,6 +34,19 @@ endif()
 if(PDL_REQUIRE_CUDA AND NOT TARGET torch_cuda)
   message(FATAL_ERROR "This LibTorch (${Torch_DIR}) has no CUDA. Point Torch_DIR to one that has.")
 endif()
+# at::parallel_for runs in one thread where a file is compiled without OpenMP. Its library is LibTorch's own copy, for
+# a second one in the process would have threads of its own.
+get_target_property(torch_library torch IMPORTED_LOCATION_RELEASE)
+if(NOT torch_library)
+  get_target_property(torch_library torch IMPORTED_LOCATION)
+endif()
+get_filename_component(torch_folder ${torch_library} DIRECTORY)
+file(GLOB PDL_OPENMP_LIBRARY ${torch_folder}/libgomp*.so*)
+if(NOT PDL_OPENMP_LIBRARY)
+  find_package(OpenMP REQUIRED COMPONENTS CXX)
+  set(PDL_OPENMP_LIBRARY OpenMP::OpenMP_CXX)
+endif()
+
 # The wheel names /lib/intel64, which does not exist, in the run path of everything that links it.
 if(TARGET caffe2::mkl)
   set_property(TARGET caffe2::mkl PROPERTY INTERFACE_LINK_DIRECTORIES "")

@@ -49,9 +49,9 @@ else()
   list(REMOVE_ITEM PDL_CORE_SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/src/loss/cuda_cross_entropy.cpp)
 endif()
 add_library(pdl_core STATIC ${PDL_CORE_SOURCES})
-target_compile_options(pdl_core PRIVATE ${PDL_WARNINGS})
+target_compile_options(pdl_core PRIVATE ${PDL_WARNINGS} -fopenmp)
 # pdl_base, and with it SentencePiece, must come before torch: tests/integration/link_order_test.py says why.
-target_link_libraries(pdl_core PUBLIC pdl_base torch PRIVATE nlohmann_json::nlohmann_json)
+target_link_libraries(pdl_core PUBLIC pdl_base torch PRIVATE ${PDL_OPENMP_LIBRARY} nlohmann_json::nlohmann_json)
 
 if(PDL_CUDA_KERNELS AND TARGET torch_cuda)
   target_link_libraries(pdl_core PRIVATE pdl_cuda_kernels)

@@ -13,6 +13,10 @@
 #include "pdl/data/batch.h"
 #include "pdl/kernels/cpu_kernels.h"
 
+#ifndef _OPENMP
+#error "at::parallel_for runs in one thread in a file that is compiled without -fopenmp"
+#endif
+
 namespace pdl {
 namespace {
 

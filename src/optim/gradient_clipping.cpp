@@ -12,6 +12,10 @@
 
 #include "pdl/kernels/cpu_kernels.h"
 
+#ifndef _OPENMP
+#error "at::parallel_for runs in one thread in a file that is compiled without -fopenmp"
+#endif
+
 namespace pdl {
 namespace {
 

@@ -204,15 +204,32 @@ TEST_P(CpuKernelsTest, NanOrInfinityMakesTheRowNan) {
   expect_nan_everywhere<Bfloat16>(kernels_, kInfinity);
 }
 
-TEST_P(CpuKernelsTest, TouchesNothingOutsideTheRow) {
-  for (const int64_t width : {1, 17, 1025}) {
-    auto logits = random_logits<float>(width + 2, 3, 1);
-    const float before = logits.front();
-    const float behind = logits.back();
-    kernels_.float_rows.cross_entropy_gradient(logits.data() + 1, width, 0, 1);
-    EXPECT_EQ(logits.front(), before);
-    EXPECT_EQ(logits.back(), behind);
+template <class Logit>
+void expect_row_at_any_address(const CpuKernels& kernels) {
+  for (const int64_t width : {1, 17, 1025, 2100}) {
+    const auto row = random_logits<Logit>(width, 3, 1);
+    const Expected expected = expected_of(row, 0);
+    for (size_t offset = 1; offset <= 64 / sizeof(Logit); ++offset) {
+      std::vector<Logit> memory(offset + row.size() + 1);
+      set_value(memory[offset - 1], 7);
+      set_value(memory.back(), 8);
+      std::copy(row.begin(), row.end(), memory.begin() + static_cast<ptrdiff_t>(offset));
+      Logit* logits = memory.data() + offset;
+      const double ce = rows_of<Logit>(kernels).cross_entropy_gradient(logits, width, 0, 1);
+      EXPECT_NEAR(ce, expected.ce, 4e-7 * (1 + expected.ce));
+      for (int64_t i = 1; i < width; ++i) {
+        const double p = expected.softmax[static_cast<size_t>(i)];
+        ASSERT_NEAR(value_of(logits[i]), p, (kGradientTolerance<Logit> + 3e-6) * p) << offset;
+      }
+      EXPECT_EQ(value_of(memory[offset - 1]), 7);
+      EXPECT_EQ(value_of(memory.back()), 8);
+    }
   }
+}
+
+TEST_P(CpuKernelsTest, RowsStartAnywhereAndNothingOutsideIsTouched) {
+  expect_row_at_any_address<float>(kernels_);
+  expect_row_at_any_address<Bfloat16>(kernels_);
 }
 
 template <class Logit>
