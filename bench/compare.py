@@ -42,6 +42,7 @@ PEERS = {
 PDL_TRAIN = {
     "pdl-train": [],
     "pdl-train alpha=0": ["--pdl_alpha", "0"],
+    "pdl-train whole logits": ["--logits_chunk_rows", "1000000"],
     "pdl-train bf16": ["--precision", "bf16"],
 }
 FLOOR = "floor"

@@ -103,7 +103,6 @@ void pdl_loss(benchmark::State& state, at::ScalarType dtype) {
   for (auto _ : state) {
     at::Tensor logits = example.logits.clone();  // not timed
     torch::autograd::variable_list gradients;
-    logits.register_hook([](const at::Tensor& gradient) { benchmark::DoNotOptimize(gradient); });
     // The gradient of the clone's input would be one more pass.
     const torch::autograd::Edge edge = torch::autograd::impl::gradient_edge(logits);
     time_one(state, [&] {

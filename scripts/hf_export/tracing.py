@@ -50,7 +50,7 @@ class TraceMode(TorchFunctionMode):
         kwargs = kwargs or {}
         if func in FUNCTIONAL_DROPOUTS:
             return inactive_dropout(func, args, kwargs)
-        if func in MATRIX_PRODUCTS and is_outer_product(*args):
+        if func in MATRIX_PRODUCTS and len(args) == 2 and is_outer_product(*args):
             return args[0] * args[1]
         if func is torch.Tensor.to:
             args, kwargs = without_own_device(args, kwargs)

@@ -64,15 +64,18 @@ void try_largest_batch(const Job& job) {
            ", gradient norm " + std::to_string(norm));
 }
 
-// Weights, gradients and two moments of every trained parameter, and what was resident at most so
-// far.
+// Weights, gradients and the optimiser's state, and what was resident at most so far.
 void report_memory(const Job& job) {
   constexpr double kMegabyte = 1e6;
-  const double state = 4.0 * static_cast<double>(count_parameters(*job.model, false) +
-                                                 3 * count_parameters(*job.model, true));
+  double state = 4.0 * static_cast<double>(count_parameters(*job.model, false) +
+                                           count_parameters(*job.model, true));
+  const auto optimizer = make_optimizer(job.model->parameters(), job.config.optimizer);
+  for (const NamedTensor& tensor : optimizer->state()) {
+    state += static_cast<double>(tensor.tensor.nbytes());
+  }
   rusage usage{};
   ::getrusage(RUSAGE_SELF, &usage);
-  log_info("memory: weights, gradients and moments " +
+  log_info("memory: weights, gradients and optimiser state " +
            std::to_string(std::llround(state / kMegabyte)) + " MB; peak resident so far " +
            std::to_string(std::llround(1024.0 * static_cast<double>(usage.ru_maxrss) / kMegabyte)) +
            " MB");

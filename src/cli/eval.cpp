@@ -19,7 +19,8 @@ void run_eval(const ConfigArguments& arguments) {
       evaluate(*job.model, *job.eval_rows, job.weights->full_weights(), job.weights->counts(),
                {.batch_size = config.evaluation.per_device_eval_batch_size,
                 .max_batches = config.evaluation.eval_max_batches,
-                .pad_id = job.pad_id});
+                .pad_id = job.pad_id,
+                .logits_chunk_rows = job.eval_logits_chunk_rows});
   write_result("", eval_metrics_json(metrics) + "\n");
 }
 

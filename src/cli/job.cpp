@@ -114,12 +114,11 @@ std::optional<at::ScalarType> autocast_dtype(Precision precision, at::Device dev
   return std::nullopt;
 }
 
-int64_t chunk_rows(const Job& job) {
+// For batches of up to `batch_size` of the rows.
+int64_t chunk_rows(const Job& job, const Rows& rows, int64_t batch_size) {
   const int64_t wanted = job.config.logits_chunk_rows;
   if (wanted == 0) {
-    const int64_t batch_size =
-        std::min(job.config.training.per_device_train_batch_size, job.train_rows->size());
-    return automatic_chunk_rows(*job.model, batch_size * job.train_rows->longest());
+    return automatic_chunk_rows(*job.model, std::min(batch_size, rows.size()) * rows.longest());
   }
   if (!job.model->has_head()) {
     throw ConfigError("logits_chunk_rows: model '" + job.config.model_path.string() +
@@ -186,7 +185,14 @@ Job load_job(const RunConfig& config) {
   job.weights = std::make_unique<WeightTable>(job.table.counts, config.weights,
                                               job.tokenizer->special_ids(), device);
   if (config.weights.pdl_unseen == UnseenPolicy::kError) require_all_seen(job);
-  if (job.train_rows) job.logits_chunk_rows = chunk_rows(job);
+  if (job.train_rows) {
+    job.logits_chunk_rows =
+        chunk_rows(job, *job.train_rows, config.training.per_device_train_batch_size);
+  }
+  if (job.eval_rows) {
+    job.eval_logits_chunk_rows =
+        chunk_rows(job, *job.eval_rows, config.evaluation.per_device_eval_batch_size);
+  }
   return job;
 }
 

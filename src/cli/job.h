@@ -30,7 +30,9 @@ struct Job {
   TokenCounts table;               // as wide as the logits
   std::unique_ptr<WeightTable> weights;
   int32_t pad_id = 0;
-  int64_t logits_chunk_rows = 0;  // of a training batch; 0: not in chunks
+  // Rows of logits that exist at once in training and in evaluation; 0: those of the whole batch.
+  int64_t logits_chunk_rows = 0;
+  int64_t eval_logits_chunk_rows = 0;
 };
 
 // Applies device and num_threads, loads and checks. Nothing is written. Throws Error by blame.

@@ -43,6 +43,7 @@ TrainerOptions trainer_options(const Job& job) {
           .checkpoint = job.config.checkpoint,
           .max_grad_norm = job.config.optimizer.max_grad_norm,
           .logits_chunk_rows = job.logits_chunk_rows,
+          .eval_logits_chunk_rows = job.eval_logits_chunk_rows,
           .scale_loss = job.config.precision == Precision::kFp16,
           .pad_id = job.pad_id,
           .output_dir = job.config.output_dir};

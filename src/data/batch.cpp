@@ -1,6 +1,6 @@
 #include "pdl/data/batch.h"
 
-#include <ATen/ops/full.h>
+#include <ATen/ops/empty.h>
 
 #include <algorithm>
 
@@ -23,14 +23,16 @@ Batch make_batch(const Rows& rows, const std::vector<int64_t>& rows_of_batch, in
   }
   const auto batch_size = static_cast<int64_t>(rows_of_batch.size());
   Batch batch;
-  batch.input_ids = at::full({batch_size, length}, pad_id, at::kLong);
-  batch.targets = at::full({batch_size, length}, kIgnoreTarget, at::kLong);
+  // No operator of ATen: on another thread it would bring a team of OpenMP threads of its own.
+  batch.input_ids = at::empty({batch_size, length}, at::kLong);
+  batch.targets = at::empty({batch_size, length}, at::kLong);
   auto* ids = batch.input_ids.mutable_data_ptr<int64_t>();
   auto* targets = batch.targets.mutable_data_ptr<int64_t>();
   for (const int64_t row : rows_of_batch) {
     const auto tokens = rows.tokens(row);
-    std::copy(tokens.begin(), tokens.end(), ids);
-    std::copy(tokens.begin() + 1, tokens.end(), targets);
+    std::fill(std::copy(tokens.begin(), tokens.end(), ids), ids + length, pad_id);
+    std::fill(std::copy(tokens.begin() + 1, tokens.end(), targets), targets + length,
+              kIgnoreTarget);
     ids += length;
     targets += length;
     batch.num_tokens += static_cast<int64_t>(tokens.size()) - 1;

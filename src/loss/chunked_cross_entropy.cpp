@@ -46,7 +46,7 @@ RowSums chunked_cross_entropy_gradient(const at::Tensor& rows, const at::Tensor&
     sums.weighted_sum.add_(w.mul(ce).sum());
     sums.ce_sum.add_(ce.sum());
     gradient.exp_();
-    gradient.scatter_add_(1, index, at::zeros({}, gradient.options()).sub(1).expand(index.sizes()));
+    gradient.scatter_(1, index, -1, "add");
     gradient.mul_(w.div(weight_sum).to(at::kFloat).unsqueeze(1));
     gradient.masked_fill_(is_ignored.unsqueeze(1), 0);
     logits.copy_(gradient);

@@ -4,13 +4,14 @@
 
 #include "logit_rows.h"
 #include "pdl/base/error.h"
+#include "pdl/data/batch.h"
 #include "pdl/kernels/cpu_kernels.h"
 #include "pdl/kernels/cuda_cross_entropy.h"
 
 namespace pdl {
 namespace {
 
-static_assert(kPdlCudaBands == kMaxBands);
+static_assert(kPdlCudaBands == kMaxBands && kPdlCudaIgnoredTarget == kIgnoreTarget);
 
 int dtype_of(const at::Tensor& rows) {
   switch (rows.scalar_type()) {

@@ -25,6 +25,10 @@ void Profiler::begin(const char* name) {
 
 void Profiler::end() {
   if (synchronize_) synchronize_();
+  end_now();
+}
+
+void Profiler::end_now() noexcept {
   const OpenPhase phase = open_.back();
   open_.pop_back();
   const double seconds = elapsed() - phase.begin;

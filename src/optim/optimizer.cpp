@@ -1,6 +1,7 @@
 #include "pdl/optim/optimizer.h"
 
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/_foreach_add.h>
 #include <ATen/ops/_fused_adamw.h>
 #include <ATen/ops/_fused_sgd.h>
 #include <ATen/ops/zeros.h>
@@ -25,12 +26,11 @@ class AdamW : public Optimizer {
   void update(const Group& group, const std::vector<at::Tensor>& gradients, double learning_rate,
               const UpdateScaling& scaling) override {
     // The kernel reads the number of the update it makes.
-    for (const at::Tensor& steps : group.states[2]) {
-      steps.add_(1);
-      if (scaling.skip.defined()) steps.sub_(scaling.skip);
-    }
+    const std::vector<at::Tensor>& steps = group.states[2];
+    at::_foreach_add_(steps, 1);
+    if (scaling.skip.defined()) at::_foreach_add_(steps, scaling.skip, /*alpha=*/-1);
     at::_fused_adamw_(group.parameters, gradients, group.states[0], group.states[1],
-                      /*max_exp_avg_sqs=*/{}, group.states[2], learning_rate, options_.adam_beta1,
+                      /*max_exp_avg_sqs=*/{}, steps, learning_rate, options_.adam_beta1,
                       options_.adam_beta2, group.weight_decay, options_.adam_epsilon,
                       /*amsgrad=*/false, /*maximize=*/false, if_defined(scaling.divisor),
                       if_defined(scaling.skip));

@@ -11,6 +11,7 @@
 #include "pdl/data/batch.h"
 #include "pdl/kernels/cpu_kernels.h"
 #include "pdl/loss/row_evaluation.h"
+#include "pdl/model/autocast.h"
 
 namespace pdl {
 namespace {
@@ -40,15 +41,35 @@ at::Tensor bands_of(const std::vector<int64_t>& counts, at::Device device) {
   return bands.to(device);
 }
 
-void add_batch(LanguageModel& model, const Batch& batch, const at::Tensor& bands, TokenSums& sums) {
-  const RowEvaluations rows = evaluate_rows(model.forward(batch.input_ids), batch.targets, bands);
-  const at::Tensor targets = batch.targets.reshape(-1);
+// targets [B, T] are those of logits [B, T, V].
+void add_rows(const at::Tensor& logits, const at::Tensor& batch_targets, const at::Tensor& bands,
+              TokenSums& sums) {
+  const RowEvaluations rows = evaluate_rows(logits, batch_targets, bands);
+  const at::Tensor targets = batch_targets.reshape(-1);
   const at::Tensor is_target = targets.ne(kIgnoreTarget).to(at::kDouble);
   const at::Tensor y = targets.clamp_min(0);
   sums.targets.index_add_(0, y, is_target);
   sums.ce.index_add_(0, y, rows.ce);
-  sums.hits.index_add_(0, y, rows.is_hit.to(at::kDouble).mul_(is_target));
+  sums.hits.index_add_(0, y, rows.is_hit.to(at::kDouble));
   sums.band_mass.add_(rows.band_mass);
+}
+
+void add_batch(LanguageModel& model, const Batch& batch, const at::Tensor& bands,
+               int64_t chunk_rows, TokenSums& sums) {
+  if (chunk_rows == 0) {
+    add_rows(model.forward(batch.input_ids), batch.targets, bands, sums);
+    return;
+  }
+  // One scope for all chunks, so that a 16-bit copy of the head is made once.
+  const Autocast autocast(model.device(), model.autocast_dtype());
+  const int64_t num_rows = batch.targets.numel();
+  const at::Tensor hidden = model.hidden(batch.input_ids).reshape({1, num_rows, -1});
+  const at::Tensor targets = batch.targets.reshape({1, num_rows});
+  for (int64_t begin = 0; begin < num_rows; begin += chunk_rows) {
+    const int64_t count = std::min(chunk_rows, num_rows - begin);
+    add_rows(model.head(hidden.narrow(1, begin, count)), targets.narrow(1, begin, count), bands,
+             sums);
+  }
 }
 
 std::vector<double> to_vector(const at::Tensor& tensor) {
@@ -115,7 +136,8 @@ EvalMetrics evaluate(LanguageModel& model, const Rows& rows, const std::vector<d
     std::vector<int64_t> batch;
     for (int64_t row = begin; row < std::min(begin + options.batch_size, rows.size()); ++row)
       batch.push_back(row);
-    add_batch(model, make_batch(rows, batch, options.pad_id, model.device()), bands, sums);
+    add_batch(model, make_batch(rows, batch, options.pad_id, model.device()), bands,
+              options.logits_chunk_rows, sums);
     ++batches;
   }
   return summarise(sums, weights, counts);

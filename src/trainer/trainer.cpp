@@ -1,6 +1,7 @@
 #include "pdl/trainer/trainer.h"
 
 #include <ATen/Context.h>
+#include <ATen/ops/ones_like.h>
 #include <ATen/ops/stack.h>
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
@@ -169,15 +170,16 @@ void Trainer::train_step(BatchLoader& loader) {
   if (scale.defined()) {
     scaling.divisor = scaling.divisor.defined() ? scaling.divisor.mul(scale) : scale;
   }
+  const at::Tensor is_finite = norm.isfinite();
   const at::Tensor is_good =
-      norm.isfinite().logical_and_(weighted_sum.isfinite()).logical_and_(weights.weight_sum.gt(0));
+      is_finite.logical_and(weighted_sum.isfinite()).logical_and_(weights.weight_sum.gt(0));
   scaling.skip = is_good.logical_not().to(at::kFloat);
 
   // 5. Update.
   phase.next("optimizer");
   const double learning_rate = learning_rate_at(options_.schedule, k, total_steps_);
   parts_.optimizer.step(learning_rate, scaling);
-  if (loss_scaler_) loss_scaler_->update(scaling.skip);
+  if (loss_scaler_) loss_scaler_->update(is_finite.logical_not().to(at::kFloat));
 
   // 6. Account, later.
   phase.next("figures");
@@ -186,7 +188,8 @@ void Trainer::train_step(BatchLoader& loader) {
        .rows = std::move(step.rows),
        .learning_rate = learning_rate,
        .figures = at::stack({weighted_sum, ce_sum, weights.weight_sum, weights.square_sum,
-                             weights.num_tokens.to(at::kDouble), norm})});
+                             weights.num_tokens.to(at::kDouble), norm,
+                             scale.defined() ? scale.to(at::kDouble) : at::ones_like(norm)})});
 }
 
 Trainer::StepWeights Trainer::sum_weights(const std::vector<Batch>& batches) {
@@ -238,7 +241,12 @@ void Trainer::settle(const UnsettledStep& unsettled, const double* figures) {
   learning_rate_ = unsettled.learning_rate;
   grad_norm_ = figures[5];
   if (!std::isfinite(sums.weighted_sum)) return skip(unsettled, "non-finite loss");
-  if (!std::isfinite(grad_norm_)) return skip(unsettled, "non-finite gradient");
+  if (!std::isfinite(grad_norm_)) {
+    // A loss scale is found by lowering it until no gradient overflows: that is no bad step.
+    const bool lowers_scale = figures[6] > 1;
+    return skip(unsettled, lowers_scale ? "loss scale lowered" : "non-finite gradient",
+                !lowers_scale);
+  }
   if (!(sums.weight_sum > 0)) return skip(unsettled, "no target");
   state_.bad_steps_in_a_row = 0;
   state_.num_tokens += sums.num_tokens;
@@ -247,14 +255,14 @@ void Trainer::settle(const UnsettledStep& unsettled, const double* figures) {
   timing_.steps += 1;
 }
 
-void Trainer::skip(const UnsettledStep& unsettled, const std::string& reason) {
+void Trainer::skip(const UnsettledStep& unsettled, const std::string& reason, bool is_bad) {
   ++state_.skipped_steps;
-  ++state_.bad_steps_in_a_row;
+  if (is_bad) ++state_.bad_steps_in_a_row;
   SkipMetrics skipped{.step = unsettled.step, .rows = {}, .reason = reason};
   for (const auto& micro_batch : unsettled.rows)
     skipped.rows.insert(skipped.rows.end(), micro_batch.begin(), micro_batch.end());
   for (MetricsSink* sink : sinks_) sink->on_skip(skipped);
-  if (state_.bad_steps_in_a_row >= options_.training.max_bad_steps) {
+  if (is_bad && state_.bad_steps_in_a_row >= options_.training.max_bad_steps) {
     throw NumericError(reason + " in " + std::to_string(state_.bad_steps_in_a_row) +
                        " steps in a row, up to step " + std::to_string(skipped.step) +
                        "; metrics.jsonl names their rows: check those texts, or train into another "
@@ -301,7 +309,8 @@ bool Trainer::evaluate_now() {
                                  parts_.weights.counts(),
                                  {.batch_size = evaluation.per_device_eval_batch_size,
                                   .max_batches = evaluation.eval_max_batches,
-                                  .pad_id = options_.pad_id});
+                                  .pad_id = options_.pad_id,
+                                  .logits_chunk_rows = options_.eval_logits_chunk_rows});
   metrics.step = state_.step;
   for (MetricsSink* sink : sinks_) sink->on_eval(metrics);
   const bool improved = is_better(metrics);

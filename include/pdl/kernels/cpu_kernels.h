@@ -16,7 +16,8 @@ enum class InstructionSet { kPortable, kAvx2, kAvx512 };
 std::span<const InstructionSet> supported_instruction_sets();
 const char* name_of(InstructionSet set);
 
-// Whether this CPU multiplies bfloat16 matrices in hardware; without, they are slower than float32.
+// Whether this CPU multiplies bfloat16 matrices in hardware; true where that cannot be told (not
+// x86). Without, they are slower than float32.
 bool has_bfloat16_instructions();
 
 // A bfloat16 as it lies in memory: the upper half of a float32.
@@ -28,7 +29,7 @@ inline constexpr size_t kMaxBands = 8;
 
 struct RowEvaluation {
   double ce = 0;  // -log softmax(logits)[target], nats
-  // The first index of the largest logit; -1 if a logit is not a number.
+  // The first index of the largest logit; -1 if a logit is NaN or +inf.
   int64_t argmax = -1;
   // The probability given to the tokens of each band.
   double band_mass[kMaxBands] = {};

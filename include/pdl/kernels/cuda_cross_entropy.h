@@ -25,7 +25,7 @@ extern "C" {
 
 enum PdlCudaDtype { kPdlCudaFloat32 = 0, kPdlCudaBFloat16 = 1, kPdlCudaFloat16 = 2 };
 
-enum { kPdlCudaBands = 8 };
+enum { kPdlCudaBands = 8, kPdlCudaIgnoredTarget = -100 };
 
 // The loss of each row, its sums, and the gradient of Σ w[y_i]·ce_i / weight_sum, which replaces
 // the logits:

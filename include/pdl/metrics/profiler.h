@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <string>
 #include <vector>
@@ -20,6 +21,8 @@ class Profiler {
 
   void begin(const char* name);
   void end();
+  // Without waiting for the device: it does not throw, and the phase may miss work that it started.
+  void end_now() noexcept;
 
   // In the order in which the phases first began.
   const std::vector<PhaseTime>& times() const { return times_; }
@@ -57,7 +60,14 @@ class Profiler {
 class ProfiledPhase {
  public:
   ProfiledPhase(Profiler* profiler, const char* name) : profiler_(profiler) { next(name); }
-  ~ProfiledPhase() { end(); }
+  // Throws what waiting for the device throws, but not while another failure unwinds.
+  ~ProfiledPhase() noexcept(false) {
+    if (std::uncaught_exceptions() == 0) {
+      end();
+    } else if (profiler_ != nullptr && is_open_) {
+      profiler_->end_now();
+    }
+  }
   ProfiledPhase(const ProfiledPhase&) = delete;
   ProfiledPhase& operator=(const ProfiledPhase&) = delete;
 

@@ -15,6 +15,8 @@ struct EvaluatorOptions {
   int64_t batch_size = 8;   // rows
   int64_t max_batches = 0;  // 0: all
   int32_t pad_id = 0;
+  // Rows of logits that exist at once, for models with a head; 0: those of the batch.
+  int64_t logits_chunk_rows = 0;
 };
 
 // Evaluates the targets of `rows`, in order; the model is left in evaluation mode. `weights` [V]

@@ -30,8 +30,9 @@ struct TrainerOptions {
   CheckpointOptions checkpoint;
   double max_grad_norm = 1.0;  // 0 is off
   int64_t logits_chunk_rows =
-      0;                    // rows of logits that exist at once, for models with a head; 0: all
-  bool scale_loss = false;  // for float16
+      0;  // rows of logits that exist at once, for models with a head; 0: all
+  int64_t eval_logits_chunk_rows = 0;  // the same in evaluations
+  bool scale_loss = false;             // for float16
   int32_t pad_id = 0;
   std::filesystem::path output_dir;
 };
@@ -81,7 +82,7 @@ class Trainer {
     int64_t step;  // from 1
     std::vector<std::vector<int64_t>> rows;
     double learning_rate;
-    at::Tensor figures;  // [6] float64, see settle()
+    at::Tensor figures;  // [7] float64, see settle()
   };
   // Wall time of the steps since the last line: of this process, so it is not part of the state.
   struct Timing {
@@ -94,7 +95,7 @@ class Trainer {
   StepWeights sum_weights(const std::vector<Batch>& batches);
   void settle();
   void settle(const UnsettledStep& unsettled, const double* figures);
-  void skip(const UnsettledStep& unsettled, const std::string& reason);
+  void skip(const UnsettledStep& unsettled, const std::string& reason, bool is_bad = true);
   bool needs_figures(int64_t step) const;
   void report_training();
   bool evaluate_now();

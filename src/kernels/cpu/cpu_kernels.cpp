@@ -47,7 +47,7 @@ bool has_bfloat16_instructions() {
 #if defined(__x86_64__)
   return __builtin_cpu_supports("avx512bf16");
 #else
-  return false;
+  return true;
 #endif
 }
 

@@ -11,9 +11,11 @@
 #include "kernels/cuda/device.cuh"
 #include "kernels/cuda/launch_plan.h"
 
+#include "pdl/kernels/cuda_cross_entropy.h"
+
 namespace pdl::cuda {
 
-constexpr int64_t kIgnoredTarget = -100;
+constexpr int64_t kIgnoredTarget = kPdlCudaIgnoredTarget;
 constexpr int kBands = 8;
 constexpr unsigned kAllLanes = 0xffffffffu;
 constexpr float kLog2E = 1.44269504f;

@@ -1,12 +1,10 @@
 #include "pdl/kernels/cpu_kernels.h"
 
 #include <gtest/gtest.h>
-#include <sys/mman.h>
 
 #include <algorithm>
 #include <bit>
 #include <cmath>
-#include <cstring>
 #include <limits>
 #include <random>
 #include <vector>
@@ -70,8 +68,8 @@ std::vector<Logit> random_logits(int64_t size, float spread, unsigned seed) {
   return logits;
 }
 
-// Relative to the exact value of a gradient: exp2's error, three roundings and those of the sum.
-// A bfloat16 has half a unit of its last place, 2^-8, more.
+// Relative to the exact value of a gradient: the exponential's error, three roundings and those of
+// the sum. A bfloat16 has half a unit of its last place, 2^-8, more.
 template <class Logit>
 constexpr double kGradientTolerance = std::is_same_v<Logit, float> ? 8e-7 : 0.003908;
 

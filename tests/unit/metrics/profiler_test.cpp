@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <nlohmann/json.hpp>
+#include <stdexcept>
 #include <thread>
 
 namespace pdl {
@@ -60,6 +61,27 @@ TEST(ProfilerTest, WaitsForTheDeviceAtBothEnds) {
   Profiler profiler([&] { ++waits; });
   { const ProfiledPhase phase(&profiler, "phase"); }
   EXPECT_EQ(waits, 2);
+}
+
+// A failing device makes waiting for it fail too, also while the first failure unwinds.
+TEST(ProfilerTest, AFailureGoesThroughAPhase) {
+  bool is_broken = false;
+  Profiler profiler([&] {
+    if (is_broken) throw std::runtime_error("broken device");
+  });
+  const auto fail = [&] {
+    const ProfiledPhase phase(&profiler, "phase");
+    is_broken = true;
+    throw std::logic_error("first");
+  };
+  EXPECT_THROW(fail(), std::logic_error);
+  EXPECT_EQ(profiler.times()[0].calls, 1);
+  is_broken = false;
+  const auto wait = [&] {
+    const ProfiledPhase phase(&profiler, "phase");
+    is_broken = true;
+  };
+  EXPECT_THROW(wait(), std::runtime_error);
 }
 
 TEST(ProfilerTest, WithoutAProfilerNothingHappens) { const ProfiledPhase phase(nullptr, "phase"); }

@@ -13,6 +13,24 @@ namespace {
 const std::vector<int64_t> kCounts = {5000, 600, 200, 50, 7, 3, 1, 0, 0, 2, 2, 0};
 const std::vector<double> kWeights = {0.01, 0.02, 0.05, 0.1, 0.3, 0.5, 0.8, 1, 1, 0.6, 0.6, 1};
 
+TEST(EvaluatorTest, ChunksOfLogitsChangeRoundingAlone) {
+  const TempFolder folder;
+  const auto model = load_script_model(folder, kSplitSource);
+  const Rows rows = random_rows(9, 4);
+  const EvalMetrics whole = evaluate(*model, rows, kWeights, kCounts, {.batch_size = 4});
+  for (const int64_t chunk_rows : {1, 5, 1000}) {
+    const EvalMetrics chunked = evaluate(*model, rows, kWeights, kCounts,
+                                         {.batch_size = 4, .logits_chunk_rows = chunk_rows});
+    EXPECT_EQ(chunked.eval_tokens, whole.eval_tokens);
+    EXPECT_EQ(chunked.eval_accuracy, whole.eval_accuracy);
+    EXPECT_NEAR(chunked.eval_loss, whole.eval_loss, 1e-6);
+    for (size_t band = 0; band < 7; ++band) {
+      EXPECT_NEAR(chunked.eval_bands[band].predicted_mass, whole.eval_bands[band].predicted_mass,
+                  1e-6);
+    }
+  }
+}
+
 TEST(EvaluatorTest, IsTheDefinitionTargetByTarget) {
   const TempFolder folder;
   const auto model = load_script_model(folder, kDropoutSource);

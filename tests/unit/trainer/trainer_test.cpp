@@ -1,6 +1,7 @@
 #include "pdl/trainer/trainer.h"
 
 #include <ATen/ops/equal.h>
+#include <ATen/ops/full.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -111,8 +112,48 @@ TEST(TrainerTest, AlphaWarmsUpFromZero) {
   EXPECT_NE(run.sink.steps[1].loss, run.sink.steps[1].ce);
 }
 
-TEST(TrainerTest, AResumedRunIsTheUninterruptedOne) {
-  const auto configure = [](SmallRun& run) {
+// What a step may be made of.
+struct Mode {
+  OptimizerType optim;
+  int64_t logits_chunk_rows;
+  bool scale_loss;
+  const char* source;
+};
+
+class TrainerModesTest : public testing::TestWithParam<Mode> {};
+
+INSTANTIATE_TEST_SUITE_P(, TrainerModesTest,
+                         testing::Values(Mode{OptimizerType::kAdamW, 0, false, kDropoutSource},
+                                         Mode{OptimizerType::kSgd, 0, false, kDropoutSource},
+                                         Mode{OptimizerType::kAdamW, 3, false, kSplitSource},
+                                         Mode{OptimizerType::kSgd, 3, true, kSplitSource},
+                                         Mode{OptimizerType::kAdamW, 0, true, kDropoutSource}));
+
+// A power of two changes exponents alone.
+TEST(TrainerTest, ALossScaleChangesNoBit) {
+  const auto trained = [](bool scale_loss, double max_grad_norm) {
+    SmallRun run;
+    run.options.training.max_steps = 10;
+    run.options.scale_loss = scale_loss;
+    run.options.max_grad_norm = max_grad_norm;
+    run.run();
+    std::vector<at::Tensor> result = copies(run.model->state());
+    result.push_back(at::full({}, run.sink.steps.back().grad_norm, at::kDouble));
+    return result;
+  };
+  for (const double max_grad_norm : {0.0, 0.05}) {
+    const auto plain = trained(false, max_grad_norm);
+    const auto scaled = trained(true, max_grad_norm);
+    for (size_t i = 0; i < plain.size(); ++i) EXPECT_TRUE(at::equal(scaled[i], plain[i]));
+  }
+}
+
+TEST_P(TrainerModesTest, AResumedRunIsTheUninterruptedOne) {
+  const Mode mode = GetParam();
+  const auto configure = [&](SmallRun& run) {
+    run.optimizer_options.optim = mode.optim;
+    run.options.logits_chunk_rows = mode.logits_chunk_rows;
+    run.options.scale_loss = mode.scale_loss;
     run.options.training.max_steps = 11;  // ends within the third epoch
     run.options.training.per_device_train_batch_size = 2;
     run.options.training.gradient_accumulation_steps = 2;
@@ -122,11 +163,11 @@ TEST(TrainerTest, AResumedRunIsTheUninterruptedOne) {
     run.options.checkpoint.save_total_limit = 0;
     run.options.max_grad_norm = 1;
   };
-  SmallRun whole(kDropoutSource);
+  SmallRun whole(mode.source);
   configure(whole);
   whole.run();
   for (int64_t step = 1; step <= 11; ++step) {
-    SmallRun rest(kDropoutSource);
+    SmallRun rest(mode.source);
     configure(rest);
     rest.options.checkpoint.save_steps = 0;
     rest.run(whole.options.output_dir / ("checkpoint-" + std::to_string(step)));
