@@ -5,7 +5,7 @@ if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
   set(CMAKE_CUDA_ARCHITECTURES 80)  # to try the compiler; the kernels have their own
 endif()
 set(nvcc_found OFF)
-if(PDL_BUILD_TORCH)  # else the build is one of pdl_base alone
+if(PDL_BUILD_TORCH AND (PDL_BUILD_TESTS OR TARGET torch_cuda))  # else nothing would use them
   include(CheckLanguage)
   check_language(CUDA)
   if(CMAKE_CUDA_COMPILER)

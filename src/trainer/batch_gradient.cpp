@@ -86,11 +86,14 @@ BatchLoss add_batch_gradient(LanguageModel& model, const Batch& batch, const at:
 
 int64_t automatic_chunk_rows(const LanguageModel& model, int64_t batch_rows) {
   if (!model.has_head()) return 0;
-  // A chunk of 64 MB in float32, but rows enough for efficient matrix products.
-  constexpr int64_t kChunkLogits = int64_t{1} << 24;
+  // A chunk of 96 MB in float32, but rows enough for efficient matrix products. Each chunk adds its
+  // gradient of the head to the others' in memory, so that smaller ones cost time.
+  constexpr int64_t kChunkLogits = 24'000'000;
   constexpr int64_t kMinRows = 256;
   const int64_t rows = std::max(kMinRows, kChunkLogits / model.vocab_size());
-  return batch_rows >= 2 * rows ? rows : 0;
+  if (batch_rows < 2 * rows) return 0;
+  const int64_t num_chunks = (batch_rows - 1) / rows + 1;
+  return (batch_rows - 1) / num_chunks + 1;  // all of nearly one size
 }
 
 }  // namespace pdl

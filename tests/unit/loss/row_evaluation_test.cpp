@@ -2,11 +2,13 @@
 
 #include <ATen/Context.h>
 #include <ATen/ops/equal.h>
+#include <ATen/ops/from_blob.h>
 #include <ATen/ops/log_softmax.h>
 #include <ATen/ops/randint.h>
 #include <ATen/ops/randn.h>
 #include <ATen/ops/zeros.h>
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 
 #include "pdl/base/error.h"
 #include "pdl/data/batch.h"
@@ -65,6 +67,29 @@ TEST(RowEvaluationTest, ReadsLogitsOfAnyLayout) {
   expect_definition(example);
   example.logits = example.logits.transpose(1, 2).contiguous().transpose(1, 2);
   expect_definition(example);
+}
+
+// Rows further apart than 2^31 elements; pages that are not touched take no memory.
+TEST(RowEvaluationTest, AddressesBeyondTwoToThe31Elements) {
+  constexpr int64_t kStride = (int64_t{1} << 30) + 5;
+  constexpr int64_t kWidth = 1000;
+  const size_t bytes = static_cast<size_t>(2 * kStride + kWidth) * sizeof(float);
+  void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  ASSERT_NE(memory, MAP_FAILED);
+  {
+    const at::Tensor far =
+        at::from_blob(memory, {1, 3, kWidth}, {3 * kStride, kStride, 1}, at::dtype(at::kFloat));
+    at::manual_seed(1);
+    far.copy_(at::randn({1, 3, kWidth}));
+    const at::Tensor targets = at::randint(0, kWidth, {1, 3}, at::kLong);
+    const at::Tensor bands = at::randint(0, 7, {kWidth}, at::kByte);
+    const RowEvaluations rows = evaluate_rows(far, targets, bands);
+    const RowEvaluations near = evaluate_rows(far.contiguous(), targets, bands);
+    EXPECT_TRUE(rows.ce.allclose(near.ce, 1e-6));
+    EXPECT_TRUE(rows.band_mass.allclose(near.band_mass, 1e-6));
+  }
+  munmap(memory, bytes);
 }
 
 TEST(RowEvaluationTest, ShapesThatDisagreeAreAnError) {

@@ -86,7 +86,10 @@ TEST(BatchGradientTest, AutomaticChunksNeedAHeadAndARewardingSize) {
   EXPECT_EQ(automatic_chunk_rows(*load_script_model(folder, kCausalSource), int64_t{1} << 40), 0);
   const auto model = load_script_model(folder, kSplitSource);
   EXPECT_EQ(automatic_chunk_rows(*model, 100), 0);
-  EXPECT_GT(automatic_chunk_rows(*model, int64_t{1} << 40), 0);
+  constexpr int64_t kMost = 24'000'000 / kTestVocab;  // 96 MB in float32
+  EXPECT_EQ(automatic_chunk_rows(*model, 2 * kMost - 1), 0);
+  EXPECT_EQ(automatic_chunk_rows(*model, 2 * kMost), kMost);
+  EXPECT_EQ(automatic_chunk_rows(*model, 2 * kMost + 1), 2 * kMost / 3 + 1);
 }
 
 }  // namespace
