@@ -44,7 +44,7 @@ def measure(benchmark_filter, suffix="", tunables=""):
     for entry in json.loads(result.stdout)["benchmarks"]:
         *name, width, threads = [part for part in entry["name"].split("/") if ":" not in part
                                  and part != "manual_time"]
-        times["/".join(name) + suffix, int(width), int(threads)] = 1e9 * entry["ns_per_logit"]
+        times["/".join(name) + suffix, int(width), int(threads)] = entry["ns_per_logit"]
     return times
 
 
