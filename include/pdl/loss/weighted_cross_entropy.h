@@ -30,9 +30,8 @@ struct LossTerms {
 //
 //   weights     [V]       float32, finite and > 0, same device (frequency/weight_table.h)
 //
-//   weight_sum  []        float64, same device: Σ w over the targets of the whole step, or what
-//   else
-//                         the loss shall be divided by
+//   weight_sum  []        float64, same device: Σ w over the targets of the whole step, or
+//                         what else the loss shall be divided by
 //
 // Throws Error (internal) if shapes, dtypes or devices disagree. Does not synchronise the device
 // with the host.
