@@ -90,6 +90,17 @@ class SentencePieceTokenizer : public Tokenizer {
     return ids;
   }
 
+  // Not yet: whole documents.
+  bool has_words() const override { return false; }
+  void split(std::string_view, bool, WordList&) const override {}
+  bool encode_word(std::string_view, std::vector<int32_t>&) const override { return false; }
+  size_t find_cut(std::string_view, size_t) const override { return std::string_view::npos; }
+
+  std::optional<int32_t> control_id(std::string_view written) const override {
+    const int id = processor_.PieceToId(absl::string_view(written.data(), written.size()));
+    return processor_.IsControl(id) ? std::optional<int32_t>(id) : std::nullopt;
+  }
+
   std::string piece(int32_t id) const override { return processor_.IdToPiece(id); }
   std::optional<int32_t> bos_id() const override { return present(processor_.bos_id()); }
   std::optional<int32_t> eos_id() const override { return present(processor_.eos_id()); }

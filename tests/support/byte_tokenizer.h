@@ -23,6 +23,20 @@ class ByteTokenizer : public Tokenizer {
     for (const char byte : text) ids.push_back(kFirstByte + static_cast<unsigned char>(byte));
     return ids;
   }
+  // Every byte is a word.
+  bool has_words() const override { return true; }
+  void split(std::string_view text, bool, WordList& list) const override {
+    for (size_t i = 0; i < text.size(); ++i) list.words.push_back({text.substr(i, 1)});
+  }
+  bool encode_word(std::string_view word, std::vector<int32_t>& ids) const override {
+    const std::vector<int32_t> encoded = encode(word);
+    ids.insert(ids.end(), encoded.begin(), encoded.end());
+    return true;
+  }
+  size_t find_cut(std::string_view text, size_t from) const override {
+    return from < text.size() ? from : std::string_view::npos;
+  }
+  std::optional<int32_t> control_id(std::string_view) const override { return std::nullopt; }
   std::string piece(int32_t id) const override {
     return id < kFirstByte ? "<special>" : std::string(1, static_cast<char>(id - kFirstByte));
   }
