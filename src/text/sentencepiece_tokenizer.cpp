@@ -11,6 +11,7 @@
 #include "pdl/base/file.h"
 #include "pdl/base/sha256.h"
 #include "pdl/text/tokenizer.h"
+#include "sentencepiece_words.h"
 
 namespace pdl {
 namespace {
@@ -78,6 +79,7 @@ class SentencePieceTokenizer : public Tokenizer {
     if (!problem.empty()) throw ModelError(refusal(path, problem));
     const auto status = processor_.LoadFromSerializedProto(serialized);
     if (!status.ok()) throw ModelError(refusal(path, status.ToString()));
+    words_ = make_sentencepiece_words(serialized);
     sha256_ = pdl::sha256(serialized);
   }
 
@@ -90,11 +92,16 @@ class SentencePieceTokenizer : public Tokenizer {
     return ids;
   }
 
-  // Not yet: whole documents.
-  bool has_words() const override { return false; }
-  void split(std::string_view, bool, WordList&) const override {}
-  bool encode_word(std::string_view, std::vector<int32_t>&) const override { return false; }
-  size_t find_cut(std::string_view, size_t) const override { return std::string_view::npos; }
+  bool has_words() const override { return words_ != nullptr; }
+  void split(std::string_view text, bool begins, WordList& list) const override {
+    words_->split(text, begins, list);
+  }
+  bool encode_word(std::string_view word, std::vector<int32_t>& ids) const override {
+    return words_->encode_word(word, ids);
+  }
+  size_t find_cut(std::string_view text, size_t from) const override {
+    return words_->find_cut(text, from);
+  }
 
   std::optional<int32_t> control_id(std::string_view written) const override {
     const int id = processor_.PieceToId(absl::string_view(written.data(), written.size()));
@@ -123,6 +130,7 @@ class SentencePieceTokenizer : public Tokenizer {
 
   fs::path path_;
   sentencepiece::SentencePieceProcessor processor_;
+  std::unique_ptr<SentencePieceWords> words_;
   std::string sha256_;
 };
 

@@ -1,0 +1,123 @@
+#include "sentencepiece_model.h"
+
+#include <cstdint>
+#include <cstring>
+
+#include "pdl/base/error.h"
+
+namespace pdl {
+namespace {
+
+// A field of a message in the wire format of Protocol Buffers.
+struct Field {
+  int number = 0;
+  uint64_t integer = 0;      // of a varint or of fixed bytes
+  std::string_view content;  // of a string or of a message
+};
+
+class FieldReader {
+ public:
+  explicit FieldReader(std::string_view message) : rest_(message) {}
+
+  bool next(Field& field) {
+    if (rest_.empty()) return false;
+    const uint64_t tag = read_varint();
+    field = {.number = static_cast<int>(tag >> 3), .integer = 0, .content = {}};
+    switch (tag & 7) {
+      case 0:
+        field.integer = read_varint();
+        break;
+      case 1:
+        field.integer = read_fixed(8);
+        break;
+      case 2:
+        field.content = take(read_varint());
+        break;
+      case 5:
+        field.integer = read_fixed(4);
+        break;
+      default:
+        fail();
+    }
+    return true;
+  }
+
+ private:
+  [[noreturn]] static void fail() {
+    throw ModelError("the SentencePiece model is cut off or damaged");
+  }
+
+  std::string_view take(uint64_t size) {
+    if (size > rest_.size()) fail();
+    const std::string_view taken = rest_.substr(0, size);
+    rest_.remove_prefix(size);
+    return taken;
+  }
+
+  uint64_t read_varint() {
+    uint64_t value = 0;
+    for (int shift = 0; shift < 64; shift += 7) {
+      const auto byte = static_cast<uint8_t>(take(1)[0]);
+      value |= static_cast<uint64_t>(byte & 0x7f) << shift;
+      if (byte < 0x80) return value;
+    }
+    fail();
+  }
+
+  uint64_t read_fixed(size_t size) {
+    uint64_t value = 0;
+    std::memcpy(&value, take(size).data(), size);
+    return value;
+  }
+
+  std::string_view rest_;
+};
+
+SentencePieceModel::Piece parse_piece(std::string_view message) {
+  SentencePieceModel::Piece piece;
+  FieldReader reader(message);
+  for (Field field; reader.next(field);) {
+    if (field.number == 1) piece.text = field.content;
+    if (field.number == 2) std::memcpy(&piece.score, &field.integer, sizeof piece.score);
+    if (field.number == 3) piece.type = static_cast<int>(field.integer);
+  }
+  return piece;
+}
+
+void parse_trainer_spec(std::string_view message, SentencePieceModel& model) {
+  FieldReader reader(message);
+  for (Field field; reader.next(field);) {
+    if (field.number == 3) model.model_type = static_cast<int>(field.integer);
+    if (field.number == 24) model.treat_whitespace_as_suffix = field.integer != 0;
+    if (field.number == 35) model.byte_fallback = field.integer != 0;
+  }
+}
+
+void parse_normalizer_spec(std::string_view message, SentencePieceModel& model) {
+  std::string name = "user_defined";
+  bool has_map = false;
+  FieldReader reader(message);
+  for (Field field; reader.next(field);) {
+    if (field.number == 1) name = field.content;
+    if (field.number == 2) has_map = !field.content.empty();
+    if (field.number == 3) model.add_dummy_prefix = field.integer != 0;
+    if (field.number == 4) model.remove_extra_whitespaces = field.integer != 0;
+    if (field.number == 5) model.escape_whitespaces = field.integer != 0;
+  }
+  if (has_map) model.normalization = name;
+}
+
+}  // namespace
+
+SentencePieceModel parse_sentencepiece_model(std::string_view serialized) {
+  SentencePieceModel model;
+  FieldReader reader(serialized);
+  for (Field field; reader.next(field);) {
+    if (field.number == 1) model.pieces.push_back(parse_piece(field.content));
+    if (field.number == 2) parse_trainer_spec(field.content, model);
+    if (field.number == 3) parse_normalizer_spec(field.content, model);
+  }
+  return model;
+}
+
+}  // namespace pdl

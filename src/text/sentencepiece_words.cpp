@@ -1,0 +1,287 @@
+#include "sentencepiece_words.h"
+
+#include <sentencepiece_processor.h>
+#include <unicode/utf8.h>
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <optional>
+#include <unordered_map>
+
+#include "bpe_merger.h"
+#include "pdl/base/error.h"
+
+namespace pdl {
+namespace {
+
+using Piece = SentencePieceModel::Piece;
+
+constexpr std::string_view kBlank = "\xe2\x96\x81";  // ▁, which stands for a blank in pieces
+
+bool is_text(const Piece& piece) {
+  return piece.type == SentencePieceModel::kNormal ||
+         piece.type == SentencePieceModel::kUserDefined ||
+         piece.type == SentencePieceModel::kUnused;
+}
+
+// Whether a blank follows another character.
+bool reaches_over_words(std::string_view piece) {
+  while (piece.starts_with(kBlank)) piece.remove_prefix(kBlank.size());
+  return piece.find(kBlank) != std::string_view::npos || piece.find(' ') != std::string_view::npos;
+}
+
+// Maps of characters with no key in which a blank follows another character: those of the library.
+bool keeps_words_apart(std::string_view normalization) {
+  constexpr std::array<std::string_view, 5> kKnown = {"", "nmt_nfkc", "nfkc", "nmt_nfkc_cf",
+                                                      "nfkc_cf"};
+  return std::find(kKnown.begin(), kKnown.end(), normalization) != kKnown.end();
+}
+
+bool has_words(const SentencePieceModel& model) {
+  if (model.model_type != SentencePieceModel::kBpe) return false;
+  if (!model.escape_whitespaces || model.treat_whitespace_as_suffix) return false;
+  if (!keeps_words_apart(model.normalization)) return false;
+  // Unknown characters next to one another become one token: a known blank keeps them apart.
+  bool knows_blank = false;
+  for (const Piece& piece : model.pieces) {
+    if (is_text(piece) && reaches_over_words(piece.text)) return false;
+    if (piece.type == SentencePieceModel::kNormal && piece.text == kBlank) knows_blank = true;
+  }
+  return knows_blank;
+}
+
+bool is_letter(char byte) { return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z'); }
+
+// The library takes away the sign of a blank, too.
+std::string_view without_trailing_blanks(std::string_view text) {
+  while (true) {
+    if (text.ends_with(' ')) {
+      text.remove_suffix(1);
+    } else if (text.ends_with(kBlank)) {
+      text.remove_suffix(kBlank.size());
+    } else {
+      return text;
+    }
+  }
+}
+
+// The length of the character that begins with `byte`, in well-formed UTF-8.
+size_t character_size(char byte) {
+  return static_cast<size_t>(U8_COUNT_TRAIL_BYTES(static_cast<uint8_t>(byte))) + 1;
+}
+
+// The usual case, with an encoder of our own: pairs of characters and pieces are merged in the
+// order of the scores; there are neither maps of characters nor pieces of a special kind.
+class PlainBpeWords : public SentencePieceWords {
+ public:
+  explicit PlainBpeWords(const SentencePieceModel& model) : SentencePieceWords(model) {
+    for (size_t id = 0; id < model.pieces.size(); ++id) {
+      const Piece& piece = model.pieces[id];
+      if (piece.type == SentencePieceModel::kNormal) {
+        ids_.emplace(piece.text, static_cast<int32_t>(id));
+      } else if (piece.type == SentencePieceModel::kUnknown) {
+        unknown_id_ = static_cast<int32_t>(id);
+      }
+    }
+    if (model.byte_fallback) find_byte_pieces(model);
+    add_merges(model);
+    ascii_ids_.fill(BpeMerger::kNone);
+    for (int byte = 0; byte < 128; ++byte) {
+      ascii_ids_[static_cast<size_t>(byte)] = lookup(std::string(1, static_cast<char>(byte)));
+    }
+    ascii_ids_[' '] = lookup(std::string(kBlank));
+  }
+
+  // A single character that is no piece may still be part of one: then merging by ids goes wrong.
+  static bool fits(const SentencePieceModel& model) {
+    if (!model.normalization.empty()) return false;
+    std::unordered_map<std::string_view, int> texts;
+    for (const Piece& piece : model.pieces) {
+      if (piece.type == SentencePieceModel::kUserDefined ||
+          piece.type == SentencePieceModel::kUnused) {
+        return false;
+      }
+      if (piece.type == SentencePieceModel::kNormal) texts.emplace(piece.text, 0);
+    }
+    for (const auto& [text, unused] : texts) {
+      for (size_t i = 0; i < text.size(); i += character_size(text[i])) {
+        if (!texts.contains(text.substr(i, character_size(text[i])))) return false;
+      }
+    }
+    return true;
+  }
+
+  bool encode_word(std::string_view word, std::vector<int32_t>& ids) const override {
+    std::vector<int32_t> symbols;
+    std::vector<std::string_view> unknown;  // the characters of the symbols kNone, in order
+    symbols.reserve(word.size());
+    for (size_t i = 0; i < word.size();) {
+      const size_t size = character_size(word[i]);
+      const std::string_view character = word.substr(i, size);
+      i += size;
+      const int32_t id = size == 1 ? ascii_ids_[static_cast<unsigned char>(character[0])]
+                                   : lookup(std::string(character));
+      if (id == BpeMerger::kNone) unknown.push_back(character);
+      symbols.push_back(id);
+    }
+    merger_.merge(symbols);
+    append(symbols, unknown, ids);
+    return true;
+  }
+
+  size_t find_cut(std::string_view text, size_t from) const override {
+    for (size_t i = std::max<size_t>(from, 1); i + 1 < text.size(); ++i) {
+      if (text[i] == ' ' && is_letter(text[i - 1]) && is_letter(text[i + 1])) return i;
+    }
+    return std::string_view::npos;
+  }
+
+ private:
+  int32_t lookup(const std::string& text) const {
+    const auto found = ids_.find(text);
+    return found == ids_.end() ? BpeMerger::kNone : found->second;
+  }
+
+  void find_byte_pieces(const SentencePieceModel& model) {
+    std::unordered_map<std::string_view, int32_t> bytes;
+    for (size_t id = 0; id < model.pieces.size(); ++id) {
+      if (model.pieces[id].type == SentencePieceModel::kByte) {
+        bytes.emplace(model.pieces[id].text, static_cast<int32_t>(id));
+      }
+    }
+    byte_ids_.emplace();
+    for (size_t byte = 0; byte < 256; ++byte) {
+      constexpr std::string_view kDigits = "0123456789ABCDEF";
+      const std::string name = {'<', '0', 'x', kDigits[byte / 16], kDigits[byte % 16], '>'};
+      const auto found = bytes.find(name);
+      (*byte_ids_)[byte] = found == bytes.end() ? unknown_id_ : found->second;
+    }
+  }
+
+  // Any two pieces may be merged whose texts together are a piece; the one of the highest score
+  // goes first.
+  void add_merges(const SentencePieceModel& model) {
+    std::map<float, int32_t, std::greater<>> ranks;
+    for (const auto& [text, id] : ids_) ranks[model.pieces[static_cast<size_t>(id)].score] = 0;
+    int32_t next_rank = 0;
+    for (auto& [score, rank] : ranks) rank = next_rank++;
+    for (const auto& [text, id] : ids_) {
+      const int32_t rank = ranks[model.pieces[static_cast<size_t>(id)].score];
+      for (size_t i = character_size(text[0]); i < text.size(); i += character_size(text[i])) {
+        const int32_t left = lookup(text.substr(0, i));
+        const int32_t right = lookup(text.substr(i));
+        if (left != BpeMerger::kNone && right != BpeMerger::kNone) {
+          merger_.add(left, right, {rank, id});
+        }
+      }
+    }
+  }
+
+  void append(const std::vector<int32_t>& symbols, const std::vector<std::string_view>& unknown,
+              std::vector<int32_t>& ids) const {
+    auto next_unknown = unknown.begin();
+    bool after_unknown = false;
+    for (const int32_t symbol : symbols) {
+      if (symbol != BpeMerger::kNone) {
+        ids.push_back(symbol);
+        after_unknown = false;
+        continue;
+      }
+      if (byte_ids_) {
+        for (const char byte : *next_unknown) {
+          ids.push_back((*byte_ids_)[static_cast<unsigned char>(byte)]);
+        }
+      } else if (!after_unknown) {
+        ids.push_back(unknown_id_);
+      }
+      after_unknown = true;
+      ++next_unknown;
+    }
+  }
+
+  std::unordered_map<std::string, int32_t> ids_;
+  std::array<int32_t, 128> ascii_ids_;
+  std::optional<std::array<int32_t, 256>> byte_ids_;
+  int32_t unknown_id_ = 0;
+  BpeMerger merger_;
+};
+
+// All other models with words: the library encodes each.
+class LibraryWords : public SentencePieceWords {
+ public:
+  LibraryWords(const SentencePieceModel& model, const std::string& serialized)
+      : SentencePieceWords(model),
+        needs_context_(model.remove_extra_whitespaces && !model.normalization.empty()) {
+    // What is appended to a message overrides what it says: a word is no beginning of a text, and
+    // its blanks count.
+    constexpr char kNormalizerSpec[] = {3 << 3 | 2, 4, 3 << 3, 0, 4 << 3, 0};
+    const auto status = processor_.LoadFromSerializedProto(
+        serialized + std::string(kNormalizerSpec, sizeof kNormalizerSpec));
+    if (!status.ok()) throw ModelError("the SentencePiece model: " + status.ToString());
+  }
+
+  bool encode_word(std::string_view word, std::vector<int32_t>& ids) const override {
+    const absl::string_view text(word.data(), word.size());
+    if (needs_context_ && !stands_alone(text)) return false;
+    std::vector<int> encoded;
+    const auto status = processor_.Encode(text, &encoded);
+    if (!status.ok()) throw ModelError("the SentencePiece model: " + status.ToString());
+    ids.insert(ids.end(), encoded.begin(), encoded.end());
+    return true;
+  }
+
+  size_t find_cut(std::string_view, size_t) const override { return std::string_view::npos; }
+
+ private:
+  // Blanks that come from other characters run together with those around the word.
+  bool stands_alone(absl::string_view word) const {
+    std::vector<std::string> pieces;
+    if (!processor_.Encode(word, &pieces).ok()) return false;
+    std::string normalized;
+    for (const std::string& piece : pieces) normalized += piece;
+    std::string_view rest = normalized;
+    if (rest.starts_with(kBlank)) rest.remove_prefix(kBlank.size());
+    return !rest.empty() && rest.find(kBlank) == std::string_view::npos;
+  }
+
+  sentencepiece::SentencePieceProcessor processor_;
+  bool needs_context_;
+};
+
+}  // namespace
+
+void SentencePieceWords::split(std::string_view text, bool begins, WordList& list) const {
+  if (remove_extra_whitespaces_) text = without_trailing_blanks(text);
+  size_t begin = 0;
+  if (begins) {
+    if (remove_extra_whitespaces_) begin = std::min(text.find_first_not_of(' '), text.size());
+    if (begin == text.size()) return;
+    // The first word, which may lack a blank that it gets, or has one that it loses.
+    const size_t end = text.find(' ', std::min(text.find_first_not_of(' ', begin), text.size()));
+    const std::string_view first = text.substr(begin, end - begin);
+    if (add_dummy_prefix_) {
+      list.words.push_back({list.storage.emplace_back(" ").append(first)});
+    } else {
+      list.words.push_back({first});
+    }
+    begin = std::min(end, text.size());
+  }
+  while (begin < text.size()) {
+    size_t word = begin;  // its first character that is no blank
+    while (word < text.size() && text[word] == ' ') ++word;
+    if (remove_extra_whitespaces_) begin = word - 1;
+    const size_t end = std::min(text.find(' ', word), text.size());
+    list.words.push_back({text.substr(begin, end - begin)});
+    begin = end;
+  }
+}
+
+std::unique_ptr<SentencePieceWords> make_sentencepiece_words(const std::string& serialized) {
+  const SentencePieceModel model = parse_sentencepiece_model(serialized);
+  if (!has_words(model)) return nullptr;
+  if (PlainBpeWords::fits(model)) return std::make_unique<PlainBpeWords>(model);
+  return std::make_unique<LibraryWords>(model, serialized);
+}
+
+}  // namespace pdl
