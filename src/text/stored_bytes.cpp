@@ -1,7 +1,5 @@
 #include "stored_bytes.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,6 +8,7 @@
 #include <utility>
 
 #include "pdl/base/error.h"
+#include "pdl/base/file.h"
 
 namespace pdl {
 
@@ -18,35 +17,13 @@ StoredBytes::StoredBytes(std::string file, StoredBytesObserver observer)
       observer_(std::move(observer)),
       is_standard_input_(file_ == "-"),
       descriptor_(STDIN_FILENO) {
-  if (!is_standard_input_) {
-    do {
-      // O_NONBLOCK: opening a FIFO must not wait for a writer; it is refused a moment later.
-      descriptor_ = ::open(file_.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-    } while (descriptor_ < 0 && errno == EINTR);
-    if (descriptor_ < 0 && errno == ENOENT) fail("does not exist");
-    if (descriptor_ < 0) fail(std::string("cannot be opened: ") + std::strerror(errno));
-  }
-  try {
-    check_kind();
-  } catch (...) {
-    if (!is_standard_input_) ::close(descriptor_);
-    throw;
-  }
+  if (is_standard_input_) return;
+  const std::string problem = try_open_file(file_, descriptor_, remaining_);
+  if (!problem.empty()) fail(problem);
 }
 
 StoredBytes::~StoredBytes() {
   if (!is_standard_input_) ::close(descriptor_);
-}
-
-void StoredBytes::check_kind() {
-  struct stat status {};
-  if (::fstat(descriptor_, &status) != 0) {
-    fail(std::string("cannot be read: ") + std::strerror(errno));
-  }
-  if (S_ISDIR(status.st_mode)) fail("is a folder, not a file");
-  if (is_standard_input_) return;
-  if (!S_ISREG(status.st_mode)) fail("is not a regular file");
-  remaining_ = status.st_size;
 }
 
 size_t StoredBytes::read(char* to, size_t size) {

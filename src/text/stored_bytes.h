@@ -25,8 +25,6 @@ class StoredBytes {
   [[noreturn]] void fail(const std::string& problem) const;
 
  private:
-  void check_kind();
-
   std::string file_;
   StoredBytesObserver observer_;
   bool is_standard_input_;
