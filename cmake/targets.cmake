@@ -21,7 +21,7 @@ target_include_directories(pdl_base PUBLIC include)
 target_include_directories(pdl_base SYSTEM PRIVATE ${SENTENCEPIECE_INCLUDE_DIR})
 target_compile_options(pdl_base PRIVATE ${PDL_WARNINGS})
 target_link_libraries(pdl_base
-  PRIVATE OpenSSL::Crypto ICU::uc PkgConfig::PCRE2 nlohmann_json::nlohmann_json spdlog::spdlog
+  PRIVATE OpenSSL::Crypto ICU::uc ZLIB::ZLIB PkgConfig::ZSTD PkgConfig::PCRE2 nlohmann_json::nlohmann_json spdlog::spdlog
           ${SENTENCEPIECE_TRAIN_LIBRARY} ${SENTENCEPIECE_LIBRARY}
   PUBLIC Threads::Threads)
 

@@ -3,6 +3,7 @@
 
 DEBIAN_PACKAGES=(g++ cmake ninja-build ccache pkg-config git python3 python3-venv
   libsentencepiece-dev nlohmann-json3-dev libcli11-dev libspdlog-dev libssl-dev libicu-dev libpcre2-dev
+  zlib1g-dev libzstd-dev
   libgtest-dev libgmock-dev)
 TORCH_VERSION=2.13.0
 

@@ -53,20 +53,12 @@ void sync_folder_of(const fs::path& path) {
   if (result != 0) fail("sync folder", folder, error_number);
 }
 
-// Reads a regular file from its start to its end. `begin` receives its size before the first piece.
-std::string read_descriptor(int descriptor, int64_t max_bytes,
-                            const std::function<void(size_t size)>& begin,
+// Reads `size` bytes.
+std::string read_descriptor(int descriptor, int64_t size,
                             const std::function<void(std::string_view bytes)>& visit) {
-  struct stat status {};
-  if (::fstat(descriptor, &status) != 0)
-    return std::string("cannot be read: ") + std::strerror(errno);
-  if (S_ISDIR(status.st_mode)) return "is a folder, not a file";
-  if (!S_ISREG(status.st_mode)) return "is not a regular file";
-  if (status.st_size > max_bytes) return "is larger than " + std::to_string(max_bytes) + " bytes";
-  begin(static_cast<size_t>(status.st_size));
   constexpr size_t kPieceBytes = size_t{1} << 20;
-  std::string piece(std::min(kPieceBytes, static_cast<size_t>(status.st_size)), '\0');
-  auto remaining = static_cast<size_t>(status.st_size);
+  auto remaining = static_cast<size_t>(size);
+  std::string piece(std::min(kPieceBytes, remaining), '\0');
   while (remaining > 0) {
     const ssize_t got = ::read(descriptor, piece.data(), std::min(piece.size(), remaining));
     if (got < 0 && errno == EINTR) continue;
@@ -78,21 +70,48 @@ std::string read_descriptor(int descriptor, int64_t max_bytes,
   return "";
 }
 
+// Reads a regular file from its start to its end. `begin` receives its size before the first piece.
 std::string open_and_read(const fs::path& path, int64_t max_bytes,
                           const std::function<void(size_t size)>& begin,
                           const std::function<void(std::string_view bytes)>& visit) {
-  // O_NONBLOCK: opening a FIFO must not wait for a writer; it is refused a moment later.
-  const int descriptor = open_retrying(path, O_RDONLY | O_NONBLOCK);
-  if (descriptor < 0) {
-    if (errno == ENOENT) return "does not exist";
-    return std::string("cannot be opened: ") + std::strerror(errno);
+  int descriptor = -1;
+  int64_t size = 0;
+  std::string problem = try_open_file(path, descriptor, size);
+  if (!problem.empty()) return problem;
+  if (size > max_bytes) {
+    problem = "is larger than " + std::to_string(max_bytes) + " bytes";
+  } else {
+    begin(static_cast<size_t>(size));
+    problem = read_descriptor(descriptor, size, visit);
   }
-  std::string problem = read_descriptor(descriptor, max_bytes, begin, visit);
   ::close(descriptor);
   return problem;
 }
 
+// "" for a regular file, whose size it sets.
+std::string check_kind(int descriptor, int64_t& size) {
+  struct stat status {};
+  if (::fstat(descriptor, &status) != 0)
+    return std::string("cannot be read: ") + std::strerror(errno);
+  if (S_ISDIR(status.st_mode)) return "is a folder, not a file";
+  if (!S_ISREG(status.st_mode)) return "is not a regular file";
+  size = status.st_size;
+  return "";
+}
+
 }  // namespace
+
+std::string try_open_file(const fs::path& path, int& descriptor, int64_t& size) {
+  // O_NONBLOCK: opening a FIFO must not wait for a writer; it is refused a moment later.
+  descriptor = open_retrying(path, O_RDONLY | O_NONBLOCK);
+  if (descriptor < 0) {
+    if (errno == ENOENT) return "does not exist";
+    return std::string("cannot be opened: ") + std::strerror(errno);
+  }
+  std::string problem = check_kind(descriptor, size);
+  if (!problem.empty()) ::close(descriptor);
+  return problem;
+}
 
 std::string try_read_file(const fs::path& path, std::string& content, int64_t max_bytes) {
   content.clear();

@@ -69,6 +69,24 @@ bool is_white_space(std::string_view text) {
   return all;
 }
 
+std::string_view without_outer_white_space(std::string_view text) {
+  const auto is_continuation = [](char byte) {
+    return (static_cast<unsigned char>(byte) & 0xc0) == 0x80;
+  };
+  while (!text.empty()) {  // from the end, a character at a time
+    size_t last = text.size() - 1;
+    while (last > 0 && is_continuation(text[last])) --last;
+    if (!is_white_space(text.substr(last))) break;
+    text = text.substr(0, last);
+  }
+  size_t first = 0;
+  for_each_character(text, [&](UChar32 code_point, size_t begin, size_t) {
+    first = begin;
+    return code_point >= 0 && u_isspace(code_point);
+  });
+  return text.substr(first);
+}
+
 std::string printable(std::string_view text, size_t max_bytes) {
   std::string result;
   for_each_character(text, [&](UChar32 code_point, size_t begin, size_t end) {

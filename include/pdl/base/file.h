@@ -22,6 +22,10 @@ std::string try_read_file(const std::filesystem::path& path, std::string& conten
 std::string try_read_pieces(const std::filesystem::path& path,
                             const std::function<void(std::string_view bytes)>& visit);
 
+// Opens a regular file for reading, without waiting for anything. Returns "" and sets `descriptor`,
+// which the caller closes, and `size` in bytes; or a phrase as try_read_file() does.
+std::string try_open_file(const std::filesystem::path& path, int& descriptor, int64_t& size);
+
 // The content of a regular file; throws `Blame` (a subclass of Error) with "<what> '<path>' …" if
 // it cannot be read.
 template <class Blame>

@@ -16,6 +16,9 @@ size_t find_invalid_utf8(std::string_view text);
 // Python's str.isspace).
 bool is_white_space(std::string_view text);
 
+// Well-formed UTF-8 `text` without the white space at both ends: Python's str.strip().
+std::string_view without_outer_white_space(std::string_view text);
+
 // `text` for a log line or an error: at most `max_bytes` bytes, cut between characters and marked
 // with "…"; control characters and invalid bytes appear as \n, \t, \xNN or \u{NNNN}, so that no
 // text can steer a terminal.

@@ -25,6 +25,15 @@ TEST(UnicodeTest, WhiteSpaceIsThatOfPython) {
   EXPECT_FALSE(is_white_space("\ufeff"));
 }
 
+TEST(UnicodeTest, OuterWhiteSpaceIsThatOfPythonsStrip) {
+  EXPECT_EQ(without_outer_white_space(""), "");
+  EXPECT_EQ(without_outer_white_space("a"), "a");
+  EXPECT_EQ(without_outer_white_space(" \t\u3000\u2028"), "");
+  EXPECT_EQ(without_outer_white_space("\u2003\n\x1c世 \u3000 界\u0085\u00a0\r\n"), "世 \u3000 界");
+  EXPECT_EQ(without_outer_white_space("\u200b \ufeff"), "\u200b \ufeff");
+  EXPECT_EQ(without_outer_white_space("🙂"), "🙂");
+}
+
 TEST(UnicodeTest, PrintableShowsNoControlCharacters) {
   EXPECT_EQ(printable("a\x1b[31mb\n\x7f"), "a\\u{1b}[31mb\\n\\u{7f}");
   EXPECT_EQ(printable("\xff\u202e"), "\\xff\\u{202e}");
