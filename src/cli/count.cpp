@@ -17,8 +17,7 @@ struct CountArguments {
 
 TokenCounts count_files(const CountArguments& arguments) {
   const FileJob job = load_file_job(arguments.config->settings, arguments.files);
-  return count_corpus(tokenize_corpus(job.files, job.text, *job.tokenizer), *job.tokenizer,
-                      job.tokenizer->size());
+  return count_corpus(job.corpus, {.num_threads = job.num_threads});
 }
 
 TokenCounts count_job(const CountArguments& arguments) {

@@ -6,18 +6,22 @@
 #include <vector>
 
 #include "pdl/config/load_config.h"
+#include "pdl/text/corpus_pipeline.h"
 #include "pdl/text/tokenizer.h"
 
 namespace pdl {
 
 struct FileJob {
-  TextOptions text;
   std::unique_ptr<Tokenizer> tokenizer;
-  std::vector<std::string> files;  // globs expanded
+  Corpus corpus;  // globs expanded
+  int64_t num_threads = 1;
 };
 
 // Checks the flags, and the files as those of pdl_reference_files, and loads the tokenizer. Throws
 // ConfigError, e.g. for a kind of file that is not supported, and ModelError.
 FileJob load_file_job(std::vector<FlagSetting> settings, const std::vector<std::string>& files);
+
+// Threads for text: as many as the key num_threads says, or the machine has.
+int64_t text_threads(int64_t num_threads);
 
 }  // namespace pdl

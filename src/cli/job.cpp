@@ -8,6 +8,7 @@
 
 #include <algorithm>
 
+#include "cli/file_job.h"
 #include "pdl/base/error.h"
 #include "pdl/base/log.h"
 #include "pdl/base/sha256.h"
@@ -21,21 +22,36 @@
 namespace pdl {
 namespace {
 
-Rows load_rows(const std::vector<std::string>& files, const RunConfig& config,
-               const Tokenizer& tokenizer) {
-  return {tokenize_corpus(files, config.text, tokenizer), config.rows};
+Corpus corpus_of(const Job& job, const std::vector<std::string>& files) {
+  return {.files = files,
+          .text = job.config.text,
+          .tokenizer = job.tokenizer.get(),
+          .vocab_size = job.model->vocab_size()};
 }
 
-void require_width(const LanguageModel& model, const Tokenizer& tokenizer,
-                   const RunConfig& config) {
-  if (model.vocab_size() > tokenizer.size()) {
-    log_info("the model has " + std::to_string(model.vocab_size()) + " logits and the tokenizer " +
-             std::to_string(tokenizer.size()) + " tokens: the ids behind those are never used");
+Rows load_rows(const Job& job, const std::vector<std::string>& files) {
+  Rows rows(job.token_cache->tokenize(corpus_of(job, files),
+                                      {.num_threads = text_threads(job.config.num_threads)}),
+            job.config.rows);
+  if (rows.num_untrained() > 0) {
+    log_info(std::to_string(rows.num_untrained()) +
+             " rows hold nothing that is trained, only prompts: they are left out");
   }
-  if (model.vocab_size() >= tokenizer.size()) return;
+  return rows;
+}
+
+// Null: the data are ids, which are checked one by one.
+void require_width(const LanguageModel& model, const Tokenizer* tokenizer,
+                   const RunConfig& config) {
+  if (tokenizer == nullptr) return;
+  if (model.vocab_size() > tokenizer->size()) {
+    log_info("the model has " + std::to_string(model.vocab_size()) + " logits and the tokenizer " +
+             std::to_string(tokenizer->size()) + " tokens: the ids behind those are never used");
+  }
+  if (model.vocab_size() >= tokenizer->size()) return;
   throw ModelError("model '" + config.model_path.string() + "' has logits for " +
                    std::to_string(model.vocab_size()) + " tokens, but tokenizer '" +
-                   config.tokenizer_path.string() + "' has " + std::to_string(tokenizer.size()) +
+                   config.tokenizer_path.string() + "' has " + std::to_string(tokenizer->size()) +
                    "; use the tokenizer of this model");
 }
 
@@ -62,16 +78,20 @@ void try_evaluation(LanguageModel& model, const Rows& rows) {
   try_longest_row(model, rows);
 }
 
+std::string tokenizer_sha256(const Job& job) {
+  return job.tokenizer == nullptr ? "" : job.tokenizer->sha256();
+}
+
 TokenCounts load_table(const Job& job) {
   const RunConfig& config = job.config;
   const int64_t width = job.model->vocab_size();
   if (!config.pdl_frequency_table.empty()) {
-    return fit_to_model(load_token_counts(config.pdl_frequency_table), *job.tokenizer, width,
+    return fit_to_model(load_token_counts(config.pdl_frequency_table), job.tokenizer.get(), width,
                         config.pdl_frequency_table.string());
   }
   if (!config.pdl_reference_files.empty()) {
-    return count_corpus(tokenize_corpus(config.pdl_reference_files, config.text, *job.tokenizer),
-                        *job.tokenizer, width);
+    return count_corpus(corpus_of(job, config.pdl_reference_files),
+                        {.num_threads = text_threads(config.num_threads)});
   }
   if (!job.train_rows) {
     throw ConfigError(
@@ -80,7 +100,7 @@ TokenCounts load_table(const Job& job) {
   }
   return {.counts = count_targets(*job.train_rows, width),
           .counted = Counted::kTargets,
-          .tokenizer_sha256 = job.tokenizer->sha256(),
+          .tokenizer_sha256 = tokenizer_sha256(job),
           .corpus_sha256 = job.train_rows->corpus().sha256};
 }
 
@@ -88,9 +108,9 @@ void require_all_seen(const Job& job) {
   const std::vector<int64_t>& counts = job.weights->counts();
   const int64_t width = job.model->vocab_size();
   if (job.train_rows)
-    require_seen(counts, count_targets(*job.train_rows, width), *job.tokenizer, "training");
+    require_seen(counts, count_targets(*job.train_rows, width), job.tokenizer.get(), "training");
   if (job.eval_rows)
-    require_seen(counts, count_targets(*job.eval_rows, width), *job.tokenizer, "evaluation");
+    require_seen(counts, count_targets(*job.eval_rows, width), job.tokenizer.get(), "evaluation");
 }
 
 std::optional<at::ScalarType> autocast_dtype(Precision precision, at::Device device) {
@@ -126,6 +146,19 @@ int64_t chunk_rows(const Job& job, const Rows& rows, int64_t batch_size) {
                       "use 0, or export the model with scripts/export_model.py");
   }
   return wanted;
+}
+
+void load_tokenizer_of(const RunConfig& config, Job& job) {
+  if (config.tokenizer_path.empty()) {
+    if (config.weights.pdl_special_tokens == SpecialTokenPolicy::kNeutral) {
+      throw ConfigError(
+          "pdl_special_tokens: \"neutral\" needs tokenizer_path, which knows the special tokens");
+    }
+    return;
+  }
+  job.tokenizer = load_tokenizer(config.tokenizer_path);
+  job.special_ids = job.tokenizer->special_ids();
+  job.pad_id = job.tokenizer->pad_id().value_or(job.tokenizer->eos_id().value_or(0));
 }
 
 WeightStatistics checked_weight_statistics(const Job& job) {
@@ -169,21 +202,20 @@ Job load_job(const RunConfig& config) {
   apply_num_threads(config.num_threads);
   Job job;
   job.config = config;
-  job.tokenizer = load_tokenizer(config.tokenizer_path);
-  job.pad_id = job.tokenizer->pad_id().value_or(job.tokenizer->eos_id().value_or(0));
+  load_tokenizer_of(config, job);
   job.model =
       load_language_model(config.model_path, device, autocast_dtype(config.precision, device));
   if (!config.freeze.empty()) freeze_parameters(*job.model, config.freeze);
-  require_width(*job.model, *job.tokenizer, config);
-  if (!config.train_files.empty())
-    job.train_rows = load_rows(config.train_files, config, *job.tokenizer);
-  if (!config.eval_files.empty())
-    job.eval_rows = load_rows(config.eval_files, config, *job.tokenizer);
+  require_width(*job.model, job.tokenizer.get(), config);
+  job.token_cache =
+      std::make_unique<TokenCache>(config.output_dir.empty() ? "" : config.output_dir / "cache");
+  if (!config.train_files.empty()) job.train_rows = load_rows(job, config.train_files);
+  if (!config.eval_files.empty()) job.eval_rows = load_rows(job, config.eval_files);
   if (job.train_rows) try_training(*job.model, *job.train_rows);
   if (job.eval_rows) try_evaluation(*job.model, *job.eval_rows);
   job.table = load_table(job);
-  job.weights = std::make_unique<WeightTable>(job.table.counts, config.weights,
-                                              job.tokenizer->special_ids(), device);
+  job.weights =
+      std::make_unique<WeightTable>(job.table.counts, config.weights, job.special_ids, device);
   if (config.weights.pdl_unseen == UnseenPolicy::kError) require_all_seen(job);
   if (job.train_rows) {
     job.logits_chunk_rows =
@@ -210,7 +242,7 @@ StartMetrics start_metrics(const Job& job) {
 
 RunIdentity identity_of(const Job& job) {
   return {.model_sha256 = job.model->sha256(),
-          .tokenizer_sha256 = job.tokenizer->sha256(),
+          .tokenizer_sha256 = tokenizer_sha256(job),
           .train_sha256 = job.train_rows->corpus().sha256,
           .eval_sha256 = job.eval_rows ? job.eval_rows->corpus().sha256 : "",
           .frequency_sha256 = sha256(to_json(job.table)),

@@ -16,6 +16,7 @@
 #include "pdl/frequency/weight_table.h"
 #include "pdl/metrics/metrics.h"
 #include "pdl/model/language_model.h"
+#include "pdl/text/tokenized_corpus.h"
 #include "pdl/text/tokenizer.h"
 
 namespace pdl {
@@ -23,12 +24,14 @@ namespace pdl {
 // A job that has passed every check that needs no training step.
 struct Job {
   RunConfig config;
-  std::unique_ptr<Tokenizer> tokenizer;
+  std::unique_ptr<Tokenizer> tokenizer;  // none if all data are token ids
   std::unique_ptr<LanguageModel> model;
+  std::unique_ptr<TokenCache> token_cache;  // in output_dir; its keep() is for who makes that
   std::optional<Rows> train_rows;  // none for a job that only evaluates and has no train_files
   std::optional<Rows> eval_rows;   // none without eval_files
   TokenCounts table;               // as wide as the logits
   std::unique_ptr<WeightTable> weights;
+  std::vector<int32_t> special_ids;
   int32_t pad_id = 0;
   // Rows of logits that exist at once in training and in evaluation; 0: those of the whole batch.
   int64_t logits_chunk_rows = 0;

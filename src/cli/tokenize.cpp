@@ -17,33 +17,50 @@ struct TokenizeArguments {
 };
 
 // One line: ids, pieces, and whether each token is a target. A byte piece need not be UTF-8.
-std::string to_line(std::span<const int32_t> ids, bool first_is_target,
-                    const Tokenizer& tokenizer) {
+std::string to_line(std::span<const Token> tokens, bool first_is_target,
+                    const Tokenizer* tokenizer) {
   nlohmann::ordered_json object;
-  object["ids"] = ids;
+  object["ids"] = nlohmann::ordered_json::array();
   object["pieces"] = nlohmann::ordered_json::array();
-  for (const int32_t id : ids) object["pieces"].push_back(tokenizer.piece(id));
-  std::vector<int> trained(ids.size(), 1);
-  if (!first_is_target) trained.front() = 0;
-  object["trained"] = trained;
+  object["trained"] = nlohmann::ordered_json::array();
+  for (const Token& token : tokens) {
+    object["ids"].push_back(token.id());
+    object["pieces"].push_back(tokenizer == nullptr ? "" : tokenizer->piece(token.id()));
+    object["trained"].push_back(token.is_trained() ? 1 : 0);
+  }
+  if (!first_is_target) object["trained"].front() = 0;
   return object.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }
 
 void tokenize_documents(const TokenizeArguments& arguments) {
   const FileJob job = load_file_job(arguments.config->settings, arguments.files);
-  for_each_document(job.files, job.text.text_document, [&](std::string_view text) {
-    write_result("", to_line(encode_document(text, job.text, *job.tokenizer),
-                             /*first_is_target=*/true, *job.tokenizer));
+  std::vector<Token> document;  // that began in a block before
+  for_each_block(job.corpus, {}, [&](int64_t, const BlockTokens& block) {
+    auto begin = block.tokens.begin();
+    for (const int64_t end : block.document_ends) {
+      document.insert(document.end(), begin, block.tokens.begin() + end);
+      write_result("", to_line(document, /*first_is_target=*/true, job.tokenizer.get()));
+      document.clear();
+      begin = block.tokens.begin() + end;
+    }
+    document.insert(document.end(), begin, block.tokens.end());
   });
 }
 
 void tokenize_rows(const TokenizeArguments& arguments) {
   const RunConfig config = load_config(arguments.config->file, arguments.config->settings,
                                        {"tokenizer_path", "train_files"});
-  const auto tokenizer = load_tokenizer(config.tokenizer_path);
-  const Rows rows(tokenize_corpus(config.train_files, config.text, *tokenizer), config.rows);
+  const auto tokenizer =
+      config.tokenizer_path.empty() ? nullptr : load_tokenizer(config.tokenizer_path);
+  TokenCache cache("");
+  const Rows rows(cache.tokenize({.files = config.train_files,
+                                  .text = config.text,
+                                  .tokenizer = tokenizer.get(),
+                                  .vocab_size = tokenizer ? tokenizer->size() : INT32_MAX},
+                                 {.num_threads = text_threads(config.num_threads)}),
+                  config.rows);
   for (int64_t row = 0; row < rows.size(); ++row) {
-    write_result("", to_line(rows.tokens(row), /*first_is_target=*/false, *tokenizer));
+    write_result("", to_line(rows.tokens(row), /*first_is_target=*/false, tokenizer.get()));
   }
 }
 

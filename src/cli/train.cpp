@@ -74,6 +74,7 @@ std::vector<std::unique_ptr<MetricsSink>> open_output(const Job& job, const RunI
   fs::remove(folder / kSummaryFile);  // until the run has ended, it is not complete
   write_file_durably(folder / "config.json", identity.config_json);
   write_file_durably(folder / "frequency.json", to_json(job.table));
+  job.token_cache->keep();
   std::vector<std::unique_ptr<MetricsSink>> sinks;
   sinks.push_back(std::make_unique<ConsoleSink>());
   sinks.push_back(std::make_unique<JsonlSink>(folder / "metrics.jsonl", resumed_step));

@@ -54,7 +54,7 @@ void run_weights(const WeightsArguments& arguments) {
   TokenCounts table = load_token_counts(arguments.table);
   if (!config.tokenizer_path.empty()) {
     tokenizer = load_tokenizer(config.tokenizer_path);
-    table = fit_to_model(table, *tokenizer, std::max(table.vocab_size(), tokenizer->size()),
+    table = fit_to_model(table, tokenizer.get(), std::max(table.vocab_size(), tokenizer->size()),
                          arguments.table);
   } else if (config.weights.pdl_special_tokens == SpecialTokenPolicy::kNeutral) {
     throw ConfigError(

@@ -56,9 +56,13 @@ std::string resolve_path(const fs::path& folder, const std::string& text) {
   return path;
 }
 
-std::string expand_paths(const fs::path& folder, const std::vector<std::string>& entries,
-                         std::vector<std::string>& paths) {
+std::string expand_paths(const fs::path& folder, const KeyRules& rules,
+                         const std::vector<std::string>& entries, std::vector<std::string>& paths) {
   for (const std::string& entry : entries) {
+    if (is_word(rules, entry)) {
+      paths.push_back(entry);
+      continue;
+    }
     const std::string path = resolve_path(folder, entry);
     std::error_code error;
     // A file may be called data[1].txt, and config.json names files found by a glob.

@@ -117,12 +117,12 @@ constexpr double kMaxSize = 2147483647;
 constexpr double kMaxWholeNumber = 9007199254740992;
 
 constexpr std::array kResumeWords{Words("auto"), Words("never")};
-constexpr std::array kUnsupportedData{Words(".jsonl"), Words(".npy"), Words(".gz"), Words(".zst"),
-                                      Words("-")};
-constexpr std::array kUnsupportedTokenizers{Words(".json")};
+constexpr std::array kStandardInput{Words("-")};
+constexpr std::array kDataEndings{Words(".txt"),   Words(".txt.gz"),   Words(".txt.zst"),
+                                  Words(".jsonl"), Words(".jsonl.gz"), Words(".jsonl.zst"),
+                                  Words(".npy")};
 
-constexpr KeyRules kDataFiles{
-    .is_path = true, .unsupported = kUnsupportedData, .instead = "plain .txt files"};
+constexpr KeyRules kDataFiles{.is_path = true, .words = kStandardInput, .endings = kDataEndings};
 
 using R = RunConfig;
 using Text = TextOptions;
@@ -135,9 +135,9 @@ using Save = CheckpointOptions;
 
 constexpr std::array kKeys{
     key<&R::model_path>("model_path", "TorchScript file: input_ids [B, T] to logits [B, T, V]"),
-    key<&R::tokenizer_path>(
-        "tokenizer_path", "tokenizer: the tokenizer file",
-        {.unsupported = kUnsupportedTokenizers, .instead = "a SentencePiece .model file"}),
+    key<&R::tokenizer_path>("tokenizer_path",
+                            "tokenizer: a SentencePiece .model or a tokenizer.json; not needed for "
+                            ".npy alone"),
     key<&R::output_dir>("output_dir", "folder for everything the run writes",
                         {.may_change_on_resume = true}),
     key<&R::train_files>("train_files", "training texts; globs are expanded", kDataFiles),
@@ -145,18 +145,13 @@ constexpr std::array kKeys{
 
     key<&R::text, &Text::text_document>(
         "text_document", "what one document of a .txt is: the file, a paragraph or a line"),
-    key<&R::text, &Text::text_field>("text_field", "JSONL field of a text", {.only_default = true}),
-    key<&R::text, &Text::prompt_field>("prompt_field", "JSONL field of a prompt",
-                                       {.only_default = true}),
-    key<&R::text, &Text::completion_field>("completion_field", "JSONL field of a completion",
-                                           {.only_default = true}),
-    key<&R::text, &Text::messages_field>("messages_field", "JSONL field of a chat's messages",
-                                         {.only_default = true}),
-    key<&R::text, &Text::chat_template>("chat_template", "how the messages of a chat become text",
-                                        {.only_default = true}),
+    key<&R::text, &Text::text_field>("text_field", "JSONL field of a text"),
+    key<&R::text, &Text::prompt_field>("prompt_field", "JSONL field of a prompt"),
+    key<&R::text, &Text::completion_field>("completion_field", "JSONL field of a completion"),
+    key<&R::text, &Text::messages_field>("messages_field", "JSONL field of a chat's messages"),
+    key<&R::text, &Text::chat_template>("chat_template", "how the messages of a chat become text"),
     key<&R::text, &Text::completion_only_loss>("completion_only_loss",
-                                               "do not train on prompts and non-assistant turns",
-                                               {.only_default = true}),
+                                               "do not train on prompts and non-assistant turns"),
     key<&R::text, &Text::add_bos>("add_bos", "begin each document with the tokenizer's bos"),
     key<&R::text, &Text::add_eos>("add_eos", "end each document with the tokenizer's eos"),
     key<&R::rows, &RowOptions::max_length>("max_length", "tokens in a row",
@@ -312,10 +307,8 @@ const ConfigKey* find_config_key(std::string_view name) {
 }
 
 std::string full_help(const ConfigKey& key) {
-  std::string help(key.help);
-  if (key.rules.only_default) return help + " (this version supports only the default)";
-  if (key.rules.unsupported.empty()) return help;
-  return help + " (this version supports only " + std::string(key.rules.instead) + ")";
+  const std::string help(key.help);
+  return key.rules.only_default ? help + " (this version supports only the default)" : help;
 }
 
 ConfigValue default_value(const ConfigKey& key) { return key.get(RunConfig{}); }

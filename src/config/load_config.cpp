@@ -53,6 +53,7 @@ class ConfigBuilder {
   void add_conversion(const Source& source, const ConfigKey& key, const Conversion& conversion);
   void apply(const ConfigKey& key, const Setting& setting);
   std::string resolve(const ConfigKey& key, const Source& source, ConfigValue& value) const;
+  bool needs_tokenizer() const;
   void check_required(const std::vector<std::string_view>& required_keys);
   void check_relation(const KeyRelation& relation);
   Source source_of(const ConfigKey& key) const;
@@ -141,14 +142,14 @@ std::string ConfigBuilder::resolve(const ConfigKey& key, const Source& source,
   std::vector<std::string> paths;
   if (key.kind == KeyKind::kPath) {
     auto& text = std::get<std::string>(value);
-    const auto& words = key.rules.words;
-    if (std::find(words.begin(), words.end(), text) != words.end()) return "";
+    if (is_word(key.rules, text)) return "";
     text = resolve_path(source.folder, text);
     paths = {text};
   } else if (key.kind == KeyKind::kPathList) {
     auto& list = std::get<std::vector<std::string>>(value);
     if (!is_stored_) {
-      std::string problem = expand_paths(source.folder, list, paths);
+      std::string problem = expand_paths(source.folder, key.rules, list, paths);
+      if (problem.empty()) problem = ending_problem(key, paths);
       if (!problem.empty()) return problem;
       list = paths;
     }
@@ -163,8 +164,6 @@ void ConfigBuilder::apply(const ConfigKey& key, const Setting& setting) {
   ConfigValue value = setting.value;
   std::string problem = support_problem(key, value);
   if (problem.empty()) problem = resolve(key, setting.source, value);
-  // Once more: a glob may have matched what this version does not read.
-  if (problem.empty()) problem = support_problem(key, value);
   if (problem.empty()) {
     key.set(config_, value);
   } else {
@@ -172,8 +171,22 @@ void ConfigBuilder::apply(const ConfigKey& key, const Setting& setting) {
   }
 }
 
+// Token ids need no tokenizer.
+bool ConfigBuilder::needs_tokenizer() const {
+  bool any_file = false;
+  for (const auto* files :
+       {&config_.train_files, &config_.eval_files, &config_.pdl_reference_files}) {
+    for (const std::string& file : *files) {
+      if (!file.ends_with(".npy")) return true;
+      any_file = true;
+    }
+  }
+  return !any_file;
+}
+
 void ConfigBuilder::check_required(const std::vector<std::string_view>& required_keys) {
   for (const std::string_view name : required_keys) {
+    if (name == "tokenizer_path" && !needs_tokenizer()) continue;
     const ConfigKey* key = find_config_key(name);
     if (key == nullptr || is_bad(name) || is_set(key->get(config_))) continue;
     const std::string flag = "--" + std::string(name);

@@ -47,28 +47,25 @@ void add_range(const KeyRules& rules, Json& schema) {
   }
 }
 
-// "(\\.gz|\\.npy)$|^-$" of the words ".gz", ".npy" and "-".
-std::string pattern_of(std::span<const std::string_view> words) {
-  std::string endings;
-  std::string values;
-  for (const std::string_view word : words) {
-    if (word.starts_with('.')) {
-      endings += (endings.empty() ? "(\\" : "|\\") + std::string(word);
-    } else {
-      values += "|^" + std::string(word) + "$";
-    }
+// One of the words, a path with one of the endings, a glob, or "", which may stand for no path.
+std::string pattern_of(const KeyRules& rules) {
+  std::string pattern = "^$|[*?\\[]";
+  for (const std::string_view word : rules.words) pattern += "|^" + std::string(word) + "$";
+  for (const std::string_view ending : rules.endings) {
+    pattern += '|';
+    for (const char c : ending) pattern += c == '.' ? std::string("\\.") : std::string(1, c);
+    pattern += '$';
   }
-  return endings + ")$" + values;
+  return pattern;
 }
 
 Json string_schema(const ConfigKey& key) {
   Json schema{{"type", "string"}};
   if (key.kind == KeyKind::kChoice) schema["enum"] = key.choices;
   if (!key.rules.pattern.empty()) schema["pattern"] = key.rules.pattern;
-  if (!key.rules.unsupported.empty()) {
-    schema["not"] = {{"pattern", pattern_of(key.rules.unsupported)}};
-  }
-  if (!key.rules.words.empty() || is_required(key)) schema["minLength"] = 1;
+  if (!key.rules.endings.empty()) schema["pattern"] = pattern_of(key.rules);
+  const bool is_word_or_path = key.kind == KeyKind::kPath && !key.rules.words.empty();
+  if (is_word_or_path || is_required(key)) schema["minLength"] = 1;
   if (key.kind != KeyKind::kChoice) {
     schema["maxLength"] = key.rules.is_regex ? kMaxRegexBytes : kMaxStringBytes;
   }

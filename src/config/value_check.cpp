@@ -78,17 +78,6 @@ std::string list_problem(const ConfigKey& key, const std::vector<std::string>& l
   return "";
 }
 
-// A word with a dot is the ending of a path, any other the whole of it.
-bool is_unsupported(const KeyRules& rules, const std::string& text) {
-  return std::any_of(rules.unsupported.begin(), rules.unsupported.end(), [&](auto word) {
-    return word.starts_with('.') ? text.ends_with(word) : text == word;
-  });
-}
-
-std::string unsupported_text(const std::string& value, std::string_view instead) {
-  return value + " is not supported by this version; use " + std::string(instead);
-}
-
 std::string words_text(std::span<const std::string_view> words) {
   std::string text;
   for (const std::string_view word : words) {
@@ -145,18 +134,26 @@ std::string value_problem(const ConfigKey& key, const ConfigValue& value) {
 }
 
 std::string support_problem(const ConfigKey& key, const ConfigValue& value) {
-  if (key.rules.only_default && value != default_value(key)) {
-    return unsupported_text(shown(value), shown(default_value(key)));
-  }
-  if (key.kind == KeyKind::kPath && is_unsupported(key.rules, std::get<std::string>(value))) {
-    return unsupported_text(shown(value), key.rules.instead);
-  }
-  if (key.kind == KeyKind::kPathList) {
-    for (const std::string& entry : std::get<std::vector<std::string>>(value)) {
-      if (is_unsupported(key.rules, entry)) {
-        return unsupported_text(shown(entry), key.rules.instead);
-      }
-    }
+  if (!key.rules.only_default || value == default_value(key)) return "";
+  return shown(value) + " is not supported by this version; use " + shown(default_value(key));
+}
+
+bool is_word(const KeyRules& rules, const std::string& text) {
+  return std::find(rules.words.begin(), rules.words.end(), text) != rules.words.end();
+}
+
+std::string ending_problem(const ConfigKey& key, const std::vector<std::string>& paths) {
+  const KeyRules& rules = key.rules;
+  if (rules.endings.empty()) return "";
+  for (const std::string& path : paths) {
+    const bool allowed =
+        is_word(rules, path) ||
+        std::any_of(rules.endings.begin(), rules.endings.end(),
+                    [&](const std::string_view ending) { return path.ends_with(ending); });
+    if (allowed) continue;
+    std::string text = shown(path) + " is not allowed; must end in ";
+    for (const std::string_view ending : rules.endings) text += std::string(ending) + ", ";
+    return text + "or be " + words_text(rules.words);
   }
   return "";
 }

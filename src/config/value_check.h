@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <string>
+#include <vector>
 
 #include "pdl/config/config_table.h"
 
@@ -21,5 +22,11 @@ std::string value_problem(const ConfigKey& key, const ConfigValue& value);
 
 // "" unless the value belongs to the contract but not to what this version can do.
 std::string support_problem(const ConfigKey& key, const ConfigValue& value);
+
+// Whether the text of a path key is one of its words.
+bool is_word(const KeyRules& rules, const std::string& text);
+
+// What is wrong with the ending of one of the files of a path list; "" if nothing is.
+std::string ending_problem(const ConfigKey& key, const std::vector<std::string>& paths);
 
 }  // namespace pdl

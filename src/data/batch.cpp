@@ -30,12 +30,17 @@ Batch make_batch(const Rows& rows, const std::vector<int64_t>& rows_of_batch, in
   auto* targets = batch.targets.mutable_data_ptr<int64_t>();
   for (const int64_t row : rows_of_batch) {
     const auto tokens = rows.tokens(row);
-    std::fill(std::copy(tokens.begin(), tokens.end(), ids), ids + length, pad_id);
-    std::fill(std::copy(tokens.begin() + 1, tokens.end(), targets), targets + length,
-              kIgnoreTarget);
+    const auto id_of = [](const Token& token) { return token.id(); };
+    const auto target_of = [](const Token& token) {
+      return token.is_trained() ? token.id() : kIgnoreTarget;
+    };
+    std::fill(std::transform(tokens.begin(), tokens.end(), ids, id_of), ids + length, pad_id);
+    std::fill(std::transform(tokens.begin() + 1, tokens.end(), targets, target_of),
+              targets + length, kIgnoreTarget);
+    batch.num_tokens += std::count_if(targets, targets + length,
+                                      [](int64_t target) { return target != kIgnoreTarget; });
     ids += length;
     targets += length;
-    batch.num_tokens += static_cast<int64_t>(tokens.size()) - 1;
   }
   batch.input_ids = on_device(batch.input_ids, device);
   batch.targets = on_device(batch.targets, device);

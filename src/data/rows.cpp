@@ -9,7 +9,7 @@
 namespace pdl {
 
 Rows::Rows(TokenizedCorpus corpus, const RowOptions& options) : corpus_(std::move(corpus)) {
-  const auto num_tokens = static_cast<int64_t>(corpus_.ids.size());
+  const auto num_tokens = static_cast<int64_t>(corpus_.tokens.size());
   if (options.packing) {
     cut(0, num_tokens, options.max_length);
   } else {
@@ -20,7 +20,10 @@ Rows::Rows(TokenizedCorpus corpus, const RowOptions& options) : corpus_(std::mov
     }
   }
   if (spans_.empty()) {
-    throw DataError("no document has two tokens, so there is nothing to predict");
+    throw DataError(
+        num_untrained_ > 0
+            ? "no row of max_length tokens has a token that is trained: all are of prompts"
+            : "no document has two tokens, so there is nothing to predict");
   }
 }
 
@@ -28,21 +31,34 @@ void Rows::cut(int64_t begin, int64_t end, int64_t max_length) {
   for (; begin < end; begin += max_length) {
     const int64_t length = std::min(max_length, end - begin);
     if (length < 2) return;
+    const int64_t targets = targets_of({begin, length});
+    if (targets == 0) {
+      ++num_untrained_;
+      continue;
+    }
     spans_.push_back({begin, length});
-    num_targets_ += length - 1;
+    num_targets_ += targets;
     longest_ = std::max(longest_, length);
   }
 }
 
-std::span<const int32_t> Rows::tokens(int64_t row) const {
+int64_t Rows::targets_of(const Span& span) const {
+  if (corpus_.all_trained) return span.length - 1;
+  const auto targets = corpus_.tokens.subspan(static_cast<size_t>(span.begin + 1),
+                                              static_cast<size_t>(span.length - 1));
+  return std::count_if(targets.begin(), targets.end(),
+                       [](const Token& token) { return token.is_trained(); });
+}
+
+std::span<const Token> Rows::tokens(int64_t row) const {
   const Span& span = spans_[static_cast<size_t>(row)];
-  return std::span(corpus_.ids)
-      .subspan(static_cast<size_t>(span.begin), static_cast<size_t>(span.length));
+  return corpus_.tokens.subspan(static_cast<size_t>(span.begin), static_cast<size_t>(span.length));
 }
 
 std::vector<int64_t> count_targets(const Rows& rows, int64_t vocab_size) {
   std::vector<int64_t> counts(static_cast<size_t>(vocab_size));
-  for (int64_t row = 0; row < rows.size(); ++row) add_counts(rows.tokens(row).subspan(1), counts);
+  for (int64_t row = 0; row < rows.size(); ++row)
+    add_counts(rows.tokens(row).subspan(1), Counted::kTargets, counts);
   return counts;
 }
 

@@ -71,8 +71,10 @@ int64_t TokenCounts::total() const {
   return sum;
 }
 
-void add_counts(std::span<const int32_t> ids, std::vector<int64_t>& counts) {
-  for (const int32_t id : ids) {
+void add_counts(std::span<const Token> tokens, Counted counted, std::vector<int64_t>& counts) {
+  for (const Token& token : tokens) {
+    if (counted == Counted::kTargets && !token.is_trained()) continue;
+    const int32_t id = token.id();
     if (id < 0 || static_cast<size_t>(id) >= counts.size()) {
       throw DataError("token id " + std::to_string(id) + " is outside the vocabulary of " +
                       std::to_string(counts.size()) + " tokens");
@@ -81,14 +83,23 @@ void add_counts(std::span<const int32_t> ids, std::vector<int64_t>& counts) {
   }
 }
 
-TokenCounts count_corpus(const TokenizedCorpus& corpus, const Tokenizer& tokenizer,
-                         int64_t vocab_size) {
+TokenCounts count_corpus(const Corpus& corpus, PipelineOptions options) {
+  const auto width = static_cast<size_t>(corpus.vocab_size);
+  std::vector<std::vector<int64_t>> counts(static_cast<size_t>(options.num_threads),
+                                           std::vector<int64_t>(width));
+  options.in_order = false;
+  const CorpusSummary summary =
+      for_each_block(corpus, options, [&](int64_t thread, const BlockTokens& block) {
+        add_counts(block.tokens, Counted::kReference, counts[static_cast<size_t>(thread)]);
+      });
   TokenCounts table;
-  table.counts.resize(static_cast<size_t>(vocab_size));
+  table.counts.resize(width);
+  for (const std::vector<int64_t>& of_thread : counts) {
+    for (size_t id = 0; id < width; ++id) table.counts[id] += of_thread[id];
+  }
   table.counted = Counted::kReference;
-  table.tokenizer_sha256 = tokenizer.sha256();
-  table.corpus_sha256 = corpus.sha256;
-  add_counts(corpus.ids, table.counts);
+  table.tokenizer_sha256 = corpus.tokenizer == nullptr ? "" : corpus.tokenizer->sha256();
+  table.corpus_sha256 = summary.sha256;
   return table;
 }
 
@@ -135,13 +146,15 @@ TokenCounts load_token_counts(const std::filesystem::path& path) {
   return table;
 }
 
-TokenCounts fit_to_model(TokenCounts table, const Tokenizer& tokenizer, int64_t vocab_size,
+TokenCounts fit_to_model(TokenCounts table, const Tokenizer* tokenizer, int64_t vocab_size,
                          const std::string& name) {
-  if (table.tokenizer_sha256 != tokenizer.sha256()) {
-    throw DataError("frequency table '" + name +
-                    "' was counted with another tokenizer; count again with this one");
+  if (table.tokenizer_sha256 != (tokenizer == nullptr ? "" : tokenizer->sha256())) {
+    throw DataError("frequency table '" + name + "' was counted with another tokenizer" +
+                    (tokenizer == nullptr ? "; give tokenizer_path, or count the ids"
+                                          : "; count again with this one"));
   }
-  if (table.vocab_size() == tokenizer.size() && vocab_size > tokenizer.size()) {
+  if (tokenizer != nullptr && table.vocab_size() == tokenizer->size() &&
+      vocab_size > tokenizer->size()) {
     table.counts.resize(static_cast<size_t>(vocab_size));
   }
   if (table.vocab_size() != vocab_size) {

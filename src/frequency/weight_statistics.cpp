@@ -67,12 +67,12 @@ WeightStatistics weight_statistics(std::span<const int64_t> counts,
 }
 
 void require_seen(std::span<const int64_t> counts, std::span<const int64_t> target_counts,
-                  const Tokenizer& tokenizer, const std::string& what) {
+                  const Tokenizer* tokenizer, const std::string& what) {
   for (size_t token = 0; token < counts.size(); ++token) {
     if (counts[token] > 0 || target_counts[token] == 0) continue;
     throw DataError(
         "pdl_unseen is \"error\" and the " + what + " target " + std::to_string(token) + " ('" +
-        printable(piece_of(token, &tokenizer)) +
+        printable(piece_of(token, tokenizer)) +
         "') is not in the frequency table; count a larger corpus or choose another pdl_unseen");
   }
 }

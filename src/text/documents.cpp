@@ -1,8 +1,7 @@
 #include "pdl/text/documents.h"
 
-#include "pdl/base/error.h"
-#include "pdl/base/file.h"
-#include "pdl/base/sha256.h"
+#include <string>
+
 #include "pdl/base/unicode.h"
 
 namespace pdl {
@@ -55,22 +54,10 @@ void split_paragraphs(std::string_view text, DocumentCounts& counts, const Visit
   end_paragraph();
 }
 
-std::string read_text(const std::string& file) {
-  std::string text = read_file<DataError>("text file", file);
-  if (text.empty()) throw DataError("text file '" + file + "' is empty");
-  const size_t invalid = find_invalid_utf8(text);
-  if (invalid != std::string::npos) {
-    throw DataError("text file '" + file + "' is not UTF-8 at byte " + std::to_string(invalid) +
-                    "; convert it to UTF-8");
-  }
-  return text;
-}
-
 }  // namespace
 
 void split_documents(std::string_view text, TextDocument document, DocumentCounts& counts,
                      const Visitor& visit) {
-  if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
   switch (document) {
     case TextDocument::kFile:
       visit_document(text, counts, visit);
@@ -82,19 +69,6 @@ void split_documents(std::string_view text, TextDocument document, DocumentCount
       split_paragraphs(text, counts, visit);
       break;
   }
-}
-
-DocumentCounts for_each_document(const std::vector<std::string>& files, TextDocument document,
-                                 const Visitor& visit, std::string* corpus_sha256) {
-  DocumentCounts counts;
-  Sha256 corpus_hash;
-  for (const std::string& file : files) {
-    const std::string text = read_text(file);
-    if (corpus_sha256 != nullptr) corpus_hash.update(sha256(text) + "\n");
-    split_documents(text, document, counts, visit);
-  }
-  if (corpus_sha256 != nullptr) *corpus_sha256 = corpus_hash.finish();
-  return counts;
 }
 
 }  // namespace pdl

@@ -1,52 +1,123 @@
 #include "pdl/text/tokenized_corpus.h"
 
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
 #include "pdl/base/error.h"
+#include "pdl/base/file.h"
+#include "pdl/base/log.h"
+#include "pdl/text/corpus_file.h"
+#include "token_cache_file.h"
 
 namespace pdl {
 namespace {
 
-int32_t required_id(std::optional<int32_t> id, const std::string& name) {
-  if (!id) {
-    throw ModelError("the tokenizer has no " + name + " token; set add_" + name +
-                     " to false or use another tokenizer");
+namespace fs = std::filesystem;
+
+constexpr std::string_view kStandardInput = "-";
+
+// The folder itself if it exists, else the nearest parent that does.
+fs::path existing_folder(const fs::path& folder) {
+  if (folder.empty()) return fs::temp_directory_path();
+  fs::path nearest = fs::absolute(folder);
+  while (!fs::exists(nearest)) nearest = nearest.parent_path();
+  return nearest;
+}
+
+bool reads_standard_input(const Corpus& corpus) {
+  return std::find(corpus.files.begin(), corpus.files.end(), kStandardInput) != corpus.files.end();
+}
+
+// As CorpusReader::sha256() gives it, without unpacking and tokenizing; "" if a file cannot be
+// read, which tokenizing will explain.
+std::string hash_files(const std::vector<std::string>& files) {
+  Sha256 corpus_hash;
+  for (const std::string& file : files) {
+    Sha256 file_hash;
+    const std::string problem =
+        try_read_pieces(file, [&](std::string_view bytes) { file_hash.update(bytes); });
+    if (!problem.empty()) return "";
+    corpus_hash.update(file_hash.finish() + "\n");
   }
-  return *id;
+  return corpus_hash.finish();
+}
+
+// The name of the file for a corpus: it tells all that decides the tokens.
+std::string file_name(const Corpus& corpus, const std::string& corpus_sha256) {
+  const TextOptions& text = corpus.text;
+  std::vector<int> kinds;
+  for (const std::string& file : corpus.files)
+    kinds.push_back(static_cast<int>(corpus_file_kind(file)));
+  const nlohmann::json key = {
+      {"version", 1},
+      {"tokenizer", corpus.tokenizer == nullptr ? "" : corpus.tokenizer->sha256()},
+      {"files", corpus_sha256},
+      {"kinds", kinds},
+      {"text_document", static_cast<int>(text.text_document)},
+      {"fields", {text.text_field, text.prompt_field, text.completion_field, text.messages_field}},
+      {"chat_template", static_cast<int>(text.chat_template)},
+      {"completion_only_loss", text.completion_only_loss},
+      {"add_bos", text.add_bos},
+      {"add_eos", text.add_eos}};
+  return "tokens-" + sha256(key.dump()).substr(0, 32) + ".bin";
 }
 
 }  // namespace
 
-std::span<const int32_t> TokenizedCorpus::document(int64_t index) const {
+struct TokenCache::Unkept {
+  explicit Unkept(const fs::path& folder) : writer(folder) {}
+
+  CachedTokensWriter writer;
+  std::string name;
+};
+
+std::span<const Token> TokenizedCorpus::document(int64_t index) const {
   const auto at = static_cast<size_t>(index);
   const int64_t begin = index == 0 ? 0 : document_ends[at - 1];
-  return std::span(ids).subspan(static_cast<size_t>(begin),
-                                static_cast<size_t>(document_ends[at] - begin));
+  return tokens.subspan(static_cast<size_t>(begin), static_cast<size_t>(document_ends[at] - begin));
 }
 
-std::vector<int32_t> encode_document(std::string_view text, const TextOptions& options,
-                                     const Tokenizer& tokenizer) {
-  std::vector<int32_t> ids = tokenizer.encode(text);
-  if (options.add_bos) ids.insert(ids.begin(), required_id(tokenizer.bos_id(), "bos"));
-  if (options.add_eos) ids.push_back(required_id(tokenizer.eos_id(), "eos"));
-  return ids;
+TokenCache::TokenCache(fs::path folder) : folder_(std::move(folder)) {}
+
+TokenCache::~TokenCache() = default;
+
+TokenizedCorpus TokenCache::tokenize(const Corpus& corpus, const PipelineOptions& options) {
+  if (folder_.empty() || !fs::exists(folder_) || reads_standard_input(corpus))
+    return tokenize_anew(corpus, options);
+  const std::string hash = hash_files(corpus.files);
+  if (hash.empty()) return tokenize_anew(corpus, options);
+  const fs::path path = folder_ / file_name(corpus, hash);
+  std::string damage;
+  std::optional<TokenizedCorpus> kept = open_cached_tokens(path, damage);
+  if (!damage.empty()) {
+    log_warning("the cached tokens '" + path.string() + "' " + damage + ": tokenizing anew");
+  }
+  return kept ? std::move(*kept) : tokenize_anew(corpus, options);
 }
 
-TokenizedCorpus tokenize_corpus(const std::vector<std::string>& files, const TextOptions& options,
-                                const Tokenizer& tokenizer) {
-  TokenizedCorpus corpus;
-  corpus.document_counts = for_each_document(
-      files, options.text_document,
-      [&](std::string_view text) {
-        const std::vector<int32_t> ids = encode_document(text, options, tokenizer);
-        corpus.ids.insert(corpus.ids.end(), ids.begin(), ids.end());
-        corpus.document_ends.push_back(static_cast<int64_t>(corpus.ids.size()));
-      },
-      &corpus.sha256);
-  if (corpus.ids.empty()) {
-    throw DataError("'" + files.front() + "'" +
-                    (files.size() > 1 ? " and the other files hold" : " holds") +
+TokenizedCorpus TokenCache::tokenize_anew(const Corpus& corpus, const PipelineOptions& options) {
+  auto unkept = std::make_unique<Unkept>(existing_folder(folder_));
+  CachedTokensWriter& writer = unkept->writer;
+  const CorpusSummary summary = for_each_block(
+      corpus, options, [&](int64_t, const BlockTokens& tokens) { writer.add(tokens); });
+  if (writer.num_tokens() == 0) {
+    throw DataError("'" + corpus.files.front() + "'" +
+                    (corpus.files.size() > 1 ? " and the other files hold" : " holds") +
                     " nothing but white space");
   }
-  return corpus;
+  TokenizedCorpus tokenized = writer.finish(summary);
+  if (!folder_.empty() && !reads_standard_input(corpus)) {
+    unkept->name = file_name(corpus, summary.sha256);
+    unkept_.push_back(std::move(unkept));
+  }
+  return tokenized;
+}
+
+void TokenCache::keep() {
+  if (unkept_.empty()) return;
+  make_folder(folder_);
+  for (const auto& unkept : unkept_) unkept->writer.file().publish(folder_ / unkept->name);
+  unkept_.clear();
 }
 
 }  // namespace pdl

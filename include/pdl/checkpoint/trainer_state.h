@@ -38,7 +38,7 @@ struct TrainerState {
 struct RunIdentity {
   std::string model_sha256;
   std::string tokenizer_sha256;
-  std::string train_sha256;      // of the training files, see for_each_document()
+  std::string train_sha256;      // of the training files, see CorpusReader::sha256()
   std::string eval_sha256;       // of the evaluation files; empty without any
   std::string frequency_sha256;  // of frequency.json
   std::string config_json;       // the resolved config

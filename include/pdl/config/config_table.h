@@ -34,14 +34,13 @@ struct KeyRules {
   std::string_view pattern_text = {};  // the same in words
   bool is_regex = false;               // each string is a regular expression
   bool is_path = false;                // a string or string list that holds paths
-  std::span<const std::string_view> words = {};  // values of a path key that are not paths
-  bool may_change_on_resume = false;             // cannot change data order, targets or weights
+  std::span<const std::string_view> words = {};    // values of a path key that are not paths
+  std::span<const std::string_view> endings = {};  // of the paths, once globs are expanded
+  bool may_change_on_resume = false;               // cannot change data order, targets or weights
 
-  // Parts of the contract that this version has no code for. Such values are refused, never
+  // A part of the contract that this version has no code for: other values are refused, never
   // ignored; whoever adds the code removes the word.
   bool only_default = false;
-  std::span<const std::string_view> unsupported = {};  // ".x": an ending of a path; else a value
-  std::string_view instead = {};                       // what to use in place of `unsupported`
 };
 
 struct ConfigKey {

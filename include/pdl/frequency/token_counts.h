@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "pdl/text/tokenized_corpus.h"
+#include "pdl/text/corpus_pipeline.h"
 
 namespace pdl {
 
@@ -19,18 +19,19 @@ struct TokenCounts {
   std::vector<int64_t> counts;  // [V], >= 0
   Counted counted = Counted::kTargets;
   std::string tokenizer_sha256;
-  std::string corpus_sha256;  // see for_each_document()
+  std::string corpus_sha256;  // see CorpusReader::sha256()
 
   int64_t vocab_size() const { return static_cast<int64_t>(counts.size()); }
   int64_t total() const;
 };
 
-// Adds the occurrences of `ids` to `counts` [V]. Throws DataError for an id outside [0, V).
-void add_counts(std::span<const int32_t> ids, std::vector<int64_t>& counts);
+// Adds the occurrences of `tokens` to `counts` [V]; as targets only those that are trained. Throws
+// DataError for an id outside [0, V).
+void add_counts(std::span<const Token> tokens, Counted counted, std::vector<int64_t>& counts);
 
-// Counts every token of a reference corpus.
-TokenCounts count_corpus(const TokenizedCorpus& corpus, const Tokenizer& tokenizer,
-                         int64_t vocab_size);
+// Counts every token of a reference corpus, for corpus.vocab_size tokens. Throws what
+// for_each_block() does.
+TokenCounts count_corpus(const Corpus& corpus, PipelineOptions options);
 
 // The table as frequency.json holds it, ending in a newline.
 std::string to_json(const TokenCounts& table);
@@ -41,8 +42,8 @@ TokenCounts load_token_counts(const std::filesystem::path& path);
 
 // The table for logits of width `vocab_size`: as it is if it has that width, extended with zeros if
 // it has the tokenizer's. Throws DataError for any other width and for the table of another
-// tokenizer; `name` is the table's in the message.
-TokenCounts fit_to_model(TokenCounts table, const Tokenizer& tokenizer, int64_t vocab_size,
+// tokenizer; null: none, the data are ids. `name` is the table's in the message.
+TokenCounts fit_to_model(TokenCounts table, const Tokenizer* tokenizer, int64_t vocab_size,
                          const std::string& name);
 
 }  // namespace pdl

@@ -24,6 +24,6 @@ WeightStatistics weight_statistics(std::span<const int64_t> counts,
 // Throws DataError if a target of `target_counts` has count 0 in the table, as pdl_unseen "error"
 // asks. `what` names the targets in the message, e.g. "training".
 void require_seen(std::span<const int64_t> counts, std::span<const int64_t> target_counts,
-                  const Tokenizer& tokenizer, const std::string& what);
+                  const Tokenizer* tokenizer, const std::string& what);
 
 }  // namespace pdl

@@ -1,35 +1,55 @@
-// A corpus as token ids.
+// A corpus as tokens, in memory or, for what would not fit there, in a file that is mapped.
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
-#include "pdl/text/documents.h"
-#include "pdl/text/tokenizer.h"
+#include "pdl/text/corpus_pipeline.h"
 
 namespace pdl {
 
-// The ids of all documents, one after the other. Document d is ids[document_ends[d-1] ..
+// The tokens of all documents, one after the other. Document d is tokens[document_ends[d-1] ..
 // document_ends[d]).
 struct TokenizedCorpus {
-  std::vector<int32_t> ids;
-  std::vector<int64_t> document_ends;  // increasing, the last is ids.size()
+  std::span<const Token> tokens;
+  std::span<const int64_t> document_ends;  // increasing, the last is tokens.size()
+  bool all_trained = true;                 // no token is masked
   DocumentCounts document_counts;
-  std::string sha256;  // of the files, see for_each_document()
+  std::string sha256;                  // of the files, see CorpusReader::sha256()
+  std::shared_ptr<const void> memory;  // where the spans lie
 
-  std::span<const int32_t> document(int64_t index) const;
+  std::span<const Token> document(int64_t index) const;
 };
 
-// Ids of one document: bos (if add_bos), the text, eos (if add_eos). Throws ModelError if the
-// tokenizer lacks an asked for bos or eos.
-std::vector<int32_t> encode_document(std::string_view text, const TextOptions& options,
-                                     const Tokenizer& tokenizer);
+// Tokenizes corpora into files without a name, and keeps them in a folder if asked to: whoever
+// tokenizes the same files with the same tokenizer and options next time finds them there. A file
+// is verified before it is used.
+class TokenCache {
+ public:
+  // `folder` need not exist; files lie in its file system. Empty: nothing is found or kept, and
+  // files lie in the folder for temporary files.
+  explicit TokenCache(std::filesystem::path folder);
+  ~TokenCache();
+  TokenCache(const TokenCache&) = delete;
+  TokenCache& operator=(const TokenCache&) = delete;
 
-// Throws DataError as for_each_document() does, and if the corpus has no document that is not
-// empty.
-TokenizedCorpus tokenize_corpus(const std::vector<std::string>& files, const TextOptions& options,
-                                const Tokenizer& tokenizer);
+  // Throws what for_each_block() does, and DataError if the corpus has no token.
+  TokenizedCorpus tokenize(const Corpus& corpus, const PipelineOptions& options);
+
+  // Writes what was tokenized into the folder, which exists by now. Throws StorageError.
+  void keep();
+
+ private:
+  struct Unkept;
+
+  TokenizedCorpus tokenize_anew(const Corpus& corpus, const PipelineOptions& options);
+
+  std::filesystem::path folder_;
+  std::vector<std::unique_ptr<Unkept>> unkept_;
+};
 
 }  // namespace pdl

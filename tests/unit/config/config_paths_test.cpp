@@ -44,7 +44,7 @@ TEST_F(ConfigPathsTest, ResumeWordsAreNotPaths) {
 }
 
 TEST_F(ConfigPathsTest, GlobsAreExpandedAndSortedByByteValue) {
-  for (const std::string name : {"b.txt", "a.txt", "B.txt", "\u00e9.txt", "c.md", ".d.txt"}) {
+  for (const std::string name : {"b.txt", "a.txt", "B.txt", "\u00e9.txt", "c.jsonl", ".d.txt"}) {
     write("data/" + name, "x");
   }
   const auto in_data = [&](const std::string& name) { return (folder_ / "data" / name).string(); };
@@ -53,7 +53,7 @@ TEST_F(ConfigPathsTest, GlobsAreExpandedAndSortedByByteValue) {
       ElementsAre(in_data("B.txt"), in_data("a.txt"), in_data("b.txt"), in_data("\u00e9.txt")));
   // Sorted within a glob, in the order given between entries.
   EXPECT_THAT(load(R"({"train_files": ["data/c.??", "data/../data/[ab].txt"]})").train_files,
-              ElementsAre(in_data("c.md"), in_data("a.txt"), in_data("b.txt")));
+              ElementsAre(in_data("c.jsonl"), in_data("a.txt"), in_data("b.txt")));
 }
 
 TEST_F(ConfigPathsTest, GlobWithoutAMatchIsAProblemButAMissingFileIsNot) {

@@ -192,13 +192,6 @@ TEST_F(ValueCheckTest, ValuesOfLaterVersionsAreRefusedWithWhatToUse) {
       {"max_minutes", "5 is not supported by this version; use 0"},
       {"spike_threshold", "3 is not supported by this version; use 0"},
       {"spike_action", R"("skip" is not supported by this version; use "warn")"},
-      {"text_field", R"("body" is not supported by this version; use "text")"},
-      {"prompt_field", R"("q" is not supported by this version; use "prompt")"},
-      {"completion_field", R"("a" is not supported by this version; use "completion")"},
-      {"messages_field", R"("m" is not supported by this version; use "messages")"},
-      {"chat_template", R"("llama3" is not supported by this version; use "chatml")"},
-      {"completion_only_loss", "false is not supported by this version; use true"},
-      {"tokenizer_path", R"("t.json" is not supported by this version; use a SentencePiece)"},
   };
   for (const auto& [key, expected] : cases) {
     const std::string value = expected.substr(0, expected.find(' '));
@@ -206,17 +199,21 @@ TEST_F(ValueCheckTest, ValuesOfLaterVersionsAreRefusedWithWhatToUse) {
   }
 }
 
-TEST_F(ValueCheckTest, DataFilesOfLaterVersionsAreRefused) {
+TEST_F(ValueCheckTest, TheEndingOfADataFileTellsItsKind) {
   for (const std::string key : {"train_files", "eval_files", "pdl_reference_files"}) {
-    for (const std::string file : {"a.jsonl", "a.npy", "a.txt.gz", "a.jsonl.zst", "-"}) {
+    for (const std::string file : {"a.txt", "a.txt.gz", "a.jsonl", "a.jsonl.zst", "a.npy", "-"}) {
+      EXPECT_NO_THROW(load(object_with(key, "[\"b.txt\", \"" + file + "\"]"))) << file;
+    }
+    for (const std::string file : {"a.csv", "a", "a.npy.gz", "a.TXT", "-.", "txt"}) {
       EXPECT_THAT(error_of(object_with(key, "[\"b.txt\", \"" + file + "\"]")),
-                  HasSubstr(key + ": \"" + file + "\" is not supported by this version; use plain"))
+                  HasSubstr(file + "\" is not allowed; must end in .txt, .txt.gz,"))
           << file;
     }
   }
+  EXPECT_THAT(load(R"({"train_files": "-"})").train_files, ElementsAre("-"));
   write("data/a.txt", "x");
-  write("data/b.jsonl", "x");
-  EXPECT_THAT(error_of(R"({"train_files": "data/*"})"), HasSubstr("b.jsonl\" is not supported"));
+  write("data/b.csv", "x");
+  EXPECT_THAT(error_of(R"({"train_files": "data/*"})"), HasSubstr("b.csv\" is not allowed"));
 }
 
 TEST_F(ValueCheckTest, FlagMayReplaceAValueOfALaterVersion) {

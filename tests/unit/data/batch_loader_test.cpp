@@ -5,16 +5,19 @@
 
 #include <stdexcept>
 
+#include "support/corpus_of.h"
+
 namespace pdl {
 namespace {
 
 Rows numbered_rows(int64_t num_rows) {
-  TokenizedCorpus corpus;
+  std::vector<Token> tokens;
+  std::vector<int64_t> ends;
   for (int32_t row = 0; row < num_rows; ++row) {
-    corpus.ids.insert(corpus.ids.end(), {row, row, row});
-    corpus.document_ends.push_back(static_cast<int64_t>(corpus.ids.size()));
+    tokens.insert(tokens.end(), 3, Token(row));
+    ends.push_back(std::ssize(tokens));
   }
-  return {std::move(corpus), {.max_length = 16, .packing = false}};
+  return {corpus_of(tokens, ends), {.max_length = 16, .packing = false}};
 }
 
 TrainingOptions two_by_two() {

@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "pdl/base/error.h"
+#include "support/corpus_of.h"
 
 namespace pdl {
 namespace {
@@ -13,57 +14,71 @@ namespace {
 using ::testing::ElementsAre;
 
 // Documents of the given lengths with ids 0, 1, 2, … over all of them.
-TokenizedCorpus corpus_of(const std::vector<int64_t>& lengths) {
-  TokenizedCorpus corpus;
+TokenizedCorpus corpus_of_lengths(const std::vector<int64_t>& lengths) {
+  std::vector<Token> tokens;
+  std::vector<int64_t> ends;
   for (const int64_t length : lengths) {
-    for (int64_t i = 0; i < length; ++i)
-      corpus.ids.push_back(static_cast<int32_t>(corpus.ids.size()));
-    corpus.document_ends.push_back(static_cast<int64_t>(corpus.ids.size()));
+    for (int64_t i = 0; i < length; ++i) tokens.emplace_back(static_cast<int32_t>(tokens.size()));
+    ends.push_back(std::ssize(tokens));
   }
-  return corpus;
+  return corpus_of(tokens, ends);
 }
 
 TEST(RowsTest, PackingCutsTheStreamOfAllDocuments) {
-  const Rows rows(corpus_of({3, 4}), {.max_length = 4, .packing = true});
+  const Rows rows(corpus_of_lengths({3, 4}), {.max_length = 4, .packing = true});
   ASSERT_EQ(rows.size(), 2);
-  EXPECT_THAT(rows.tokens(0), ElementsAre(0, 1, 2, 3));
-  EXPECT_THAT(rows.tokens(1), ElementsAre(4, 5, 6));  // shorter, kept
+  EXPECT_THAT(ids_of(rows.tokens(0)), ElementsAre(0, 1, 2, 3));
+  EXPECT_THAT(ids_of(rows.tokens(1)), ElementsAre(4, 5, 6));  // shorter, kept
   EXPECT_EQ(rows.num_targets(), 5);
   EXPECT_EQ(rows.longest(), 4);
 }
 
 TEST(RowsTest, ARowOfOneTokenIsDropped) {
-  EXPECT_EQ(Rows(corpus_of({5}), {.max_length = 4, .packing = true}).size(), 1);
-  EXPECT_EQ(Rows(corpus_of({1, 3, 1}), {.max_length = 4, .packing = false}).size(), 1);
+  EXPECT_EQ(Rows(corpus_of_lengths({5}), {.max_length = 4, .packing = true}).size(), 1);
+  EXPECT_EQ(Rows(corpus_of_lengths({1, 3, 1}), {.max_length = 4, .packing = false}).size(), 1);
 }
 
 TEST(RowsTest, WithoutPackingADocumentIsARowOrSeveral) {
-  const Rows rows(corpus_of({2, 5}), {.max_length = 3, .packing = false});
+  const Rows rows(corpus_of_lengths({2, 5}), {.max_length = 3, .packing = false});
   ASSERT_EQ(rows.size(), 3);
-  EXPECT_THAT(rows.tokens(0), ElementsAre(0, 1));
-  EXPECT_THAT(rows.tokens(1), ElementsAre(2, 3, 4));
-  EXPECT_THAT(rows.tokens(2), ElementsAre(5, 6));
+  EXPECT_THAT(ids_of(rows.tokens(0)), ElementsAre(0, 1));
+  EXPECT_THAT(ids_of(rows.tokens(1)), ElementsAre(2, 3, 4));
+  EXPECT_THAT(ids_of(rows.tokens(2)), ElementsAre(5, 6));
 }
 
 TEST(RowsTest, NothingToPredictIsADataError) {
-  EXPECT_THROW(Rows(corpus_of({1, 1}), {.max_length = 4, .packing = false}), DataError);
+  EXPECT_THROW(Rows(corpus_of_lengths({1, 1}), {.max_length = 4, .packing = false}), DataError);
 }
 
 TEST(RowsTest, CountsEveryTargetAndNoFirstToken) {
   for (const bool packing : {true, false}) {
     for (const int64_t max_length : {2, 3, 7, 100}) {
-      const Rows rows(corpus_of({1, 9, 4, 30, 2}), {.max_length = max_length, .packing = packing});
+      const Rows rows(corpus_of_lengths({1, 9, 4, 30, 2}),
+                      {.max_length = max_length, .packing = packing});
       const std::vector<int64_t> counts = count_targets(rows, 46);
       EXPECT_EQ(std::accumulate(counts.begin(), counts.end(), int64_t{0}), rows.num_targets());
       for (int64_t row = 0; row < rows.size(); ++row) {
-        EXPECT_EQ(counts[static_cast<size_t>(rows.tokens(row).front())], 0);
+        EXPECT_EQ(counts[static_cast<size_t>(rows.tokens(row).front().id())], 0);
       }
     }
   }
 }
 
+TEST(RowsTest, WhatIsNotTrainedIsNoTarget) {
+  const std::vector<Token> tokens = {Token(1, false), Token(2, false), Token(3),  // a prompt first
+                                     Token(4, false), Token(5, false),            // a prompt alone
+                                     Token(6),        Token(7)};
+  const Rows rows(corpus_of(tokens, {3, 5, 7}), {.max_length = 8, .packing = false});
+  ASSERT_EQ(rows.size(), 2);
+  EXPECT_EQ(rows.num_untrained(), 1);
+  EXPECT_EQ(rows.num_targets(), 2);
+  EXPECT_THAT(ids_of(rows.tokens(0)), ElementsAre(1, 2, 3));
+  EXPECT_THAT(count_targets(rows, 8), ElementsAre(0, 0, 0, 1, 0, 0, 0, 1));
+  EXPECT_THROW(Rows(corpus_of({Token(1), Token(2, false)}, {2}), {}), DataError);
+}
+
 TEST(RowsTest, AnIdOutsideTheVocabularyIsADataError) {
-  const Rows rows(corpus_of({5}), {.max_length = 8, .packing = true});
+  const Rows rows(corpus_of_lengths({5}), {.max_length = 8, .packing = true});
   EXPECT_NO_THROW(count_targets(rows, 5));
   EXPECT_THROW(count_targets(rows, 4), DataError);
 }

@@ -43,9 +43,11 @@ TEST(TokenCountsTest, HasThePublishedFormat) {
 TEST(TokenCountsTest, CountsEveryTokenOfACorpus) {
   const TempFolder folder;
   const ByteTokenizer tokenizer;
-  const TokenCounts table =
-      count_corpus(tokenize_corpus({folder.file("a.txt", "abba")}, {}, tokenizer), tokenizer,
-                   tokenizer.size() + 4);
+  const TokenCounts table = count_corpus({.files = {folder.file("a.txt", "abba")},
+                                          .text = {},
+                                          .tokenizer = &tokenizer,
+                                          .vocab_size = tokenizer.size() + 4},
+                                         {.num_threads = 2});
   EXPECT_EQ(table.vocab_size(), tokenizer.size() + 4);
   EXPECT_EQ(table.counts[ByteTokenizer::kFirstByte + 'a'], 2);
   EXPECT_EQ(table.counts[2], 1);  // eos
@@ -93,17 +95,17 @@ TEST(TokenCountsTest, FitsAWiderModelAlone) {
   const ByteTokenizer tokenizer;
   TokenCounts table = small_table();
   table.counts.assign(static_cast<size_t>(tokenizer.size()), 1);
-  EXPECT_EQ(fit_to_model(table, tokenizer, tokenizer.size(), "t").counts, table.counts);
-  const TokenCounts wide = fit_to_model(table, tokenizer, tokenizer.size() + 5, "t");
+  EXPECT_EQ(fit_to_model(table, &tokenizer, tokenizer.size(), "t").counts, table.counts);
+  const TokenCounts wide = fit_to_model(table, &tokenizer, tokenizer.size() + 5, "t");
   EXPECT_EQ(wide.vocab_size(), tokenizer.size() + 5);
   EXPECT_EQ(wide.counts.back(), 0);
   EXPECT_EQ(wide.total(), table.total());
   table.counts.pop_back();
-  EXPECT_THROW(fit_to_model(table, tokenizer, tokenizer.size(), "t"), DataError);
-  EXPECT_THROW(fit_to_model(wide, tokenizer, tokenizer.size() + 6, "t"), DataError);
+  EXPECT_THROW(fit_to_model(table, &tokenizer, tokenizer.size(), "t"), DataError);
+  EXPECT_THROW(fit_to_model(wide, &tokenizer, tokenizer.size() + 6, "t"), DataError);
   table.counts.push_back(1);
   table.tokenizer_sha256 = "another";
-  EXPECT_THROW(fit_to_model(table, tokenizer, tokenizer.size(), "t"), DataError);
+  EXPECT_THROW(fit_to_model(table, &tokenizer, tokenizer.size(), "t"), DataError);
 }
 
 }  // namespace

@@ -45,17 +45,17 @@ TEST(WeightStatisticsTest, AnUnseenTargetIsNamed) {
   const ByteTokenizer tokenizer;
   std::vector<int64_t> counts(static_cast<size_t>(tokenizer.size()), 1);
   std::vector<int64_t> targets = counts;
-  EXPECT_NO_THROW(require_seen(counts, targets, tokenizer, "training"));
+  EXPECT_NO_THROW(require_seen(counts, targets, &tokenizer, "training"));
   counts[ByteTokenizer::kFirstByte + 'q'] = 0;
   try {
-    require_seen(counts, targets, tokenizer, "evaluation");
+    require_seen(counts, targets, &tokenizer, "evaluation");
     FAIL();
   } catch (const DataError& problem) {
     EXPECT_NE(std::string(problem.what()).find("evaluation target 116 ('q')"), std::string::npos)
         << problem.what();
   }
   targets[ByteTokenizer::kFirstByte + 'q'] = 0;
-  EXPECT_NO_THROW(require_seen(counts, targets, tokenizer, "training"));
+  EXPECT_NO_THROW(require_seen(counts, targets, &tokenizer, "training"));
 }
 
 }  // namespace

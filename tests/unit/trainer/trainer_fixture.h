@@ -7,6 +7,7 @@
 
 #include "pdl/base/random.h"
 #include "pdl/trainer/trainer.h"
+#include "support/corpus_of.h"
 #include "support/script_model.h"
 #include "support/temp_folder.h"
 
@@ -14,17 +15,18 @@ namespace pdl {
 
 // Documents of 2 to 9 random tokens below `vocab`: rows of very different length and weight.
 inline Rows random_rows(int64_t num_documents, uint64_t seed, int32_t vocab = 11) {
-  TokenizedCorpus corpus;
+  std::vector<Token> tokens;
+  std::vector<int64_t> ends;
   Random random(seed);
   for (int64_t document = 0; document < num_documents; ++document) {
     for (uint64_t left = 2 + random.below(8); left > 0; --left) {
       // the lower of two draws: small ids are frequent
-      corpus.ids.push_back(static_cast<int32_t>(std::min(
+      tokens.emplace_back(static_cast<int32_t>(std::min(
           random.below(static_cast<uint64_t>(vocab)), random.below(static_cast<uint64_t>(vocab)))));
     }
-    corpus.document_ends.push_back(static_cast<int64_t>(corpus.ids.size()));
+    ends.push_back(std::ssize(tokens));
   }
-  return {std::move(corpus), {.max_length = 16, .packing = false}};
+  return {corpus_of(tokens, ends), {.max_length = 16, .packing = false}};
 }
 
 class RecordingSink : public MetricsSink {

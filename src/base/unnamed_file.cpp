@@ -1,0 +1,91 @@
+#include "pdl/base/unnamed_file.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <string>
+
+#include "pdl/base/error.h"
+#include "pdl/base/file.h"
+
+namespace pdl {
+namespace {
+
+namespace fs = std::filesystem;
+
+[[noreturn]] void fail(std::string_view action, const fs::path& path, int error_number) {
+  throw StorageError("cannot " + std::string(action) + " '" + path.string() +
+                     "': " + std::strerror(error_number));
+}
+
+}  // namespace
+
+UnnamedFile::UnnamedFile(const fs::path& folder) : path_(folder) {
+  descriptor_ = ::open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0644);
+  if (descriptor_ >= 0) return;
+  // EISDIR: a kernel that knows nothing of it. EOPNOTSUPP: a file system that does not.
+  if (errno != EOPNOTSUPP && errno != EISDIR) fail("create a file in", folder, errno);
+  std::string name = (folder / ".tmp-pdl-XXXXXX").string();
+  descriptor_ = ::mkostemp(name.data(), O_CLOEXEC);
+  if (descriptor_ < 0) fail("create a file in", folder, errno);
+  ::fchmod(descriptor_, 0644);
+  path_ = name;
+  has_name_ = true;
+}
+
+UnnamedFile::~UnnamedFile() {
+  ::close(descriptor_);
+  if (has_name_) ::unlink(path_.c_str());
+}
+
+void UnnamedFile::write(std::string_view bytes) {
+  constexpr size_t kMaxTransferBytes = size_t{1} << 30;
+  while (!bytes.empty()) {
+    const ssize_t written =
+        ::write(descriptor_, bytes.data(), std::min(bytes.size(), kMaxTransferBytes));
+    if (written < 0) {
+      if (errno == EINTR) continue;
+      fail("write a file in", path_, errno);
+    }
+    bytes.remove_prefix(static_cast<size_t>(written));
+  }
+}
+
+void UnnamedFile::publish(const fs::path& path) {
+  if (::fsync(descriptor_) != 0) fail("sync", path, errno);
+  const fs::path temporary = path.string() + ".tmp-" + std::to_string(::getpid());
+  if (has_name_) {
+    if (::rename(path_.c_str(), temporary.c_str()) != 0) fail("rename", path_, errno);
+    has_name_ = false;
+  } else {
+    // A link cannot replace a file, a renaming can.
+    ::unlink(temporary.c_str());
+    const std::string open_file = "/proc/self/fd/" + std::to_string(descriptor_);
+    if (::linkat(AT_FDCWD, open_file.c_str(), AT_FDCWD, temporary.c_str(), AT_SYMLINK_FOLLOW) != 0)
+      fail("create", temporary, errno);
+  }
+  rename_durably(temporary, path);
+}
+
+MappedFile::MappedFile(int descriptor, const fs::path& path) {
+  struct stat status {};
+  if (::fstat(descriptor, &status) != 0) fail("read", path, errno);
+  size_ = static_cast<size_t>(status.st_size);
+  if (size_ == 0) return;
+  void* address = ::mmap(nullptr, size_, PROT_READ, MAP_SHARED, descriptor, 0);
+  if (address == MAP_FAILED) fail("map", path, errno);
+  address_ = address;
+}
+
+MappedFile::~MappedFile() {
+  if (address_ != nullptr) ::munmap(address_, size_);
+}
+
+std::string_view MappedFile::content() const { return {static_cast<const char*>(address_), size_}; }
+
+}  // namespace pdl
