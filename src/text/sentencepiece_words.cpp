@@ -9,7 +9,7 @@
 #include <optional>
 #include <unordered_map>
 
-#include "bpe_merger.h"
+#include "merge_table.h"
 #include "pdl/base/error.h"
 
 namespace pdl {
@@ -17,6 +17,7 @@ namespace {
 
 using Piece = SentencePieceModel::Piece;
 
+constexpr int32_t kNoPiece = -1;                     // a character that is no piece of its own
 constexpr std::string_view kBlank = "\xe2\x96\x81";  // ▁, which stands for a blank in pieces
 
 bool is_text(const Piece& piece) {
@@ -38,10 +39,17 @@ bool keeps_words_apart(std::string_view normalization) {
   return std::find(kKnown.begin(), kKnown.end(), normalization) != kKnown.end();
 }
 
+bool has_runs_of_blanks(const SentencePieceModel& model) {
+  const std::string two = std::string(kBlank) + std::string(kBlank);
+  return std::any_of(model.pieces.begin(), model.pieces.end(),
+                     [&](const Piece& piece) { return piece.text.find(two) != std::string::npos; });
+}
+
 bool has_words(const SentencePieceModel& model) {
   if (model.model_type != SentencePieceModel::kBpe) return false;
   if (!model.escape_whitespaces || model.treat_whitespace_as_suffix) return false;
   if (!keeps_words_apart(model.normalization)) return false;
+  if (model.remove_extra_whitespaces && has_runs_of_blanks(model)) return false;
   // Unknown characters next to one another become one token: a known blank keeps them apart.
   bool knows_blank = false;
   for (const Piece& piece : model.pieces) {
@@ -75,7 +83,8 @@ size_t character_size(char byte) {
 // order of the scores; there are neither maps of characters nor pieces of a special kind.
 class PlainBpeWords : public SentencePieceWords {
  public:
-  explicit PlainBpeWords(const SentencePieceModel& model) : SentencePieceWords(model) {
+  explicit PlainBpeWords(const SentencePieceModel& model)
+      : SentencePieceWords(model), merges_(count_merges(model)) {
     for (size_t id = 0; id < model.pieces.size(); ++id) {
       const Piece& piece = model.pieces[id];
       if (piece.type == SentencePieceModel::kNormal) {
@@ -86,11 +95,12 @@ class PlainBpeWords : public SentencePieceWords {
     }
     if (model.byte_fallback) find_byte_pieces(model);
     add_merges(model);
-    ascii_ids_.fill(BpeMerger::kNone);
+    ascii_ids_.fill(kNoPiece);
     for (int byte = 0; byte < 128; ++byte) {
       ascii_ids_[static_cast<size_t>(byte)] = lookup(std::string(1, static_cast<char>(byte)));
     }
     ascii_ids_[' '] = lookup(std::string(kBlank));
+    add_cuts(model);
   }
 
   // A single character that is no piece may still be part of one: then merging by ids goes wrong.
@@ -122,10 +132,10 @@ class PlainBpeWords : public SentencePieceWords {
       i += size;
       const int32_t id = size == 1 ? ascii_ids_[static_cast<unsigned char>(character[0])]
                                    : lookup(std::string(character));
-      if (id == BpeMerger::kNone) unknown.push_back(character);
+      if (id == kNoPiece) unknown.push_back(character);
       symbols.push_back(id);
     }
-    merger_.merge(symbols);
+    merges_.apply(symbols, 0);
     append(symbols, unknown, ids);
     return true;
   }
@@ -140,7 +150,7 @@ class PlainBpeWords : public SentencePieceWords {
  private:
   int32_t lookup(const std::string& text) const {
     const auto found = ids_.find(text);
-    return found == ids_.end() ? BpeMerger::kNone : found->second;
+    return found == ids_.end() ? kNoPiece : found->second;
   }
 
   void find_byte_pieces(const SentencePieceModel& model) {
@@ -159,6 +169,41 @@ class PlainBpeWords : public SentencePieceWords {
     }
   }
 
+  // At most: the places within pieces.
+  static size_t count_merges(const SentencePieceModel& model) {
+    size_t num_merges = 0;
+    for (const Piece& piece : model.pieces) num_merges += piece.text.size();
+    return num_merges;
+  }
+
+  // Between two characters that are neighbours in no piece nothing is ever merged. Without bytes
+  // for unknown characters, two of these become one token.
+  void add_cuts(const SentencePieceModel& model) {
+    std::bitset<128 * 128> neighbours;
+    const auto index_of_pair = [](int before, int after) {
+      return static_cast<size_t>(128 * before + after);
+    };
+    for (const Piece& piece : model.pieces) {
+      if (piece.type != SentencePieceModel::kNormal) continue;
+      int before = 0x80;
+      for (size_t i = 0; i < piece.text.size(); i += character_size(piece.text[i])) {
+        const bool is_blank = std::string_view(piece.text).substr(i).starts_with(kBlank);
+        const int after = is_blank ? ' ' : static_cast<unsigned char>(piece.text[i]);
+        if (before < 0x80 && after < 0x80) neighbours.set(index_of_pair(before, after));
+        before = after;
+      }
+    }
+    for (int before = 0; before < 128; ++before) {
+      for (int after = 0; after < 128; ++after) {
+        const bool merge_as_unknown = !byte_ids_ &&
+                                      ascii_ids_[static_cast<size_t>(before)] == kNoPiece &&
+                                      ascii_ids_[static_cast<size_t>(after)] == kNoPiece;
+        if (after == ' ' || merge_as_unknown || neighbours[index_of_pair(before, after)]) continue;
+        cut_between(static_cast<char>(before), static_cast<char>(after));
+      }
+    }
+  }
+
   // Any two pieces may be merged whose texts together are a piece; the one of the highest score
   // goes first.
   void add_merges(const SentencePieceModel& model) {
@@ -171,8 +216,8 @@ class PlainBpeWords : public SentencePieceWords {
       for (size_t i = character_size(text[0]); i < text.size(); i += character_size(text[i])) {
         const int32_t left = lookup(text.substr(0, i));
         const int32_t right = lookup(text.substr(i));
-        if (left != BpeMerger::kNone && right != BpeMerger::kNone) {
-          merger_.add(left, right, {rank, id});
+        if (left != kNoPiece && right != kNoPiece) {
+          merges_.add(left, right, {rank, id});
         }
       }
     }
@@ -183,7 +228,7 @@ class PlainBpeWords : public SentencePieceWords {
     auto next_unknown = unknown.begin();
     bool after_unknown = false;
     for (const int32_t symbol : symbols) {
-      if (symbol != BpeMerger::kNone) {
+      if (symbol != kNoPiece) {
         ids.push_back(symbol);
         after_unknown = false;
         continue;
@@ -204,7 +249,7 @@ class PlainBpeWords : public SentencePieceWords {
   std::array<int32_t, 128> ascii_ids_;
   std::optional<std::array<int32_t, 256>> byte_ids_;
   int32_t unknown_id_ = 0;
-  BpeMerger merger_;
+  MergeTable merges_;
 };
 
 // All other models with words: the library encodes each.
@@ -251,28 +296,42 @@ class LibraryWords : public SentencePieceWords {
 
 }  // namespace
 
+SentencePieceWords::SentencePieceWords(const SentencePieceModel& model)
+    : add_dummy_prefix_(model.add_dummy_prefix),
+      remove_extra_whitespaces_(model.remove_extra_whitespaces),
+      has_runs_of_blanks_(has_runs_of_blanks(model)) {
+  for (int byte = 0; byte < 256; ++byte) {
+    const auto before = static_cast<char>(byte);
+    if (before != ' ') cuts_.set(index_of(before, ' '));
+  }
+}
+
+bool SentencePieceWords::is_cut(std::string_view text, size_t at) const {
+  if (!cuts_[index_of(text[at - 1], text[at])]) return false;
+  // The sign of a blank in the text itself may be one piece with the blank behind it.
+  return !has_runs_of_blanks_ || text[at] != ' ' || !text.substr(0, at).ends_with(kBlank);
+}
+
 void SentencePieceWords::split(std::string_view text, bool begins, WordList& list) const {
   if (remove_extra_whitespaces_) text = without_trailing_blanks(text);
   size_t begin = 0;
-  if (begins) {
-    if (remove_extra_whitespaces_) begin = std::min(text.find_first_not_of(' '), text.size());
-    if (begin == text.size()) return;
-    // The first word, which may lack a blank that it gets, or has one that it loses.
-    const size_t end = text.find(' ', std::min(text.find_first_not_of(' ', begin), text.size()));
-    const std::string_view first = text.substr(begin, end - begin);
-    if (add_dummy_prefix_) {
-      list.words.push_back({list.storage.emplace_back(" ").append(first)});
-    } else {
-      list.words.push_back({first});
-    }
-    begin = std::min(end, text.size());
-  }
+  if (begins && remove_extra_whitespaces_)
+    begin = std::min(text.find_first_not_of(' '), text.size());
+  bool is_first = begins;
   while (begin < text.size()) {
-    size_t word = begin;  // its first character that is no blank
-    while (word < text.size() && text[word] == ' ') ++word;
-    if (remove_extra_whitespaces_) begin = word - 1;
-    const size_t end = std::min(text.find(' ', word), text.size());
-    list.words.push_back({text.substr(begin, end - begin)});
+    size_t end = begin + 1;
+    if (text[begin] == ' ') {
+      while (end < text.size() && text[end] == ' ') ++end;
+      if (remove_extra_whitespaces_) begin = end - 1;
+    }
+    while (end < text.size() && !is_cut(text, end)) ++end;
+    const std::string_view word = text.substr(begin, end - begin);
+    if (is_first && add_dummy_prefix_) {
+      list.words.push_back({list.storage.emplace_back(" ").append(word)});
+    } else {
+      list.words.push_back({word});
+    }
+    is_first = false;
     begin = end;
   }
 }
