@@ -129,9 +129,13 @@ int64_t chunk_rows(const Job& job, const Rows& rows, int64_t batch_size) {
 }
 
 WeightStatistics checked_weight_statistics(const Job& job) {
+  const int64_t width = job.model->vocab_size();
+  const std::vector<int64_t> training = count_targets(*job.train_rows, width);
+  const std::vector<int64_t> evaluation =
+      job.eval_rows ? count_targets(*job.eval_rows, width) : std::vector<int64_t>{};
   WeightStatistics statistics =
-      weight_statistics(job.table.counts, count_targets(*job.train_rows, job.model->vocab_size()),
-                        job.weights->full_weights(), job.tokenizer.get());
+      weight_statistics({.table = job.table.counts, .training = training, .evaluation = evaluation},
+                        job.weights->full_weights(), job.config.weights, job.tokenizer.get());
   if (statistics.unseen_weight_share > job.config.pdl_max_unseen_share) {
     throw DataError("tokens that the frequency table never counted are " +
                     percent(statistics.unseen_share) + " of the training targets and hold " +

@@ -64,8 +64,8 @@ void run_weights(const WeightsArguments& arguments) {
       tokenizer ? tokenizer->special_ids() : std::vector<int32_t>{};
   const std::vector<double> weights =
       power_law_weights(table.counts, config.weights, special_ids, config.weights.pdl_alpha);
-  const WeightStatistics statistics =
-      weight_statistics(table.counts, table.counts, weights, tokenizer.get());
+  const WeightStatistics statistics = weight_statistics(
+      {.table = table.counts, .training = table.counts}, weights, config.weights, tokenizer.get());
   for (const std::string& line : weight_report(statistics)) log_info(line);
   for (const std::string& line : weight_warnings(statistics)) log_warning(line);
   write_result(arguments.output, to_tsv(table.counts, weights, tokenizer.get()));
