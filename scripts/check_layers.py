@@ -26,7 +26,7 @@ TIER_OF = {module: tier for tier, modules in enumerate(TIERS) for module in modu
 
 # Modules, and single files of mixed modules, that pdl_base builds.
 WITHOUT_TORCH = re.compile(
-    r"(base|kernels|config|metrics|text)/|data/(rows|batch_plan)|frequency/(token_counts|weight_formula|weight_statistics)|"
+    r"(base|kernels|config|metrics|text)/|data/(rows|batch_plan)|frequency/(token_counts|shard_counts|weight_formula|weight_statistics|weight_plot)|"
     r"optim/schedule|checkpoint/(safetensors|trainer_state)|example/grammar_corpus"
 )
 TORCH_INCLUDE = re.compile(r"#include <(ATen|c10|torch|caffe2)/")

@@ -9,6 +9,7 @@
 #include <algorithm>
 
 #include "cli/file_job.h"
+#include "cli/progress.h"
 #include "pdl/base/error.h"
 #include "pdl/base/log.h"
 #include "pdl/base/sha256.h"
@@ -29,9 +30,12 @@ Corpus corpus_of(const Job& job, const std::vector<std::string>& files) {
           .vocab_size = job.model->vocab_size()};
 }
 
+PipelineOptions pipeline_options(const Job& job, const std::string& what) {
+  return {.num_threads = text_threads(job.config.num_threads), .progress = corpus_progress(what)};
+}
+
 Rows load_rows(const Job& job, const std::vector<std::string>& files) {
-  Rows rows(job.token_cache->tokenize(corpus_of(job, files),
-                                      {.num_threads = text_threads(job.config.num_threads)}),
+  Rows rows(job.token_cache->tokenize(corpus_of(job, files), pipeline_options(job, "tokenizing")),
             job.config.rows);
   if (rows.num_untrained() > 0) {
     log_info(std::to_string(rows.num_untrained()) +
@@ -91,7 +95,7 @@ TokenCounts load_table(const Job& job) {
   }
   if (!config.pdl_reference_files.empty()) {
     return count_corpus(corpus_of(job, config.pdl_reference_files),
-                        {.num_threads = text_threads(config.num_threads)});
+                        pipeline_options(job, "counting"));
   }
   if (!job.train_rows) {
     throw ConfigError(
@@ -162,9 +166,13 @@ void load_tokenizer_of(const RunConfig& config, Job& job) {
 }
 
 WeightStatistics checked_weight_statistics(const Job& job) {
+  const int64_t width = job.model->vocab_size();
+  const std::vector<int64_t> training = count_targets(*job.train_rows, width);
+  const std::vector<int64_t> evaluation =
+      job.eval_rows ? count_targets(*job.eval_rows, width) : std::vector<int64_t>{};
   WeightStatistics statistics =
-      weight_statistics(job.table.counts, count_targets(*job.train_rows, job.model->vocab_size()),
-                        job.weights->full_weights(), job.tokenizer.get());
+      weight_statistics({.table = job.table.counts, .training = training, .evaluation = evaluation},
+                        job.weights->full_weights(), job.config.weights, job.tokenizer.get());
   if (statistics.unseen_weight_share > job.config.pdl_max_unseen_share) {
     throw DataError("tokens that the frequency table never counted are " +
                     percent(statistics.unseen_share) + " of the training targets and hold " +

@@ -1,16 +1,20 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <optional>
 
 #include "cli/commands.h"
 #include "cli/config_arguments.h"
 #include "cli/config_flags.h"
 #include "cli/output.h"
 #include "pdl/base/error.h"
+#include "pdl/base/file.h"
 #include "pdl/base/log.h"
 #include "pdl/base/unicode.h"
+#include "pdl/config/config_table.h"
 #include "pdl/frequency/token_counts.h"
 #include "pdl/frequency/weight_formula.h"
+#include "pdl/frequency/weight_plot.h"
 #include "pdl/frequency/weight_statistics.h"
 #include "pdl/metrics/console_sink.h"
 #include "pdl/text/tokenizer.h"
@@ -26,6 +30,7 @@ struct WeightsArguments {
   std::string table;
   std::vector<FlagSetting> settings;
   std::string output;
+  std::optional<std::string> plot;  // file
 };
 
 // The shortest text that reads back as the same number.
@@ -48,6 +53,28 @@ std::string to_tsv(const std::vector<int64_t>& counts, const std::vector<double>
   return text;
 }
 
+// The options that made the weights: alpha and epsilon, and the others where they are not the
+// default.
+std::string shown_options(const RunConfig& config) {
+  std::string text;
+  for (const std::string_view name : kWeightKeys) {
+    const ConfigKey& key = *find_config_key(name);
+    const bool is_shown = name == "pdl_alpha" || name == "pdl_epsilon" ||
+                          (key.kind != KeyKind::kPath && key.get(config) != default_value(key));
+    if (is_shown) {
+      text += (text.empty() ? "" : ", ") + std::string(name) + " " + shown(key.get(config));
+    }
+  }
+  return text;
+}
+
+void write_plot(const WeightsArguments& arguments, const RunConfig& config,
+                std::span<const int64_t> counts, std::span<const double> weights) {
+  const std::string table = std::filesystem::path(arguments.table).filename().string();
+  write_file_durably(*arguments.plot, weight_plot_svg(rank_curves(counts, weights),
+                                                      printable(table), shown_options(config)));
+}
+
 void run_weights(const WeightsArguments& arguments) {
   const RunConfig config = load_config("", arguments.settings, {});
   std::unique_ptr<Tokenizer> tokenizer;
@@ -64,10 +91,11 @@ void run_weights(const WeightsArguments& arguments) {
       tokenizer ? tokenizer->special_ids() : std::vector<int32_t>{};
   const std::vector<double> weights =
       power_law_weights(table.counts, config.weights, special_ids, config.weights.pdl_alpha);
-  const WeightStatistics statistics =
-      weight_statistics(table.counts, table.counts, weights, tokenizer.get());
+  const WeightStatistics statistics = weight_statistics(
+      {.table = table.counts, .training = table.counts}, weights, config.weights, tokenizer.get());
   for (const std::string& line : weight_report(statistics)) log_info(line);
   for (const std::string& line : weight_warnings(statistics)) log_warning(line);
+  if (arguments.plot) write_plot(arguments, config, table.counts, weights);
   write_result(arguments.output, to_tsv(table.counts, weights, tokenizer.get()));
 }
 
@@ -81,6 +109,10 @@ void add_weights_command(CLI::App& app) {
   add_config_flags(*command, kWeightKeys, arguments->settings);
   command->add_option("--output", arguments->output, "file for the TSV; without it, stdout")
       ->type_name("FILE");
+  command
+      ->add_option("--plot", arguments->plot,
+                   "also draw count and weight by rank, both axes logarithmic")
+      ->type_name("FILE.svg");
   command->callback([arguments] { run_weights(*arguments); });
 }
 

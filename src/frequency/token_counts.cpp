@@ -6,6 +6,7 @@
 
 #include "pdl/base/error.h"
 #include "pdl/base/file.h"
+#include "table_json.h"
 
 namespace pdl {
 namespace {
@@ -16,15 +17,9 @@ constexpr const char* kFormat = "pdl-frequency";
 constexpr int kVersion = 1;
 // A table of a million tokens takes some 10 MB.
 constexpr int64_t kMaxTableBytes = int64_t{1} << 30;
-// Sums of counts must stay exact in float64, in which the weights are computed.
-constexpr int64_t kMaxTotal = int64_t{1} << 53;
 
-[[noreturn]] void refuse(const std::filesystem::path& path, const std::string& why) {
-  throw DataError("frequency table '" + path.string() + "' " + why);
-}
-
-// An object with exactly the known fields; nesting is limited before the parser recurses.
-json parse_table(const std::string& text, const std::filesystem::path& path) {
+// Nesting is limited before the parser recurses.
+json parse_json(const std::string& text, const std::filesystem::path& path) {
   const json::parser_callback_t limit_depth = [](int depth, json::parse_event_t, json&) {
     if (depth > 2) throw std::length_error("it is nested too deeply");
     return true;
@@ -32,9 +27,9 @@ json parse_table(const std::string& text, const std::filesystem::path& path) {
   try {
     return json::parse(text, limit_depth);
   } catch (const json::parse_error& problem) {
-    refuse(path, "is not JSON (byte " + std::to_string(problem.byte) + ")");
+    refuse_table(path, "is not JSON (byte " + std::to_string(problem.byte) + ")");
   } catch (const std::exception& problem) {
-    refuse(path, std::string("cannot be read: ") + problem.what());
+    refuse_table(path, std::string("cannot be read: ") + problem.what());
   }
 }
 
@@ -45,25 +40,75 @@ std::vector<int64_t> parse_counts(const json& table, const std::filesystem::path
   int64_t total = 0;
   for (const json& value : list) {
     const std::string where = "counts[" + std::to_string(counts.size()) + "]";
-    if (!value.is_number_integer()) refuse(path, "has a " + where + " that is no integer");
+    if (!value.is_number_integer()) refuse_table(path, "has a " + where + " that is no integer");
     const auto count = value.get<int64_t>();
     if (count < 0 || (value.is_number_unsigned() && value.get<uint64_t>() > uint64_t{kMaxTotal})) {
-      refuse(path, "has a " + where + " out of range");
+      refuse_table(path, "has a " + where + " out of range");
     }
     total += count;
-    if (total > kMaxTotal) refuse(path, "counts more than 2^53 tokens");
+    if (total > kMaxTotal) refuse_table(path, "counts more than 2^53 tokens");
     counts.push_back(count);
   }
   const bool consistent = table.at("vocab_size").is_number_integer() &&
                           table.at("total").is_number_integer() &&
                           table.at("vocab_size") == counts.size() && table.at("total") == total;
   if (!consistent || counts.empty()) {
-    refuse(path, "has a vocab_size or total that does not agree with its counts");
+    refuse_table(path, "has a vocab_size or total that does not agree with its counts");
   }
   return counts;
 }
 
 }  // namespace
+
+void refuse_table(const std::filesystem::path& path, const std::string& why) {
+  throw DataError("frequency table '" + path.string() + "' " + why);
+}
+
+nlohmann::ordered_json table_header(const TokenCounts& table) {
+  nlohmann::ordered_json object;
+  object["format"] = kFormat;
+  object["version"] = kVersion;
+  object["vocab_size"] = table.vocab_size();
+  object["total"] = table.total();
+  object["counted"] = table.counted == Counted::kTargets ? "targets" : "reference";
+  object["tokenizer_sha256"] = table.tokenizer_sha256;
+  object["corpus_sha256"] = table.corpus_sha256;
+  return object;
+}
+
+json read_table(const std::filesystem::path& path) {
+  const std::string text = read_file<DataError>("frequency table", path, kMaxTableBytes);
+  json object = parse_json(text, path);
+  if (!object.is_object() || object.value("format", json()) != kFormat) {
+    refuse_table(path, "is not one: \"format\" must be \"" + std::string(kFormat) + "\"");
+  }
+  if (object.value("version", json()) != kVersion) {
+    refuse_table(path, "has another version than " + std::to_string(kVersion));
+  }
+  return object;
+}
+
+TokenCounts parse_table_fields(const json& object, const std::filesystem::path& path) {
+  for (const char* key :
+       {"vocab_size", "total", "counted", "tokenizer_sha256", "corpus_sha256", "counts"}) {
+    if (!object.contains(key)) refuse_table(path, "lacks \"" + std::string(key) + "\"");
+  }
+  for (const char* key : {"counted", "tokenizer_sha256", "corpus_sha256"}) {
+    if (!object.at(key).is_string())
+      refuse_table(path, "has a \"" + std::string(key) + "\" that is no string");
+  }
+  if (!object.at("counts").is_array()) refuse_table(path, "has \"counts\" that are no array");
+  const std::string counted = object.at("counted");
+  if (counted != "targets" && counted != "reference") {
+    refuse_table(path, "has a \"counted\" that is neither \"targets\" nor \"reference\"");
+  }
+  TokenCounts table;
+  table.counts = parse_counts(object, path);
+  table.counted = counted == "targets" ? Counted::kTargets : Counted::kReference;
+  table.tokenizer_sha256 = object.at("tokenizer_sha256");
+  table.corpus_sha256 = object.at("corpus_sha256");
+  return table;
+}
 
 int64_t TokenCounts::total() const {
   int64_t sum = 0;
@@ -97,6 +142,11 @@ TokenCounts count_corpus(const Corpus& corpus, PipelineOptions options) {
   for (const std::vector<int64_t>& of_thread : counts) {
     for (size_t id = 0; id < width; ++id) table.counts[id] += of_thread[id];
   }
+  if (table.total() == 0 && options.num_shards == 1) {
+    throw DataError("'" + corpus.files.front() + "'" +
+                    (corpus.files.size() > 1 ? " and the other files hold" : " holds") +
+                    " nothing but white space");
+  }
   table.counted = Counted::kReference;
   table.tokenizer_sha256 = corpus.tokenizer == nullptr ? "" : corpus.tokenizer->sha256();
   table.corpus_sha256 = summary.sha256;
@@ -104,46 +154,18 @@ TokenCounts count_corpus(const Corpus& corpus, PipelineOptions options) {
 }
 
 std::string to_json(const TokenCounts& table) {
-  nlohmann::ordered_json object;
-  object["format"] = kFormat;
-  object["version"] = kVersion;
-  object["vocab_size"] = table.vocab_size();
-  object["total"] = table.total();
-  object["counted"] = table.counted == Counted::kTargets ? "targets" : "reference";
-  object["tokenizer_sha256"] = table.tokenizer_sha256;
-  object["corpus_sha256"] = table.corpus_sha256;
+  nlohmann::ordered_json object = table_header(table);
   object["counts"] = table.counts;
   return object.dump() + "\n";
 }
 
 TokenCounts load_token_counts(const std::filesystem::path& path) {
-  const std::string text = read_file<DataError>("frequency table", path, kMaxTableBytes);
-  const json object = parse_table(text, path);
-  if (!object.is_object() || object.value("format", json()) != kFormat) {
-    refuse(path, "is not one: \"format\" must be \"" + std::string(kFormat) + "\"");
+  const json object = read_table(path);
+  if (object.contains("shard") || object.contains("text_options")) {
+    refuse_table(path, "is shard " + shown(parse_shard(object, path)) +
+                           "; merge all shards with pdl-train count --merge");
   }
-  if (object.value("version", json()) != kVersion) {
-    refuse(path, "has another version than " + std::to_string(kVersion));
-  }
-  for (const char* key :
-       {"vocab_size", "total", "counted", "tokenizer_sha256", "corpus_sha256", "counts"}) {
-    if (!object.contains(key)) refuse(path, "lacks \"" + std::string(key) + "\"");
-  }
-  for (const char* key : {"counted", "tokenizer_sha256", "corpus_sha256"}) {
-    if (!object[key].is_string())
-      refuse(path, "has a \"" + std::string(key) + "\" that is no string");
-  }
-  if (!object["counts"].is_array()) refuse(path, "has \"counts\" that are no array");
-  const std::string counted = object["counted"];
-  if (counted != "targets" && counted != "reference") {
-    refuse(path, "has a \"counted\" that is neither \"targets\" nor \"reference\"");
-  }
-  TokenCounts table;
-  table.counts = parse_counts(object, path);
-  table.counted = counted == "targets" ? Counted::kTargets : Counted::kReference;
-  table.tokenizer_sha256 = object["tokenizer_sha256"];
-  table.corpus_sha256 = object["corpus_sha256"];
-  return table;
+  return parse_table_fields(object, path);
 }
 
 TokenCounts fit_to_model(TokenCounts table, const Tokenizer* tokenizer, int64_t vocab_size,

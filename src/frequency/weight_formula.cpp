@@ -49,10 +49,9 @@ void require_float32(const std::vector<double>& weights, const WeightOptions& op
   }
 }
 
-}  // namespace
-
-std::vector<double> power_law_weights(std::span<const int64_t> counts, const WeightOptions& options,
-                                      std::span<const int32_t> special_ids, double alpha) {
+// Whatever the range of float32.
+std::vector<double> exact_weights(std::span<const int64_t> counts, const WeightOptions& options,
+                                  std::span<const int32_t> special_ids, double alpha) {
   const int64_t total = std::accumulate(counts.begin(), counts.end(), int64_t{0});
   if (total == 0) throw DataError("the frequency table has no count above 0");
   const double unit =
@@ -67,8 +66,23 @@ std::vector<double> power_law_weights(std::span<const int64_t> counts, const Wei
   if (options.pdl_special_tokens == SpecialTokenPolicy::kNeutral && !special_ids.empty()) {
     neutralise(counts, special_ids, weights);
   }
+  return weights;
+}
+
+}  // namespace
+
+std::vector<double> power_law_weights(std::span<const int64_t> counts, const WeightOptions& options,
+                                      std::span<const int32_t> special_ids, double alpha) {
+  std::vector<double> weights = exact_weights(counts, options, special_ids, alpha);
   require_float32(weights, options, alpha);
   return weights;
+}
+
+std::vector<double> uncapped_weights(std::span<const int64_t> counts, const WeightOptions& options,
+                                     std::span<const int32_t> special_ids, double alpha) {
+  WeightOptions uncapped = options;
+  uncapped.pdl_max_ratio = 0;
+  return exact_weights(counts, uncapped, special_ids, alpha);
 }
 
 double warmed_up_alpha(double alpha, int64_t step, int64_t warmup_steps) {

@@ -1,16 +1,18 @@
 #include "pdl/frequency/weight_statistics.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <numeric>
 
 #include "pdl/base/error.h"
 #include "pdl/base/unicode.h"
+#include "pdl/frequency/weight_formula.h"
 
 namespace pdl {
 namespace {
 
-constexpr size_t kNumTopTokens = 10;
+constexpr size_t kNumTopTokens = 20;
 
 // The written form of an id; ids behind the tokenizer's are those that a model's vocabulary is
 // padded with.
@@ -19,49 +21,131 @@ std::string piece_of(size_t token, const Tokenizer* tokenizer) {
   return tokenizer->piece(static_cast<int32_t>(token));
 }
 
-}  // namespace
-
-WeightStatistics weight_statistics(std::span<const int64_t> counts,
-                                   std::span<const int64_t> target_counts,
-                                   std::span<const double> weights, const Tokenizer* tokenizer) {
-  WeightStatistics statistics;
+void add_table_figures(std::span<const int64_t> counts, std::span<const double> weights,
+                       WeightStatistics& statistics) {
   statistics.w_min = std::numeric_limits<double>::infinity();
-  double targets = 0;
-  double weight_sum = 0;
-  double square_sum = 0;
-  double unseen_targets = 0;
-  double unseen_weight = 0;
-  std::vector<double> shares(weights.size());
-  for (size_t token = 0; token < weights.size(); ++token) {
-    if (counts[token] > 0) {
-      statistics.w_min = std::min(statistics.w_min, weights[token]);
-      statistics.w_max = std::max(statistics.w_max, weights[token]);
-    }
-    const auto occurrences = static_cast<double>(target_counts[token]);
-    shares[token] = occurrences * weights[token];
-    targets += occurrences;
-    weight_sum += shares[token];
-    square_sum += shares[token] * weights[token];
+  for (size_t token = 0; token < counts.size(); ++token) {
     if (counts[token] == 0) {
-      unseen_targets += occurrences;
-      unseen_weight += shares[token];
+      ++statistics.unseen_types;
+      continue;
     }
+    ++statistics.counted_types;
+    statistics.counted_tokens += counts[token];
+    statistics.w_min = std::min(statistics.w_min, weights[token]);
+    statistics.w_max = std::max(statistics.w_max, weights[token]);
   }
-  statistics.w_mean = weight_sum / targets;
-  statistics.unseen_share = unseen_targets / targets;
-  statistics.unseen_weight_share = unseen_weight / weight_sum;
-  statistics.n_eff = weight_sum / targets * weight_sum / square_sum;
+}
 
-  std::vector<size_t> order(weights.size());
+// The share of the targets whose count in the table is below `limit`.
+double share_below(int64_t limit, std::span<const int64_t> counts,
+                   std::span<const int64_t> target_counts) {
+  int64_t below = 0;
+  int64_t all = 0;
+  for (size_t token = 0; token < counts.size(); ++token) {
+    all += target_counts[token];
+    if (counts[token] < limit) below += target_counts[token];
+  }
+  return static_cast<double>(below) / static_cast<double>(all);
+}
+
+// The loss weight that each token's targets hold together.
+std::vector<double> products(std::span<const int64_t> target_counts,
+                             std::span<const double> weights) {
+  std::vector<double> held(weights.size());
+  for (size_t token = 0; token < weights.size(); ++token) {
+    held[token] = static_cast<double>(target_counts[token]) * weights[token];
+  }
+  return held;
+}
+
+// The tokens that hold most, largest first and equal ones by id; those that hold nothing are none.
+std::vector<size_t> largest(const std::vector<double>& held) {
+  std::vector<size_t> order(held.size());
   std::iota(order.begin(), order.end(), size_t{0});
+  std::erase_if(order, [&](size_t token) { return held[token] <= 0; });
   const size_t num_top = std::min(kNumTopTokens, order.size());
   std::partial_sort(
       order.begin(), order.begin() + static_cast<std::ptrdiff_t>(num_top), order.end(),
-      [&](size_t a, size_t b) { return shares[a] != shares[b] ? shares[a] > shares[b] : a < b; });
-  for (size_t i = 0; i < num_top && shares[order[i]] > 0; ++i) {
-    const size_t token = order[i];
+      [&](size_t a, size_t b) { return held[a] != held[b] ? held[a] > held[b] : a < b; });
+  order.resize(num_top);
+  return order;
+}
+
+// A neutral token follows the mean of the others, which the cap lowers too; it counts as lowered
+// only if the cap itself did it, so neutral tokens are left out.
+CapEffect cap_effect(const TokenOccurrences& occurrences, std::span<const double> weights,
+                     const WeightOptions& options, const Tokenizer* tokenizer) {
+  const std::vector<int32_t> special_ids =
+      tokenizer == nullptr ? std::vector<int32_t>{} : tokenizer->special_ids();
+  const std::vector<double> uncapped =
+      uncapped_weights(occurrences.table, options, special_ids, options.pdl_alpha);
+  std::vector<bool> is_neutral(weights.size());
+  if (options.pdl_special_tokens == SpecialTokenPolicy::kNeutral) {
+    for (const int32_t id : special_ids) is_neutral[static_cast<size_t>(id)] = true;
+  }
+  CapEffect effect;
+  double targets = 0;
+  double lowered_targets = 0;
+  double before = 0;
+  double lowered_before = 0;
+  double after = 0;
+  double lowered_after = 0;
+  for (size_t token = 0; token < weights.size(); ++token) {
+    const bool is_lowered = uncapped[token] > weights[token] && !is_neutral[token];
+    effect.types += is_lowered ? 1 : 0;
+    if (occurrences.training[token] == 0) continue;
+    const auto count = static_cast<double>(occurrences.training[token]);
+    targets += count;
+    before += count * uncapped[token];
+    after += count * weights[token];
+    if (!is_lowered) continue;
+    lowered_targets += count;
+    lowered_before += count * uncapped[token];
+    lowered_after += count * weights[token];
+  }
+  effect.target_share = lowered_targets / targets;
+  // Where a weight without the cap is infinite, those tokens would hold everything.
+  effect.weight_share_before = std::isinf(lowered_before) ? 1.0 : lowered_before / before;
+  effect.weight_share = lowered_after / after;
+  return effect;
+}
+
+}  // namespace
+
+WeightStatistics weight_statistics(const TokenOccurrences& occurrences,
+                                   std::span<const double> weights, const WeightOptions& options,
+                                   const Tokenizer* tokenizer) {
+  WeightStatistics statistics;
+  add_table_figures(occurrences.table, weights, statistics);
+  const std::vector<double> held = products(occurrences.training, weights);
+  const auto targets = static_cast<double>(
+      std::accumulate(occurrences.training.begin(), occurrences.training.end(), int64_t{0}));
+  const double weight_sum = std::accumulate(held.begin(), held.end(), 0.0);
+  const double square_sum = std::inner_product(held.begin(), held.end(), weights.begin(), 0.0);
+  statistics.w_mean = weight_sum / targets;
+  statistics.n_eff = weight_sum / targets * weight_sum / square_sum;
+  statistics.unseen_share = share_below(1, occurrences.table, occurrences.training);
+  statistics.rare_share = share_below(kRareCount, occurrences.table, occurrences.training);
+  if (!occurrences.evaluation.empty()) {
+    statistics.eval_unseen_share = share_below(1, occurrences.table, occurrences.evaluation);
+    statistics.eval_rare_share = share_below(kRareCount, occurrences.table, occurrences.evaluation);
+  }
+  for (size_t token = 0; token < weights.size(); ++token) {
+    BandWeight& band =
+        statistics.weight_bands[static_cast<size_t>(band_of_count(occurrences.table[token]))];
+    band.tokens += occurrences.training[token];
+    band.weight_share += held[token];
+  }
+  // Divided last: a band that holds every target has the share 1 exactly.
+  for (BandWeight& band : statistics.weight_bands) band.weight_share /= weight_sum;
+  statistics.unseen_weight_share = statistics.weight_bands.front().weight_share;
+  if (options.pdl_max_ratio > 0) {
+    statistics.cap = cap_effect(occurrences, weights, options, tokenizer);
+  }
+  for (const size_t token : largest(held)) {
     statistics.top_tokens.push_back({static_cast<int64_t>(token), piece_of(token, tokenizer),
-                                     counts[token], weights[token], shares[token] / weight_sum});
+                                     occurrences.table[token], weights[token],
+                                     held[token] / weight_sum});
   }
   return statistics;
 }

@@ -88,6 +88,41 @@ std::string share_warning(const TokenShare& token, double w_mean) {
          "reference corpus contains it as often as the training text";
 }
 
+// ------------------------------------------------------------------ the start report
+
+std::string table_line(const WeightStatistics& weights) {
+  return "frequency table: " + grouped(weights.counted_tokens) + " tokens of " +
+         grouped(weights.counted_types) + " types; " + grouped(weights.unseen_types) +
+         " types never seen";
+}
+
+std::string rare_line(const WeightStatistics& weights) {
+  const std::string limit = std::to_string(kRareCount);
+  std::string line = "targets with count 0: " + percent(weights.unseen_share) + ", below " + limit +
+                     ": " + percent(weights.rare_share);
+  if (weights.eval_unseen_share.has_value() && weights.eval_rare_share.has_value()) {
+    line += "; evaluation targets with count 0: " + percent(*weights.eval_unseen_share) +
+            ", below " + limit + ": " + percent(*weights.eval_rare_share);
+  }
+  return line;
+}
+
+std::string bands_line(const WeightStatistics& weights) {
+  std::string line = "weight by training count:";
+  for (size_t i = 0; i < kFrequencyBands.size(); ++i) {
+    line += (i == 0 ? " " : "; ") + std::string(kFrequencyBands[i].name) + ": " +
+            percent(weights.weight_bands[i].weight_share);
+  }
+  return line;
+}
+
+std::string cap_line(const CapEffect& cap) {
+  return "pdl_max_ratio lowered the weight of " + grouped(cap.types) +
+         " types: " + percent(cap.target_share) +
+         " of the targets; their share of the weight was " + percent(cap.weight_share_before) +
+         " and is " + percent(cap.weight_share);
+}
+
 }  // namespace
 
 std::string percent(double share) { return fixed(100 * share, 1) + " %"; }
@@ -110,11 +145,17 @@ std::vector<std::string> weight_warnings(const WeightStatistics& weights) {
 
 std::vector<std::string> weight_report(const WeightStatistics& weights) {
   std::vector<std::string> lines;
+  lines.push_back(table_line(weights));
+  lines.push_back(rare_line(weights));
   lines.push_back("weights: min " + significant(weights.w_min, 4) + ", mean " +
                   significant(weights.w_mean, 4) + ", max " + significant(weights.w_max, 4) +
                   "; n_eff " + significant(weights.n_eff, 3) + "; unseen tokens are " +
                   percent(weights.unseen_share) + " of the targets and " +
                   percent(weights.unseen_weight_share) + " of the weight");
+  lines.push_back(bands_line(weights));
+  if (weights.cap.has_value()) {
+    lines.push_back(cap_line(*weights.cap));
+  }
   if (!weights.top_tokens.empty()) {
     lines.push_back("tokens with most weight: share of the weight, weight, count, id, piece");
   }

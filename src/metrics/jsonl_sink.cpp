@@ -54,6 +54,28 @@ void add_fields(Json& object, const EvalMetrics& eval) {
   object["eval_bands"] = std::move(bands);
 }
 
+void add_fields(Json& object, const WeightStatistics& weights) {
+  for_each_field(weights, FieldSetter{object, ""});
+  for (size_t i = 0; i < kFrequencyBands.size(); ++i) {
+    add_fields(object["weight_bands"][std::string(kFrequencyBands[i].name)],
+               weights.weight_bands[i]);
+  }
+  object["cap"] = nullptr;
+  if (weights.cap.has_value()) {
+    add_fields(object["cap"], *weights.cap);
+  }
+  object["top_tokens"] = Json::array();
+  for (const TokenShare& token : weights.top_tokens) {
+    Json item;
+    item["id"] = token.id;
+    item["piece"] = token.piece;
+    item["count"] = token.count;
+    item["weight"] = token.weight;
+    item["weight_share"] = token.weight_share;
+    object["top_tokens"].push_back(std::move(item));
+  }
+}
+
 Json new_event(const char* event) {
   Json line;
   line["event"] = event;
@@ -174,17 +196,6 @@ void JsonlSink::on_start(const StartMetrics& start) {
   line["documents"] = start.documents;
   line["empty_documents"] = start.empty_documents;
   add_fields(line, start.weights);
-  Json tokens = Json::array();
-  for (const TokenShare& token : start.weights.top_tokens) {
-    Json item;
-    item["id"] = token.id;
-    item["piece"] = token.piece;
-    item["count"] = token.count;
-    item["weight"] = token.weight;
-    item["weight_share"] = token.weight_share;
-    tokens.push_back(std::move(item));
-  }
-  line["top_tokens"] = std::move(tokens);
   append_line(file_, line);
   has_start_line_ = true;
 }

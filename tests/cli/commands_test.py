@@ -258,6 +258,54 @@ class CommandsTest(unittest.TestCase):
         for key in ("eval_ce", "eval_loss", "eval_accuracy", "eval_tokens"):
             self.assertTrue(math.isclose(result[key], summary["final"][key], rel_tol=1e-6), key)
 
+    def test_start_line_is_what_python_computes(self):
+        ratio = 2.0
+        self.run_program("--config", "run.json", "--max_steps", "1", "--output_dir", "capped",
+                         "--pdl_max_ratio", str(ratio))  # fmt: skip
+        with open(self.folder / "capped" / "metrics.jsonl") as lines:
+            start = json.loads(lines.readline())
+        counts = self.table["counts"]
+        plain = [1 / (count + EPSILON) ** ALPHA for count in counts]
+        smallest = min(weight for weight, count in zip(plain, counts, strict=True) if count)
+        capped = [min(weight, ratio * smallest) for weight in plain]
+        lowered = [token for token in range(len(counts)) if capped[token] < plain[token]]
+
+        def weight_share(tokens, weights):
+            held = [count * weight for count, weight in zip(counts, weights, strict=True)]
+            return sum(held[token] for token in tokens) / sum(held)
+
+        def below(limit, targets):
+            return sum(counts[token] < limit for token in targets) / len(targets)
+
+        evaluated = [token for row in self.eval_rows() for token in row[1:]]
+        trained = [token for token, count in enumerate(counts) for _ in range(count)]
+        expected = {
+            "counted_tokens": sum(counts),
+            "counted_types": sum(count > 0 for count in counts),
+            "unseen_types": counts.count(0),
+            "rare_share": below(5, trained),
+            "eval_unseen_share": below(1, evaluated),
+            "eval_rare_share": below(5, evaluated),
+        }
+        cap = {
+            "types": len(lowered),
+            "target_share": sum(counts[token] for token in lowered) / sum(counts),
+            "weight_share_before": weight_share(lowered, plain),
+            "weight_share": weight_share(lowered, capped),
+        }
+        for got, values in ((start, expected), (start["cap"], cap)):
+            for key, value in values.items():
+                self.assertTrue(math.isclose(got[key], value, rel_tol=1e-9), (key, got[key], value))
+        bands = {"0": (0, 1), "1-4": (1, 5), "5-19": (5, 20), "20-99": (20, 100), "100-499": (100, 500),
+                 "500-1999": (500, 2000), "2000+": (2000, math.inf)}  # fmt: skip
+        self.assertEqual(list(start["weight_bands"]), list(bands))
+        for band, (first, end) in bands.items():
+            inside = [token for token, count in enumerate(counts) if first <= count < end]
+            got = start["weight_bands"][band]
+            self.assertEqual(got["tokens"], sum(counts[token] for token in inside))
+            self.assertAlmostEqual(got["weight_share"], weight_share(inside, capped), delta=1e-12)
+        self.assertEqual(len(start["top_tokens"]), 20)
+
     def test_check_leaves_nothing_behind(self):
         before = self.names()
         for output in ("fresh", "fresh/deeper/still", "run"):

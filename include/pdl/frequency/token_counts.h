@@ -29,8 +29,9 @@ struct TokenCounts {
 // DataError for an id outside [0, V).
 void add_counts(std::span<const Token> tokens, Counted counted, std::vector<int64_t>& counts);
 
-// Counts every token of a reference corpus, for corpus.vocab_size tokens. Throws what
-// for_each_block() does.
+// Counts every token of a reference corpus, or of the shard that `options` name, for
+// corpus.vocab_size tokens. Throws what for_each_block() does, and DataError for a corpus without
+// tokens.
 TokenCounts count_corpus(const Corpus& corpus, PipelineOptions options);
 
 // The table as frequency.json holds it, ending in a newline.

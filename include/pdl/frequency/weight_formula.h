@@ -25,6 +25,11 @@ namespace pdl {
 std::vector<double> power_law_weights(std::span<const int64_t> counts, const WeightOptions& options,
                                       std::span<const int32_t> special_ids, double alpha);
 
+// The same without the cap, for reports of what the cap changed. A weight may be more than float32
+// holds, even infinite, for the cap may be what keeps it in range.
+std::vector<double> uncapped_weights(std::span<const int64_t> counts, const WeightOptions& options,
+                                     std::span<const int32_t> special_ids, double alpha);
+
 // alpha of the step with index `step` (from 0): alpha · min(1, step / warmup_steps).
 double warmed_up_alpha(double alpha, int64_t step, int64_t warmup_steps);
 

@@ -32,7 +32,7 @@ class ConsoleSink : public MetricsSink {
   int64_t total_steps_ = 0;
 };
 
-// The weight statistics and a table of the tokens with most weight.
+// The frequency table, the weight statistics and a table of the tokens with most weight.
 std::vector<std::string> weight_report(const WeightStatistics& weights);
 
 // Data and model, then weight_report().

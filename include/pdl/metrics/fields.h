@@ -1,7 +1,8 @@
 // The reported fields under their public names, in the order of metrics.jsonl: the one list that
 // the sinks and the trainer's saved state share. `visit` is called as visit(name, field) with an
 // int64_t, a double or a std::optional<double>, which it may change where the metrics are not
-// const; `step` and the bands are left to the caller.
+// const; `step`, the bands, the cap and the top tokens are left to the
+// caller.
 #pragma once
 
 #include <concepts>
@@ -51,12 +52,32 @@ void for_each_field(MaybeConst<BandMetrics> auto& band, const Visit& visit) {
 
 template <class Visit>
 void for_each_field(const WeightStatistics& weights, const Visit& visit) {
+  visit("counted_tokens", weights.counted_tokens);
+  visit("counted_types", weights.counted_types);
+  visit("unseen_types", weights.unseen_types);
   visit("w_min", weights.w_min);
   visit("w_mean", weights.w_mean);
   visit("w_max", weights.w_max);
   visit("unseen_share", weights.unseen_share);
+  visit("rare_share", weights.rare_share);
+  visit("eval_unseen_share", weights.eval_unseen_share);
+  visit("eval_rare_share", weights.eval_rare_share);
   visit("unseen_weight_share", weights.unseen_weight_share);
   visit("n_eff", weights.n_eff);
+}
+
+template <class Visit>
+void for_each_field(const BandWeight& band, const Visit& visit) {
+  visit("tokens", band.tokens);
+  visit("weight_share", band.weight_share);
+}
+
+template <class Visit>
+void for_each_field(const CapEffect& cap, const Visit& visit) {
+  visit("types", cap.types);
+  visit("target_share", cap.target_share);
+  visit("weight_share_before", cap.weight_share_before);
+  visit("weight_share", cap.weight_share);
 }
 
 }  // namespace pdl

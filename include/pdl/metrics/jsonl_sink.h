@@ -3,7 +3,12 @@
 // non-finite one is null. The "event" of a line and its other members:
 //
 //   start   parameters, trainable_parameters, num_tokens, steps, rows, documents, empty_documents,
-//           w_min, w_mean, w_max, unseen_share, unseen_weight_share, n_eff,
+//           and the fields of WeightStatistics: counted_tokens, counted_types, unseen_types,
+//           w_min, w_mean, w_max, unseen_share, rare_share, eval_unseen_share, eval_rare_share,
+//           unseen_weight_share, n_eff,
+//           weight_bands: {"<band>": {tokens, weight_share}},
+//           cap: {types, target_share, weight_share_before, weight_share}, null with
+//           pdl_max_ratio off,
 //           top_tokens: [{id, piece, count, weight, weight_share}]
 //   train   step, and the fields of StepMetrics
 //   eval    step, and the fields of EvalMetrics;

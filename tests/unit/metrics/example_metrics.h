@@ -54,7 +54,18 @@ inline StartMetrics example_start() {
   start.weights.w_min = 0.1;
   start.weights.w_mean = 0.2;
   start.weights.w_max = 0.9;
+  start.weights.counted_tokens = 40000;
+  start.weights.counted_types = 380;
+  start.weights.unseen_types = 4;
   start.weights.unseen_share = 0.01;
+  start.weights.rare_share = 0.03;
+  start.weights.eval_unseen_share = 0.04;
+  start.weights.eval_rare_share = 0.05;
+  for (size_t i = 0; i < kFrequencyBands.size(); ++i) {
+    start.weights.weight_bands[i] = {static_cast<int64_t>(i) * 100, static_cast<double>(i) / 32};
+  }
+  start.weights.cap = {
+      .types = 12, .target_share = 0.0625, .weight_share_before = 0.5, .weight_share = 0.25};
   start.weights.unseen_weight_share = 0.02;
   start.weights.n_eff = 0.6;
   start.weights.top_tokens = {{7, "\u2581ka", 400, 0.25, 0.125}, {10, "\n", 3, 0.75, 0.0625}};

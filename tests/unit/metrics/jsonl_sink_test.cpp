@@ -59,11 +59,35 @@ TEST_F(JsonlSinkTest, StartLineHasParametersWeightsAndTopTokens) {
   JsonlSink(path_, std::nullopt).on_start(example_start());
   const json expected = json::parse(R"({"event": "start", "parameters": 1001,
     "trainable_parameters": 1000, "num_tokens": 31000, "steps": 60, "rows": 1024, "documents": 120,
-    "empty_documents": 2, "w_min": 0.1, "w_mean": 0.2, "w_max": 0.9, "unseen_share": 0.01,
-    "unseen_weight_share": 0.02, "n_eff": 0.6, "top_tokens": [
+    "empty_documents": 2, "counted_tokens": 40000, "counted_types": 380, "unseen_types": 4,
+    "w_min": 0.1, "w_mean": 0.2, "w_max": 0.9, "unseen_share": 0.01, "rare_share": 0.03,
+    "eval_unseen_share": 0.04, "eval_rare_share": 0.05, "unseen_weight_share": 0.02, "n_eff": 0.6,
+    "weight_bands": {"0": {"tokens": 0, "weight_share": 0.0},
+      "1-4": {"tokens": 100, "weight_share": 0.03125},
+      "5-19": {"tokens": 200, "weight_share": 0.0625},
+      "20-99": {"tokens": 300, "weight_share": 0.09375},
+      "100-499": {"tokens": 400, "weight_share": 0.125},
+      "500-1999": {"tokens": 500, "weight_share": 0.15625},
+      "2000+": {"tokens": 600, "weight_share": 0.1875}},
+    "cap": {"types": 12, "target_share": 0.0625, "weight_share_before": 0.5, "weight_share": 0.25},
+    "top_tokens": [
       {"id": 7, "piece": "▁ka", "count": 400, "weight": 0.25, "weight_share": 0.125},
       {"id": 10, "piece": "\n", "count": 3, "weight": 0.75, "weight_share": 0.0625}]})");
   EXPECT_EQ(last_line(), expected);
+}
+
+TEST_F(JsonlSinkTest, StartLineWithoutEvaluationOrCapHasNulls) {
+  StartMetrics start = example_start();
+  start.weights.cap.reset();
+  start.weights.eval_unseen_share.reset();
+  start.weights.eval_rare_share.reset();
+  start.weights.top_tokens.clear();
+  JsonlSink(path_, std::nullopt).on_start(start);
+  const json line = last_line();
+  EXPECT_TRUE(line.at("cap").is_null());
+  EXPECT_TRUE(line.at("eval_unseen_share").is_null());
+  EXPECT_TRUE(line.at("eval_rare_share").is_null());
+  EXPECT_EQ(line.at("top_tokens"), json::array());
 }
 
 TEST_F(JsonlSinkTest, TrainLineHasEveryField) {
