@@ -17,6 +17,9 @@ struct Merge {
 // Immutable after the last add().
 class MergeTable {
  public:
+  // A symbol that is merged with nothing.
+  static constexpr int32_t kNoSymbol = -2;
+
   explicit MergeTable(size_t num_merges);
 
   // The pair must not be in the table twice with ranks that fall: the last wins.

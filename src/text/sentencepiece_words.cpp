@@ -17,7 +17,7 @@ namespace {
 
 using Piece = SentencePieceModel::Piece;
 
-constexpr int32_t kNoPiece = -1;                     // a character that is no piece of its own
+constexpr int32_t kNoPiece = MergeTable::kNoSymbol;  // a character that is no piece of its own
 constexpr std::string_view kBlank = "\xe2\x96\x81";  // ▁, which stands for a blank in pieces
 
 bool is_text(const Piece& piece) {

@@ -179,6 +179,12 @@ TEST(TextEncoderTest, GivesTheIdsOfTheLibraryForEveryKindOfModel) {
       ASSERT_EQ(encode(encoder, text), tokenizer->encode(text))
           << kind.name << ": '" << text << "'";
     }
+    for (int i = 0; i < 100; ++i) {
+      std::string word = random_text(random, 300);
+      std::erase(word, ' ');
+      ASSERT_EQ(encode(encoder, word), tokenizer->encode(word))
+          << kind.name << ": '" << word << "'";
+    }
     const std::string long_word(100'000, 'a');
     EXPECT_EQ(encode(encoder, long_word), tokenizer->encode(long_word)) << kind.name;
   }
