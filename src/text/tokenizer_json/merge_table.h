@@ -1,0 +1,58 @@
+// The merges of a byte pair encoding, and their application to a word.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace pdl::tokenizer_json {
+
+struct Merge {
+  static constexpr int32_t kNoRank = INT32_MAX;
+
+  int32_t rank = kNoRank;  // the smallest is done first
+  int32_t id = 0;          // of the token that it makes
+};
+
+// Immutable after the last add().
+class MergeTable {
+ public:
+  explicit MergeTable(size_t num_merges);
+
+  // The pair must not be in the table twice with ranks that fall: the last wins.
+  void add(int32_t left, int32_t right, Merge merge);
+  // Rank kNoRank: the pair is not merged.
+  Merge find(int32_t left, int32_t right) const {
+    const Slot& slot = slots_[slot_of(key_of(left, right))];
+    return slot.merge;
+  }
+  // Replaces symbols[begin..] by what they merge to: always the pair of the smallest rank, and of
+  // those the leftmost. O(n log n) in the number of symbols.
+  void apply(std::vector<int32_t>& symbols, size_t begin) const;
+
+ private:
+  struct Slot {
+    uint64_t key;
+    Merge merge;
+  };
+  static constexpr uint64_t kFree = UINT64_MAX;
+
+  static uint64_t key_of(int32_t left, int32_t right) {
+    return (static_cast<uint64_t>(static_cast<uint32_t>(left)) << 32) |
+           static_cast<uint32_t>(right);
+  }
+  size_t slot_of(uint64_t key) const {
+    size_t slot = static_cast<size_t>((key * 0x9e3779b97f4a7c15U) >> shift_);
+    while (slots_[slot].key != key && slots_[slot].key != kFree) {
+      slot = (slot + 1) & (slots_.size() - 1);
+    }
+    return slot;
+  }
+  void apply_to_few(std::vector<int32_t>& symbols, size_t begin) const;
+  void apply_to_many(std::vector<int32_t>& symbols, size_t begin) const;
+
+  std::vector<Slot> slots_;  // a power of two, at least half of them free
+  int shift_;
+};
+
+}  // namespace pdl::tokenizer_json
