@@ -28,8 +28,6 @@ std::optional<char32_t> normalized_blank(const Normalizer& normalizer) {
       // A normal form must not follow: it could compose the new character with what is beside it.
       if (&step != &normalizer.steps().back()) return std::nullopt;
       blank = *content;
-    } else if (std::holds_alternative<Strip>(step)) {
-      return std::nullopt;
     }
   }
   return blank;

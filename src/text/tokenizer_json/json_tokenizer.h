@@ -2,9 +2,9 @@
 // `tokenizers` package, without what a post-processor would add.
 //
 // Supported: models BPE and Unigram; normalizers NFC, NFD, NFKC, NFKD, Lowercase, Replace, Prepend,
-// Strip; pre-tokenizers Split, ByteLevel (last), Digits, Metaspace, Whitespace, WhitespaceSplit;
-// sequences of both; added tokens with all their options. Whatever else could change an id is
-// refused by name.
+// and sequences of them; pre-tokenizers Split, ByteLevel (last), Digits, Metaspace, Whitespace,
+// WhitespaceSplit; and sequences of them; added tokens with all their options. Whatever else could
+// change an id is refused by name.
 #pragma once
 
 #include <filesystem>

@@ -78,16 +78,6 @@ std::string replaced(std::string_view text, const Replace& replace) {
   return result;
 }
 
-std::string stripped(std::string_view text, const Strip& strip) {
-  size_t begin = 0;
-  size_t end = text.size();
-  for (size_t at = 0; strip.left && at < end && is_space(next_character(text, at));) begin = at;
-  for (size_t at = end; strip.right && at > begin && is_space(previous_character(text, at));) {
-    end = at;
-  }
-  return std::string(text.substr(begin, end - begin));
-}
-
 // One step of apply().
 struct Application {
   std::string_view text;
@@ -99,7 +89,6 @@ struct Application {
   std::string operator()(const Prepend& prepend) const {
     return text.empty() || goes_on ? std::string(text) : prepend.text + std::string(text);
   }
-  std::string operator()(const Strip& strip) const { return stripped(text, strip); }
 };
 
 NormalizerStep read_replace(ObjectReader& reader) {
@@ -116,7 +105,6 @@ NormalizerStep read_step(const std::string& type, ObjectReader& reader) {
   if (type == "Lowercase") return Lowercase{};
   if (type == "Replace") return read_replace(reader);
   if (type == "Prepend") return Prepend{reader.string("prepend")};
-  if (type == "Strip") return Strip{reader.boolean("strip_left"), reader.boolean("strip_right")};
   reader.fail_at("type", "\"" + printable(type) + "\" is a normalizer that is not supported");
 }
 

@@ -21,11 +21,7 @@ struct Replace {
 struct Prepend {
   std::string text;
 };
-struct Strip {
-  bool left;
-  bool right;
-};
-using NormalizerStep = std::variant<NormalForm, Lowercase, Replace, Prepend, Strip>;
+using NormalizerStep = std::variant<NormalForm, Lowercase, Replace, Prepend>;
 
 // Immutable; may be used from several threads at once.
 class Normalizer {

@@ -106,6 +106,10 @@ Pattern Pattern::regex(const std::string& expression) {
   if (pattern.compiled_->matches_empty()) {
     throw std::invalid_argument("an expression that matches an empty text is not supported");
   }
+  pattern.plain_words_ = PlainWords(pattern.alternatives_, [&](std::string_view text) {
+    Span match{};
+    return pattern.find(text, 0, match) && match.begin == 0 ? match.end : 0;
+  });
   return pattern;
 }
 
@@ -116,6 +120,10 @@ bool Pattern::find(std::string_view text, size_t from, Span& match) const {
     return begin != std::string_view::npos;
   }
   if (from >= text.size()) return false;
+  if (const size_t end = plain_words_.find_end(text, from); end != 0) {
+    match = {from, end};
+    return true;
+  }
   thread_local const MatchSpace space;
   const int result = compiled_->match(text, from, space);
   if (result == PCRE2_ERROR_NOMATCH) return false;

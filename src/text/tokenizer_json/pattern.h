@@ -9,6 +9,7 @@
 
 #include "json_document.h"
 #include "pattern_syntax.h"
+#include "plain_words.h"
 
 namespace pdl::tokenizer_json {
 
@@ -46,6 +47,7 @@ class Pattern {
   std::string text_;  // of a literal; the expression as the file has it
   std::vector<PatternSequence> alternatives_;
   std::unique_ptr<Compiled> compiled_;  // null for a literal
+  PlainWords plain_words_;
 };
 
 // The member "pattern" of an object: {"String": …} or {"Regex": …}. `literal`, if not null,
