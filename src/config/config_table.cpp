@@ -119,7 +119,6 @@ constexpr double kMaxWholeNumber = 9007199254740992;
 constexpr std::array kResumeWords{Words("auto"), Words("never")};
 constexpr std::array kUnsupportedData{Words(".jsonl"), Words(".npy"), Words(".gz"), Words(".zst"),
                                       Words("-")};
-constexpr std::array kUnsupportedTokenizers{Words(".json")};
 
 constexpr KeyRules kDataFiles{
     .is_path = true, .unsupported = kUnsupportedData, .instead = "plain .txt files"};
@@ -135,9 +134,8 @@ using Save = CheckpointOptions;
 
 constexpr std::array kKeys{
     key<&R::model_path>("model_path", "TorchScript file: input_ids [B, T] to logits [B, T, V]"),
-    key<&R::tokenizer_path>(
-        "tokenizer_path", "tokenizer: the tokenizer file",
-        {.unsupported = kUnsupportedTokenizers, .instead = "a SentencePiece .model file"}),
+    key<&R::tokenizer_path>("tokenizer_path",
+                            "tokenizer: tokenizer.json or a SentencePiece .model file"),
     key<&R::output_dir>("output_dir", "folder for everything the run writes",
                         {.may_change_on_resume = true}),
     key<&R::train_files>("train_files", "training texts; globs are expanded", kDataFiles),

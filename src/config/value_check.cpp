@@ -148,9 +148,6 @@ std::string support_problem(const ConfigKey& key, const ConfigValue& value) {
   if (key.rules.only_default && value != default_value(key)) {
     return unsupported_text(shown(value), shown(default_value(key)));
   }
-  if (key.kind == KeyKind::kPath && is_unsupported(key.rules, std::get<std::string>(value))) {
-    return unsupported_text(shown(value), key.rules.instead);
-  }
   if (key.kind == KeyKind::kPathList) {
     for (const std::string& entry : std::get<std::vector<std::string>>(value)) {
       if (is_unsupported(key.rules, entry)) {

@@ -198,7 +198,6 @@ TEST_F(ValueCheckTest, ValuesOfLaterVersionsAreRefusedWithWhatToUse) {
       {"messages_field", R"("m" is not supported by this version; use "messages")"},
       {"chat_template", R"("llama3" is not supported by this version; use "chatml")"},
       {"completion_only_loss", "false is not supported by this version; use true"},
-      {"tokenizer_path", R"("t.json" is not supported by this version; use a SentencePiece)"},
   };
   for (const auto& [key, expected] : cases) {
     const std::string value = expected.substr(0, expected.find(' '));
