@@ -82,7 +82,6 @@ BAD = [
     {"train_files": ["a.txt", "b.txt.gz"]},
     {"eval_files": "-"},
     {"pdl_reference_files": "ids.npy"},
-    {"tokenizer_path": "tokenizer.json"},
     {"pdl_alhpa": 1},
     {"text_document": "page"},
     {"add_bos": 1},
