@@ -412,6 +412,11 @@ std::string written(const CharacterSet& set) {
     if (range.last != range.first) text += "-" + hexadecimal(range.last);
   }
   for (const std::string& property : set.properties) {
+    // PCRE2 looks its own table up for a property, but has a bitmap for characters given one by
+    // one.
+    for (char32_t ascii = 0; ascii < 0x80; ++ascii) {
+      if (general_category(ascii).starts_with(property)) text += hexadecimal(ascii);
+    }
     text += "\\p{" + property + "}";
     for (const LaterCharacters& later : later_characters()) {
       if (!std::string_view(later.category).starts_with(property)) continue;
