@@ -197,6 +197,17 @@ bool Parser::parse_interval(PatternNode& node) {
   return true;
 }
 
+bool may_be_empty(const std::vector<PatternSequence>& alternatives) {
+  const auto is_empty = [](const PatternNode& node) {
+    const bool is_group = node.kind == PatternNode::Kind::kGroup;
+    return node.is_optional() || (is_group && may_be_empty(node.alternatives)) ||
+           (!is_group && node.kind != PatternNode::Kind::kSet);
+  };
+  return std::any_of(alternatives.begin(), alternatives.end(), [&](const auto& sequence) {
+    return std::all_of(sequence.begin(), sequence.end(), is_empty);
+  });
+}
+
 // An interval before + is repeated as a whole: only ?, * and + may be possessive.
 void Parser::parse_repeats(PatternNode& node) {
   const size_t begin = at_;
@@ -229,6 +240,11 @@ void Parser::parse_repeats(PatternNode& node) {
   }
   if (next_is("?") || next_is("*") || next_is("+") || next_is("{")) {
     refuse(at_, "a repeat of a repeat");
+  }
+  // The libraries leave a loop that does not move at different points.
+  if (node.kind == PatternNode::Kind::kGroup && node.is_repeated() &&
+      may_be_empty(node.alternatives)) {
+    refuse(begin, "a repeat of a group that may be empty");
   }
 }
 

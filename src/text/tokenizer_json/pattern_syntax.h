@@ -8,8 +8,8 @@
 //   x{1,3}+         (x{1,3})+, not possessive; x{,3} is x{0,3}
 //   (?i:s) (?i:k)   also U+017F and U+212A; pairs of letters that fold to one are refused
 //
-// Refused besides: anchors, \w, \b, look-behind, back references, named and atomic groups, options
-// other than (?i:…), intersections of classes.
+// Refused besides: repeats of groups that may be empty, anchors, \w, \b, look-behind, back
+// references, named and atomic groups, options other than (?i:…), intersections of classes.
 #pragma once
 
 #include <cstdint>

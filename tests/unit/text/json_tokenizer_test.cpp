@@ -246,7 +246,10 @@ TEST_F(JsonTokenizerTest, ExpressionsThatCouldMeanSomethingElseAreRefused) {
                                  "a{1000000}",
                                  "[z-a]",
                                  R"([\P{L}a])",
-                                 "(?#x)a"}) {
+                                 "(?#x)a",
+                                 "(?:a?)*b",
+                                 "(?:(?=a)|b)+c",
+                                 "a{0,2}+b"}) {
     EXPECT_NE(refusal(whole_file(split(expression, "Isolated"))), "") << expression;
   }
 }
