@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source scripts/setup.sh
-install_python_packages numpy sentencepiece tensorboard jsonschema transformers
+install_python_packages numpy sentencepiece tensorboard jsonschema tokenizers transformers
 
 configure_and_build asan
 ctest --preset asan --parallel "$(nproc)"

@@ -1,3 +1,5 @@
+#include "sentencepiece_tokenizer.h"
+
 #include <fcntl.h>
 #include <sentencepiece_processor.h>
 #include <sys/resource.h>
@@ -136,7 +138,7 @@ class SentencePieceTokenizer : public Tokenizer {
 
 }  // namespace
 
-std::unique_ptr<Tokenizer> load_tokenizer(const fs::path& path) {
+std::unique_ptr<Tokenizer> load_sentencepiece_tokenizer(const fs::path& path) {
   return std::make_unique<SentencePieceTokenizer>(path);
 }
 

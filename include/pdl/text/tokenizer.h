@@ -73,8 +73,10 @@ class Tokenizer {
   virtual const std::string& sha256() const = 0;
 };
 
-// Reads a SentencePiece `.model`. Throws ModelError if the file is missing, unreadable or not a
-// model that works; a file on which the library would end the process is refused too.
+// Reads a Hugging Face `tokenizer.json`, which is a file whose name ends in ".json", or else a
+// SentencePiece `.model`. Throws ModelError if the file is missing, unreadable, malformed or asks
+// for what is not supported; a file on which a library would end the process is refused too. The
+// tokens that begin and end documents are those of `tokenizer_config.json` beside a tokenizer.json.
 std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& path);
 
 }  // namespace pdl

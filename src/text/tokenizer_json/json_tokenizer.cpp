@@ -1,0 +1,296 @@
+#include "json_tokenizer.h"
+
+#include <algorithm>
+#include <stdexcept>
+
+#include "added_tokens.h"
+#include "character.h"
+#include "cut_rule.h"
+#include "json_document.h"
+#include "model.h"
+#include "normalizer.h"
+#include "pdl/base/error.h"
+#include "pdl/base/file.h"
+#include "pdl/base/sha256.h"
+#include "pdl/base/unicode.h"
+#include "pre_tokenizer.h"
+
+namespace pdl {
+namespace tokenizer_json {
+namespace {
+
+namespace fs = std::filesystem;
+
+// The largest known files hold 40 MB.
+constexpr int64_t kMaxFileBytes = int64_t{256} << 20;
+constexpr int64_t kMaxConfigBytes = int64_t{16} << 20;
+
+struct ControlIds {
+  std::optional<int32_t> bos;
+  std::optional<int32_t> eos;
+  std::optional<int32_t> pad;
+};
+
+class JsonTokenizer : public Tokenizer {
+ public:
+  JsonTokenizer(const JsonValue& root, const std::string& file, std::string sha256);
+
+  void set_control_ids(const ControlIds& ids) { control_ids_ = ids; }
+  std::optional<int32_t> find(const std::string& written) const;
+
+  int64_t size() const override { return static_cast<int64_t>(pieces_.size()); }
+  std::vector<int32_t> encode(std::string_view text) const override;
+  bool has_words() const override { return has_words_; }
+  void split(std::string_view text, bool begins, WordList& list) const override;
+  bool encode_word(std::string_view word, std::vector<int32_t>& ids) const override {
+    model_->encode(word, ids);
+    return true;
+  }
+  size_t find_cut(std::string_view text, size_t from) const override {
+    return allows_cuts_ ? find_blank_between_letters(text, from) : std::string_view::npos;
+  }
+  // Added tokens are found in the text itself.
+  std::optional<int32_t> control_id(std::string_view) const override { return std::nullopt; }
+  std::string piece(int32_t id) const override { return pieces_.at(static_cast<size_t>(id)); }
+  std::optional<int32_t> bos_id() const override { return control_ids_.bos; }
+  std::optional<int32_t> eos_id() const override { return control_ids_.eos; }
+  std::optional<int32_t> pad_id() const override { return control_ids_.pad; }
+  std::vector<int32_t> special_ids() const override { return special_ids_; }
+  const std::string& sha256() const override { return sha256_; }
+
+ private:
+  void read_parts(const JsonValue& root, const std::string& file);
+  void add_tokens(const std::vector<AddedToken>& tokens, const std::string& file);
+  void decide_words(const std::vector<AddedToken>& tokens, ObjectReader& reader);
+  void split_into_pre_tokens(std::string_view text, bool begins, WordList& list) const;
+  void split_ordinary(std::string_view text, bool is_first, bool goes_on, WordList& list) const;
+  void cut_for_model(size_t from, WordList& list) const;
+
+  Normalizer normalizer_;
+  PreTokenizer pre_tokenizer_;
+  std::unique_ptr<Model> model_;
+  TokenFinder raw_tokens_{{}};         // found before normalisation
+  TokenFinder normalized_tokens_{{}};  // found after it
+  std::vector<std::string> pieces_;
+  std::vector<int32_t> special_ids_;
+  ControlIds control_ids_;
+  std::string sha256_;
+  std::string separator_;  // words are cut before its runs; "": they are not
+  bool has_words_ = false;
+  bool allows_cuts_ = false;
+};
+
+JsonTokenizer::JsonTokenizer(const JsonValue& root, const std::string& file, std::string sha256)
+    : sha256_(std::move(sha256)) {
+  read_parts(root, file);
+}
+
+Alphabet alphabet_of(const PreTokenizer& pre_tokenizer) {
+  const bool has_byte_level = std::any_of(
+      pre_tokenizer.stages().begin(), pre_tokenizer.stages().end(),
+      [](const PreTokenizerStage& stage) { return std::holds_alternative<ByteLevelStage>(stage); });
+  return has_byte_level ? Alphabet::kBytes : Alphabet::kCharacters;
+}
+
+void JsonTokenizer::read_parts(const JsonValue& root, const std::string& file) {
+  ObjectReader reader(root, file, "");
+  const std::string version = reader.string_or_empty("version");
+  if (!version.empty() && version != "1.0") {
+    reader.fail_at("version", "\"" + printable(version) + "\" is not supported, only 1.0 is");
+  }
+  // What the program does itself, or never: bos and eos, cutting into rows, padding, decoding.
+  for (const char* key : {"truncation", "padding", "post_processor", "decoder"}) reader.ignore(key);
+  if (const JsonValue* value = reader.find("normalizer")) {
+    normalizer_ = Normalizer(*value, file, "normalizer");
+  }
+  if (const JsonValue* value = reader.find("pre_tokenizer")) {
+    pre_tokenizer_ = PreTokenizer(*value, file, "pre_tokenizer");
+  }
+  model_ = read_model(reader.required("model", JsonValue::Kind::kObject), file,
+                      alphabet_of(pre_tokenizer_));
+  std::vector<AddedToken> tokens;
+  if (reader.find("added_tokens") != nullptr) {
+    tokens = read_added_tokens(reader.required("added_tokens", JsonValue::Kind::kArray), file,
+                               model_->vocabulary(), normalizer_);
+  }
+  reader.finish();
+  add_tokens(tokens, file);
+  decide_words(tokens, reader);
+}
+
+void JsonTokenizer::add_tokens(const std::vector<AddedToken>& tokens, const std::string& file) {
+  pieces_ = model_->vocabulary().pieces;
+  if (model_->unknown_id()) special_ids_.push_back(*model_->unknown_id());
+  std::vector<AddedToken> raw;
+  std::vector<AddedToken> normalized;
+  for (const AddedToken& token : tokens) {
+    const auto index = static_cast<size_t>(token.id);
+    if (index >= pieces_.size()) pieces_.resize(index + 1);
+    pieces_[index] = token.content;
+    if (token.special) special_ids_.push_back(token.id);
+    (token.normalized ? normalized : raw).push_back(token);
+  }
+  std::sort(special_ids_.begin(), special_ids_.end());
+  special_ids_.erase(std::unique(special_ids_.begin(), special_ids_.end()), special_ids_.end());
+  if (pieces_.empty()) throw ModelError(file + " cannot be used: it has no tokens");
+  try {
+    raw_tokens_ = TokenFinder(std::move(raw));
+    normalized_tokens_ = TokenFinder(std::move(normalized));
+  } catch (const std::invalid_argument& problem) {
+    throw ModelError(file + " cannot be used: added_tokens: " + problem.what());
+  }
+}
+
+bool splits(const PreTokenizerStage& stage) {
+  if (const auto* byte_level = std::get_if<ByteLevelStage>(&stage)) {
+    return byte_level->split.has_value();
+  }
+  const auto* metaspace = std::get_if<MetaspaceStage>(&stage);
+  return metaspace == nullptr || metaspace->split;
+}
+
+// Metaspace "first" asks whether a split begins where the document does, in the original text. That
+// is plain only where nothing was split or rewritten before, except at added tokens.
+void JsonTokenizer::decide_words(const std::vector<AddedToken>& tokens, ObjectReader& reader) {
+  const std::vector<PreTokenizerStage>& stages = pre_tokenizer_.stages();
+  for (const PreTokenizerStage& stage : stages) {
+    const auto* metaspace = std::get_if<MetaspaceStage>(&stage);
+    if (metaspace == nullptr || metaspace->prepend != PrependScheme::kFirst) continue;
+    const bool is_plain = &stage == &stages.front() &&
+                          (normalizer_.steps().empty() || normalized_tokens_.tokens().empty());
+    if (!is_plain) {
+      reader.fail_at(
+          "pre_tokenizer",
+          "Metaspace with prepend_scheme \"first\" behind another pre-tokenizer, or with "
+          "a normalizer and normalized added tokens, is not supported");
+    }
+  }
+  const std::optional<char32_t> blank = blank_of_words(normalizer_, pre_tokenizer_);
+  const bool cuts_words = blank && model_->allows_cut_before(*blank);
+  if (cuts_words) append_utf8(*blank, separator_);
+  has_words_ = cuts_words || std::any_of(stages.begin(), stages.end(), splits);
+  allows_cuts_ =
+      has_words_ && allows_cuts_at_blanks({normalizer_, pre_tokenizer_, tokens,
+                                           cuts_words ? blank : std::optional<char32_t>()});
+}
+
+std::optional<int32_t> JsonTokenizer::find(const std::string& written) const {
+  for (const TokenFinder* finder : {&raw_tokens_, &normalized_tokens_}) {
+    for (const AddedToken& token : finder->tokens()) {
+      if (token.content == written) return token.id;
+    }
+  }
+  return model_->vocabulary().find(written);
+}
+
+std::vector<int32_t> JsonTokenizer::encode(std::string_view text) const {
+  WordList list;
+  split_into_pre_tokens(text, true, list);
+  std::vector<int32_t> ids;
+  for (const Word& word : list.words) {
+    if (word.id == Word::kNoId) {
+      model_->encode(word.bytes, ids);
+    } else {
+      ids.push_back(word.id);
+    }
+  }
+  return ids;
+}
+
+void JsonTokenizer::split(std::string_view text, bool begins, WordList& list) const {
+  const size_t from = list.words.size();
+  split_into_pre_tokens(text, begins, list);
+  if (!separator_.empty()) cut_for_model(from, list);
+}
+
+void JsonTokenizer::split_into_pre_tokens(std::string_view text, bool begins,
+                                          WordList& list) const {
+  raw_tokens_.split(text, [&](const TextPart& part) {
+    const bool is_at_begin = part.bytes.data() == text.data();
+    if (part.token != nullptr) {
+      list.words.push_back({part.bytes, part.token->id});
+    } else {
+      split_ordinary(part.bytes, is_at_begin && begins, is_at_begin && !begins, list);
+    }
+  });
+}
+
+void JsonTokenizer::split_ordinary(std::string_view text, bool is_first, bool goes_on,
+                                   WordList& list) const {
+  if (normalizer_.may_change(text)) {
+    text = list.storage.emplace_back(normalizer_.apply(text, goes_on));
+  }
+  normalized_tokens_.split(text, [&](const TextPart& part) {
+    if (part.token != nullptr) {
+      list.words.push_back({part.bytes, part.token->id});
+    } else {
+      pre_tokenizer_.split(part.bytes, is_first && part.bytes.data() == text.data(), list);
+    }
+  });
+}
+
+// Cuts words[from..] before each run of the separator.
+void JsonTokenizer::cut_for_model(size_t from, WordList& list) const {
+  std::vector<Word> cut;
+  for (size_t i = from; i < list.words.size(); ++i) {
+    const Word word = list.words[i];
+    size_t begin = 0;
+    for (size_t at = 0; word.id == Word::kNoId;) {
+      while (word.bytes.compare(at, separator_.size(), separator_) == 0) at += separator_.size();
+      at = word.bytes.find(separator_, at);
+      if (at == std::string_view::npos) break;
+      cut.push_back({word.bytes.substr(begin, at - begin), Word::kNoId});
+      begin = at;
+    }
+    cut.push_back({word.bytes.substr(begin), word.id});
+  }
+  list.words.resize(from);
+  list.words.insert(list.words.end(), cut.begin(), cut.end());
+}
+
+// A token of tokenizer_config.json: a string, or an object with the string as its content.
+std::optional<int32_t> read_control_id(ObjectReader& reader, const char* key,
+                                       const JsonTokenizer& tokenizer) {
+  const JsonValue* value = reader.find(key);
+  if (value == nullptr) return std::nullopt;
+  std::string content;
+  if (value->is(JsonValue::Kind::kObject)) {
+    content = ObjectReader(*value, reader.file(), key).string("content");
+  } else {
+    content = reader.string(key);
+  }
+  const std::optional<int32_t> id = tokenizer.find(content);
+  if (!id) {
+    reader.fail_at(key, "\"" + printable(content) +
+                            "\" is not a token of tokenizer.json; correct it or set it to null");
+  }
+  return id;
+}
+
+ControlIds read_control_ids(const fs::path& path, const JsonTokenizer& tokenizer) {
+  std::error_code error;
+  if (!fs::exists(path, error) && !error) return {};
+  const std::string file = "tokenizer config '" + path.string() + "'";
+  const std::string content = read_file<ModelError>("tokenizer config", path, kMaxConfigBytes);
+  const JsonValue root = parse_json(content, file);
+  ObjectReader reader(root, file, "");
+  return {read_control_id(reader, "bos_token", tokenizer),
+          read_control_id(reader, "eos_token", tokenizer),
+          read_control_id(reader, "pad_token", tokenizer)};
+}
+
+}  // namespace
+}  // namespace tokenizer_json
+
+std::unique_ptr<Tokenizer> load_json_tokenizer(const std::filesystem::path& path) {
+  using namespace tokenizer_json;
+  const std::string content = read_file<ModelError>("tokenizer", path, kMaxFileBytes);
+  const std::string file = "tokenizer '" + path.string() + "'";
+  auto tokenizer =
+      std::make_unique<JsonTokenizer>(parse_json(content, file), file, sha256(content));
+  tokenizer->set_control_ids(
+      read_control_ids(path.parent_path() / "tokenizer_config.json", *tokenizer));
+  return tokenizer;
+}
+
+}  // namespace pdl
