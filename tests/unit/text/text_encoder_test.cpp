@@ -163,6 +163,43 @@ std::vector<Kind> kinds() {
       {"over words", {{"model_type", "bpe"}, {"split_by_whitespace", "false"}}, false},
       {"suffix", {{"model_type", "bpe"}, {"treat_whitespace_as_suffix", "true"}}, false},
       {"unigram", {{"model_type", "unigram"}}, false},
+      {"unigram, plain",
+       {{"model_type", "unigram"},
+        {"byte_fallback", "true"},
+        {"normalization_rule_name", "identity"},
+        {"remove_extra_whitespaces", "false"}},
+       false},
+      {"unigram, no prefix",
+       {{"model_type", "unigram"},
+        {"add_dummy_prefix", "false"},
+        {"normalization_rule_name", "identity"}},
+       false},
+      {"unigram, blanks kept",
+       {{"model_type", "unigram"}, {"remove_extra_whitespaces", "false"}},
+       false},
+      {"unigram, folded",
+       {{"model_type", "unigram"},
+        {"normalization_rule_name", "nmt_nfkc_cf"},
+        {"byte_fallback", "true"}},
+       false},
+      {"unigram, composed",
+       {{"model_type", "unigram"}, {"normalization_rule_name", "nfkc"}},
+       false},
+      {"unigram, user's symbols",
+       {{"model_type", "unigram"}, {"user_defined_symbols", "<user>,ab,\xc2\xbd"}},
+       false},
+      {"unigram, a user's symbol over words",
+       {{"model_type", "unigram"}, {"user_defined_symbols", "ab ba"}},
+       false},
+      {"unigram, blanks alone",
+       {{"model_type", "unigram"},
+        {"allow_whitespace_only_pieces", "true"},
+        {"remove_extra_whitespaces", "false"}},
+       false},
+      {"unigram, over words", {{"model_type", "unigram"}, {"split_by_whitespace", "false"}}, false},
+      {"unigram, suffix",
+       {{"model_type", "unigram"}, {"treat_whitespace_as_suffix", "true"}},
+       false},
       {"characters", {{"model_type", "char"}}, false},
   };
 }
@@ -181,6 +218,8 @@ TEST(TextEncoderTest, GivesTheIdsOfTheLibraryForEveryKindOfModel) {
     }
     const std::string long_word(100'000, 'a');
     EXPECT_EQ(encode(encoder, long_word), tokenizer->encode(long_word)) << kind.name;
+    const std::string long_text = random_text(random, 30'000);
+    EXPECT_TRUE(encode(encoder, long_text) == tokenizer->encode(long_text)) << kind.name;
   }
 }
 
