@@ -11,14 +11,6 @@ namespace {
 
 constexpr size_t kNowhere = std::numeric_limits<size_t>::max();
 
-// The best way to a place of a word so far.
-template <class Score>
-struct Arrival {
-  Score score = 0;
-  size_t begin = kNowhere;  // of the last token; kNowhere: there is no way yet
-  int32_t id = 0;
-};
-
 std::string with_blanks(std::string_view piece) {
   std::string text(piece);
   for (size_t i = 0; (i = text.find(kBlankSign, i)) != std::string::npos;) {
@@ -27,11 +19,18 @@ std::string with_blanks(std::string_view piece) {
   return text;
 }
 
-template <class Arrivals>
-void trace_back(const Arrivals& arrivals, size_t end, std::vector<int32_t>& ids) {
-  ids.clear();
-  for (; end > 0; end = arrivals[end].begin) ids.push_back(arrivals[end].id);
-  std::reverse(ids.begin(), ids.end());
+// Forgets what was found for another word.
+void begin_search(size_t num_bytes, double score, UnigramLattice::Path& path) {
+  path.ids.clear();
+  path.arrivals.assign(num_bytes + 1, {0, kNowhere, 0, std::numeric_limits<double>::infinity()});
+  path.arrivals[0].score = score;
+}
+
+void trace_back(UnigramLattice::Path& path) {
+  for (size_t end = path.arrivals.size() - 1; end > 0; end = path.arrivals[end].begin) {
+    path.ids.push_back(path.arrivals[end].id);
+  }
+  std::reverse(path.ids.begin(), path.ids.end());
 }
 
 // Scores of real models are logarithms of probabilities. Up to this, nothing overflows.
@@ -114,26 +113,27 @@ void UnigramLattice::visit_tokens(std::string_view word, size_t begin, Visit vis
   if (!is_known) visit(std::min(begin + character, word.size()), kUnknown);
 }
 
-void UnigramLattice::find_path(std::string_view word, float begin, Path& path) const {
-  std::vector<Arrival<float>> arrivals(word.size() + 1);
-  arrivals[0].score = begin;
+void UnigramLattice::find_path(std::string_view word, float begin, RoundedPath& path) const {
+  begin_search(word.size(), begin, path);
+  const double half_place = std::ldexp(1.0, std::ilogb(begin) - 24);
   double reach = 0;
+  path.has_ties = false;
   for (size_t i = 0; i < word.size(); i += utf8_character_size(word[i])) {
-    const double so_far = arrivals[i].score;
+    const double so_far = path.arrivals[i].score;
     visit_tokens(word, i, [&](size_t end, int32_t id) {
-      double sum = score(id) + so_far;
-      // The library's type of this one sum is float.
-      if (id == kUnknown) sum = static_cast<float>(sum);
+      const double sum = score(id) + so_far;
+      const double rounded = static_cast<float>(sum);
       reach = std::max(reach, std::abs(sum - static_cast<double>(begin)));
-      auto& arrival = arrivals[end];
-      // The sum is not rounded yet, what it is compared with is.
-      if (arrival.begin == kNowhere || sum > static_cast<double>(arrival.score)) {
-        arrival = {static_cast<float>(sum), i, id};
-      }
+      path.has_ties = path.has_ties || std::abs(sum - rounded) == half_place;
+      // The library compares the sum before it is rounded, except that of an unknown character,
+      // whose type is float, with one that is.
+      const double compared = id == kUnknown ? rounded : sum;
+      Arrival& arrival = path.arrivals[end];
+      if (arrival.begin == kNowhere || compared > arrival.score) arrival = {rounded, i, id, 0};
     });
   }
-  trace_back(arrivals, word.size(), path.ids);
-  path.end = arrivals[word.size()].score;
+  trace_back(path);
+  path.end = static_cast<float>(path.arrivals.back().score);
   path.reach = static_cast<float>(1.001 * reach);
 }
 
@@ -142,31 +142,29 @@ void UnigramLattice::find_path(std::string_view word, float begin, Path& path) c
 // each place is better than the second best by more than (2 n + 3) u, for n characters, the library
 // finds the same path.
 void UnigramLattice::find_exact_path(std::string_view word, ExactPath& path) const {
-  constexpr double kInfinity = std::numeric_limits<double>::infinity();
-  std::vector<Arrival<double>> arrivals(word.size() + 1);
-  std::vector<double> margins(word.size() + 1, kInfinity);
+  begin_search(word.size(), 0, path);
   double reach = 0;
   double num_characters = 0;
   for (size_t i = 0; i < word.size(); i += utf8_character_size(word[i])) {
     ++num_characters;
+    const double so_far = path.arrivals[i].score;
     visit_tokens(word, i, [&](size_t end, int32_t id) {
-      const double sum = score(id) + arrivals[i].score;
+      const double sum = score(id) + so_far;
       reach = std::max(reach, std::abs(sum));
-      auto& arrival = arrivals[end];
+      Arrival& arrival = path.arrivals[end];
       if (arrival.begin == kNowhere) {
-        arrival = {sum, i, id};
+        arrival = {sum, i, id, arrival.margin};
       } else if (sum > arrival.score) {
-        margins[end] = sum - arrival.score;
-        arrival = {sum, i, id};
+        arrival = {sum, i, id, sum - arrival.score};
       } else {
-        margins[end] = std::min(margins[end], arrival.score - sum);
+        arrival.margin = std::min(arrival.margin, arrival.score - sum);
       }
     });
   }
-  trace_back(arrivals, word.size(), path.ids);
-  double margin = kInfinity;
-  for (size_t end = word.size(); end > 0; end = arrivals[end].begin) {
-    margin = std::min(margin, margins[end]);
+  trace_back(path);
+  double margin = path.arrivals.back().margin;
+  for (size_t end = word.size(); end > 0; end = path.arrivals[end].begin) {
+    margin = std::min(margin, path.arrivals[end].margin);
   }
   constexpr double kHalfPlace = 0x1p-24 * 1.001;  // relative; the rest is for what float64 rounds
   margin -= 1e-9 * (1 + reach);

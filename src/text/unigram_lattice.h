@@ -24,17 +24,30 @@ class UnigramLattice {
   // `model` fits, and the library has accepted it.
   explicit UnigramLattice(const SentencePieceModel& model);
 
-  // The segmentation that the library finds after the text so far has got the score `begin`.
-  struct Path {
-    std::vector<int32_t> ids;  // pieces, and kUnknown
-    float end = 0;             // the score of the text with the word
-    float reach = 0;           // no sum that was looked at differs more from `begin`
+  // The best way to a place of a word so far.
+  struct Arrival {
+    double score;
+    size_t begin;  // of the last token
+    int32_t id;
+    double margin;  // to the second best way; infinite: there is none
   };
-  void find_path(std::string_view word, float begin, Path& path) const;
+
+  // To be reused, so that memory is not asked for again and again.
+  struct Path {
+    std::vector<int32_t> ids;       // pieces, and kUnknown
+    std::vector<Arrival> arrivals;  // for the search
+  };
+
+  // The segmentation that the library finds after the text so far has got the score `begin`.
+  struct RoundedPath : Path {
+    float end = 0;          // the score of the text with the word
+    float reach = 0;        // no sum that was looked at differs more from `begin`
+    bool has_ties = false;  // a sum was half-way between two of float32
+  };
+  void find_path(std::string_view word, float begin, RoundedPath& path) const;
 
   // The best segmentation without rounding.
-  struct ExactPath {
-    std::vector<int32_t> ids;  // as above
+  struct ExactPath : Path {
     float limit = 0;  // the library finds it wherever |begin| <= limit; negative: maybe nowhere
   };
   void find_exact_path(std::string_view word, ExactPath& path) const;
@@ -47,10 +60,10 @@ class UnigramLattice {
   size_t num_bytes(int32_t id) const { return num_bytes_[static_cast<size_t>(id)]; }
 
   // Scores of one binade, 2^e <= |score| < 2^(e+1), are multiples of one number, so rounded sums
-  // differ from them by the same amounts, wherever in the binade they begin; only whether that
-  // multiple is even or odd decides ties. True if this holds for all pieces of the model (the
-  // library's sums are of float64 first): then paths from two such scores are the same, provided
-  // that no sum leaves the binade.
+  // differ from them by the same amounts, wherever in the binade they begin; only a tie depends on
+  // more. True if this holds for all pieces of the model (the library's sums are of float64 first):
+  // then paths from two such scores are the same, provided that no sum is a tie or leaves the
+  // binade.
   bool rounds_alike(int exponent) const {
     return exponent >= kMinExponent && exponent < kMaxExponent &&
            rounds_alike_[static_cast<size_t>(exponent - kMinExponent)];

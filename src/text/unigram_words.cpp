@@ -11,7 +11,7 @@ namespace pdl {
 namespace {
 
 // The score of the text so far goes from word to word, but only matters to one by rounding. So
-// paths are kept for all scores up to a limit, and by binade and parity for those beyond.
+// paths are kept for all scores up to a limit, and by binade for those beyond.
 class UnigramEncoder : public CachingEncoder {
  public:
   explicit UnigramEncoder(const UnigramWords& words) : words_(words), lattice_(words.lattice()) {}
@@ -19,6 +19,7 @@ class UnigramEncoder : public CachingEncoder {
   void encode(std::string_view text, std::vector<int32_t>& ids) override {
     constexpr size_t kPartBytes = size_t{1} << 14;  // stays in the caches
     score_ = 0;
+    after_unknown_ = false;
     buffer_.clear();
     for (SentencePieceNormalizer::State state{.rest = text}; !state.rest.empty();) {
       const size_t num_seen = buffer_.size();
@@ -38,8 +39,8 @@ class UnigramEncoder : public CachingEncoder {
   void encode_complete_words(size_t num_seen, std::vector<int32_t>& ids) {
     size_t begin = 0;
     for (size_t i = num_seen == 0 ? 0 : num_seen - 1; i < buffer_.size();) {
-      while (i < buffer_.size() && buffer_[i] == ' ') ++i;
-      while (i < buffer_.size() && buffer_[i] != ' ') ++i;
+      while (i < buffer_.size() && words_.begins_word(buffer_[i])) ++i;
+      while (i < buffer_.size() && !words_.begins_word(buffer_[i])) ++i;
       if (i == buffer_.size()) break;
       encode_word(std::string_view(buffer_).substr(begin, i - begin), ids);
       begin = i;
@@ -58,7 +59,7 @@ class UnigramEncoder : public CachingEncoder {
     if (std::abs(score_) <= std::bit_cast<float>(entry->front())) {
       const auto path = entry->subspan(1);
       for (const int32_t id : path) score_ = lattice_.add(score_, id);
-      words_.append(word, path, ids);
+      words_.append(word, path, after_unknown_, ids);
     } else if (const int exponent = std::ilogb(score_); lattice_.rounds_alike(exponent)) {
       encode_in_binade(word, exponent, ids);
     } else {
@@ -75,17 +76,18 @@ class UnigramEncoder : public CachingEncoder {
   }
 
   void encode_in_binade(std::string_view word, int exponent, std::vector<int32_t>& ids) {
-    const uint32_t parity = std::bit_cast<uint32_t>(score_) & 1;
     key_.assign(word);
-    key_ += static_cast<char>(2 * static_cast<uint32_t>(exponent) + parity);
+    key_ += static_cast<char>(exponent);
     const auto entry = binade_paths_.find(key_);
     if (entry && stays_in_binade(score_, std::bit_cast<float>((*entry)[0]), exponent)) {
       score_ += std::bit_cast<float>((*entry)[1]);
-      return words_.append(word, entry->subspan(2), ids);
+      return words_.append(word, entry->subspan(2), after_unknown_, ids);
     }
     const float before = score_;
     encode_anew(word, ids);
-    if (!entry && stays_in_binade(before, path_.reach, exponent)) insert_binade_path(before);
+    if (!entry && !path_.has_ties && stays_in_binade(before, path_.reach, exponent)) {
+      insert_binade_path(before);
+    }
   }
 
   // Whether no sum leaves the binade of `score`, not even by rounding.
@@ -106,7 +108,7 @@ class UnigramEncoder : public CachingEncoder {
   void encode_anew(std::string_view word, std::vector<int32_t>& ids) {
     lattice_.find_path(word, score_, path_);
     score_ = path_.end;
-    words_.append(word, path_.ids, ids);
+    words_.append(word, path_.ids, after_unknown_, ids);
   }
 
   const UnigramWords& words_;
@@ -114,13 +116,22 @@ class UnigramEncoder : public CachingEncoder {
   WordTable paths_{kTableBytes};
   WordTable binade_paths_{kTableBytes};
   float score_ = 0;  // of the document so far
+  bool after_unknown_ = false;
   // For reuse, so that memory is not asked for again and again.
   std::string buffer_;
   std::string key_;
   std::vector<int32_t> entry_;
-  UnigramLattice::Path path_;
+  UnigramLattice::RoundedPath path_;
   UnigramLattice::ExactPath exact_path_;
 };
+
+// Whether line ends in a piece only follow line ends and blanks.
+bool keeps_line_ends_first(std::string_view piece) {
+  while (piece.starts_with('\n') || piece.starts_with(kBlankSign)) {
+    piece.remove_prefix(piece[0] == '\n' ? 1 : kBlankSign.size());
+  }
+  return piece.find('\n') == std::string_view::npos;
+}
 
 }  // namespace
 
@@ -130,6 +141,7 @@ UnigramWords::UnigramWords(const SentencePieceModel& model)
     if (model.pieces[id].type == SentencePieceModel::kUnknown) {
       unknown_id_ = static_cast<int32_t>(id);
     }
+    if (!keeps_line_ends_first(model.pieces[id].text)) line_end_ = ' ';
   }
 }
 
@@ -142,9 +154,8 @@ std::unique_ptr<CachingEncoder> UnigramWords::make_encoder() const {
   return std::make_unique<UnigramEncoder>(*this);
 }
 
-void UnigramWords::append(std::string_view word, std::span<const int32_t> path,
+void UnigramWords::append(std::string_view word, std::span<const int32_t> path, bool& after_unknown,
                           std::vector<int32_t>& ids) const {
-  bool after_unknown = false;
   size_t begin = 0;
   for (const int32_t id : path) {
     const bool is_unknown = id == UnigramLattice::kUnknown;

@@ -1,5 +1,5 @@
 // Unigram models of SentencePiece through words: a document is normalised, falls into words before
-// every run of blanks, and a word that was met before is not segmented again.
+// every run of blanks or line ends, and a word that was met before is not segmented again.
 #pragma once
 
 #include <array>
@@ -28,9 +28,13 @@ class UnigramWords {
 
   const SentencePieceNormalizer& normalizer() const { return normalizer_; }
   const UnigramLattice& lattice() const { return lattice_; }
+  // Whether a run of such characters begins a word: blanks, and line ends if no piece holds one
+  // after another character.
+  bool begins_word(char byte) const { return byte == ' ' || byte == line_end_; }
   // Appends the token ids of a word: for its unknown characters those of their bytes, or one for
-  // all that follow one another.
-  void append(std::string_view word, std::span<const int32_t> path,
+  // all that follow one another, over words, too; `after_unknown` says whether there was one
+  // before.
+  void append(std::string_view word, std::span<const int32_t> path, bool& after_unknown,
               std::vector<int32_t>& ids) const;
 
  private:
@@ -38,6 +42,7 @@ class UnigramWords {
 
   SentencePieceNormalizer normalizer_;
   UnigramLattice lattice_;
+  char line_end_ = '\n';
   int32_t unknown_id_ = 0;
   std::optional<std::array<int32_t, 256>> byte_ids_;
 };

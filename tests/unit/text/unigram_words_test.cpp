@@ -234,6 +234,26 @@ TEST(UnigramWordsTest, BlanksAreKeptOrRemovedAsInTheLibrary) {
   }
 }
 
+TEST(UnigramWordsTest, LineEndsPartWordsOnlyWhereNoPieceReachesOverThem) {
+  const TempFolder folder;
+  const std::vector<std::vector<std::string>> kinds = {
+      {}, {"\n"}, {"\n", "\n\n", kBlank + "\n", "\n" + kBlank + "a"}, {"a\n"}, {"\n", "b\na"}};
+  for (size_t kind = 0; kind < kinds.size(); ++kind) {
+    std::mt19937 random(7);
+    Model model{.pieces = pieces_with(random, kScores[1])};
+    for (const std::string& text : kinds[kind]) model.pieces.push_back({text, -1.5});
+    const auto tokenizer = load(folder, model);
+    TextEncoder encoder(*tokenizer);
+    for (int i = 0; i < 3000; ++i) {
+      std::string text;
+      for (auto size = random() % 12; size > 0; --size) {
+        text += std::vector<std::string>{" ", "\n", "\n", "a", "b", "ab", "\xc3\xa9"}[random() % 7];
+      }
+      ASSERT_EQ(encode(encoder, text), tokenizer->encode(text)) << kind << " '" << text << "'";
+    }
+  }
+}
+
 TEST(UnigramWordsTest, ManyEncodersMayShareATokenizer) {
   const TempFolder folder;
   std::mt19937 random(6);
