@@ -70,8 +70,8 @@ class UnigramLattice {
   }
 
  private:
-  // Below, segmentations seldom are near enough to one another; above, no text is long enough.
-  static constexpr int kMinExponent = 8;
+  // Below, rounding seldom decides, and limits do better; above, no text is long enough.
+  static constexpr int kMinExponent = 17;
   static constexpr int kMaxExponent = 40;
 
   // Calls visit(end, id) for each token that may begin at `begin`, in the order of the library.

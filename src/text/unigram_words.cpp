@@ -11,7 +11,7 @@ namespace pdl {
 namespace {
 
 // The score of the text so far goes from word to word, but only matters to one by rounding. So
-// paths are kept for all scores up to a limit, and by binade for those beyond.
+// paths are kept with a limit up to which they hold, or, in long texts, by binade.
 class UnigramEncoder : public CachingEncoder {
  public:
   explicit UnigramEncoder(const UnigramWords& words) : words_(words), lattice_(words.lattice()) {}
@@ -49,22 +49,27 @@ class UnigramEncoder : public CachingEncoder {
   }
 
   void encode_word(std::string_view word, std::vector<int32_t>& ids) {
+    const int exponent = std::ilogb(score_);
     // The keys of one of the tables have a byte more.
-    if (word.size() >= WordTable::kMaxWordBytes) return encode_anew(word, ids);
+    if (word.size() >= WordTable::kMaxWordBytes) {
+      encode_anew(word, ids);
+    } else if (lattice_.rounds_alike(exponent)) {
+      encode_in_binade(word, exponent, ids);
+    } else {
+      encode_to_limit(word, ids);
+    }
+  }
+
+  void encode_to_limit(std::string_view word, std::vector<int32_t>& ids) {
     auto entry = paths_.find(word);
     if (!entry) {
       insert_path(word);
       entry = paths_.find(word);
     }
-    if (std::abs(score_) <= std::bit_cast<float>(entry->front())) {
-      const auto path = entry->subspan(1);
-      for (const int32_t id : path) score_ = lattice_.add(score_, id);
-      words_.append(word, path, after_unknown_, ids);
-    } else if (const int exponent = std::ilogb(score_); lattice_.rounds_alike(exponent)) {
-      encode_in_binade(word, exponent, ids);
-    } else {
-      encode_anew(word, ids);
-    }
+    if (!(std::abs(score_) <= std::bit_cast<float>(entry->front()))) return encode_anew(word, ids);
+    const auto path = entry->subspan(1);
+    for (const int32_t id : path) score_ = lattice_.add(score_, id);
+    words_.append(word, path, after_unknown_, ids);
   }
 
   // The entry is the limit, as bits, and the path.
