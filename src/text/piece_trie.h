@@ -2,56 +2,44 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
+#include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace pdl {
 
-// Immutable after the last add(); then find_prefixes() may be called from several threads.
+// Immutable.
 class PieceTrie {
  public:
-  PieceTrie() : edges_(size_t{1} << 10) {}
-
-  // `piece` is not empty, and new.
-  void add(std::string_view piece, int32_t id);
+  // Pieces and their ids, in any order; a piece is not empty, and there once.
+  explicit PieceTrie(std::vector<std::pair<std::string, int32_t>> pieces);
 
   // Calls visit(num_bytes, id) for each piece that `text` begins with, the shortest first.
   template <class Visit>
   void find_prefixes(std::string_view text, Visit visit) const {
-    uint64_t node = kRoot;
+    const Node* node = nodes_.data();
     for (size_t i = 0; i < text.size(); ++i) {
-      const Edge& edge = edges_[index_of(key_of(node, text[i]))];
-      if (edge.key == kFree) return;
-      if (edge.id >= 0) visit(i + 1, edge.id);
-      node = edge.child;
+      const size_t first = node[0].first_child;
+      const void* found =
+          std::memchr(labels_.data() + first, text[i], size_t{node[1].first_child} - first);
+      if (found == nullptr) return;
+      node = nodes_.data() + (static_cast<const char*>(found) - labels_.data());
+      if (node->id >= 0) visit(i + 1, node->id);
     }
   }
 
  private:
-  static constexpr uint64_t kRoot = 1;
-  static constexpr uint64_t kFree = 0;  // no key: nodes count from kRoot
-
-  // From a node to the one that is a byte longer.
-  struct Edge {
-    uint64_t key = kFree;
-    uint32_t child = 0;
-    int32_t id = -1;  // of the piece that ends in `child`; -1: none does
+  // In the order of their depth, so that the children of all nodes follow one another, and a trie
+  // of usual size stays in the caches.
+  struct Node {
+    uint32_t first_child;  // they end where those of the next node begin
+    int32_t id;            // of the piece that ends here; -1: none does
   };
 
-  static uint64_t key_of(uint64_t node, char byte) {
-    return node << 8 | static_cast<unsigned char>(byte);
-  }
-  // Of the edge, or of the free place where it belongs.
-  size_t index_of(uint64_t key) const {
-    const size_t mask = edges_.size() - 1;
-    for (size_t i = (key * 0x9e3779b97f4a7c15) >> 32 & mask;; i = (i + 1) & mask) {
-      if (edges_[i].key == key || edges_[i].key == kFree) return i;
-    }
-  }
-  void grow();
-
-  std::vector<Edge> edges_;  // an open hash table; its size is a power of two
-  uint32_t num_nodes_ = 1;
+  std::vector<Node> nodes_;   // the root first; one more at the end
+  std::vector<char> labels_;  // the byte that leads to each node
 };
 
 }  // namespace pdl

@@ -17,17 +17,24 @@ void append_with_blanks(std::string_view text, std::string& normalized) {
   }
 }
 
+std::vector<std::pair<std::string, int32_t>> user_defined_pieces(const SentencePieceModel& model) {
+  std::vector<std::pair<std::string, int32_t>> found;
+  for (const auto& piece : model.pieces) {
+    if (piece.type == SentencePieceModel::kUserDefined) found.emplace_back(piece.text, 0);
+  }
+  return found;
+}
+
 }  // namespace
 
 SentencePieceNormalizer::SentencePieceNormalizer(const SentencePieceModel& model)
     : add_dummy_prefix_(model.add_dummy_prefix),
       remove_extra_whitespaces_(model.remove_extra_whitespaces),
-      map_(model.character_map) {
+      map_(model.character_map),
+      user_defined_(user_defined_pieces(model)) {
   std::array<bool, 256> begins_piece{};
-  for (const auto& piece : model.pieces) {
-    if (piece.type != SentencePieceModel::kUserDefined) continue;
-    user_defined_.add(piece.text, 0);
-    begins_piece[static_cast<unsigned char>(piece.text[0])] = true;
+  for (const auto& [text, id] : user_defined_pieces(model)) {
+    begins_piece[static_cast<unsigned char>(text[0])] = true;
   }
   for (size_t byte = 1; byte < 128; ++byte) {
     char pair[] = {static_cast<char>(byte), 0};

@@ -19,6 +19,19 @@ std::string with_blanks(std::string_view piece) {
   return text;
 }
 
+// With ' ' for blanks, and their ids.
+std::vector<std::pair<std::string, int32_t>> used_pieces(const SentencePieceModel& model) {
+  std::vector<std::pair<std::string, int32_t>> used;
+  for (size_t id = 0; id < model.pieces.size(); ++id) {
+    const auto& piece = model.pieces[id];
+    if (piece.type == SentencePieceModel::kNormal ||
+        piece.type == SentencePieceModel::kUserDefined) {
+      used.emplace_back(with_blanks(piece.text), static_cast<int32_t>(id));
+    }
+  }
+  return used;
+}
+
 // Forgets what was found for another word.
 void begin_search(size_t num_bytes, double score, UnigramLattice::Path& path) {
   path.ids.clear();
@@ -61,19 +74,14 @@ bool UnigramLattice::fits(const SentencePieceModel& model) {
 }
 
 UnigramLattice::UnigramLattice(const SentencePieceModel& model)
-    : scores_(model.pieces.size() + 1), num_bytes_(model.pieces.size()) {
+    : pieces_(used_pieces(model)),
+      scores_(model.pieces.size() + 1),
+      num_bytes_(model.pieces.size()) {
   add_scores(model);
   std::vector<double> used = {scores_[0]};
-  for (size_t i = 0; i < model.pieces.size(); ++i) {
-    const auto& piece = model.pieces[i];
-    if (piece.type != SentencePieceModel::kNormal &&
-        piece.type != SentencePieceModel::kUserDefined) {
-      continue;
-    }
-    const std::string text = with_blanks(piece.text);
-    pieces_.add(text, static_cast<int32_t>(i));
-    num_bytes_[i] = text.size();
-    used.push_back(scores_[i + 1]);
+  for (const auto& [text, id] : used_pieces(model)) {
+    num_bytes_[static_cast<size_t>(id)] = text.size();
+    used.push_back(score(id));
   }
   for (int exponent = kMinExponent; exponent < kMaxExponent; ++exponent) {
     const double halves_in_one = std::ldexp(1.0, 24 - exponent);

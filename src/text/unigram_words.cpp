@@ -97,9 +97,9 @@ class UnigramEncoder : public CachingEncoder {
 
   // Whether no sum leaves the binade of `score`, not even by rounding.
   static bool stays_in_binade(float score, float reach, int exponent) {
-    const double begin = std::ldexp(1.0, exponent);
+    const auto begin = static_cast<double>(int64_t{1} << exponent);
     const double size = std::abs(static_cast<double>(score));
-    const double slack = reach + std::ldexp(1.0, exponent - 22);
+    const double slack = static_cast<double>(reach) + begin * 0x1p-22;
     return size - slack >= begin && size + slack < 2 * begin;
   }
 

@@ -204,6 +204,24 @@ TEST(UnigramWordsTest, UnknownCharactersBecomeBytesOrOneToken) {
   }
 }
 
+// The library rounds the sum of an unknown character before it compares, and no other.
+TEST(UnigramWordsTest, UnknownCharactersCompeteAsInTheLibrary) {
+  const TempFolder folder;
+  for (unsigned seed = 0; seed < 20; ++seed) {
+    std::mt19937 random(seed);
+    std::uniform_real_distribution<float> noise(-1e-3F, 1e-3F);
+    // b is no piece: "a" and an unknown character score nearly what "ab" does.
+    const auto tokenizer = load(
+        folder,
+        {.pieces = {
+             {kBlank, -2.3F}, {"a", 10 + noise(random)}, {"ab", -5}, {"aab", 5 + noise(random)}}});
+    TextEncoder encoder(*tokenizer);
+    std::string text;
+    for (int i = 0; i < 20'000; ++i) text += random() % 2 == 0 ? " ab" : " aab";
+    expect_same(encode(encoder, text), tokenizer->encode(text), std::to_string(seed));
+  }
+}
+
 TEST(UnigramWordsTest, BlanksAreKeptOrRemovedAsInTheLibrary) {
   const TempFolder folder;
   std::mt19937 random(5);
