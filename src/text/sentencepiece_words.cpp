@@ -43,6 +43,26 @@ std::string_view without_trailing_blanks(std::string_view text) {
   }
 }
 
+// Where the next run of blanks begins. A blank after the sign of one goes on with a run.
+size_t end_of_word(std::string_view text, size_t from) {
+  for (size_t end = std::min(from, text.size());; ++end) {
+    end = std::min(text.find(' ', end), text.size());
+    if (end == text.size() || !text.substr(0, end).ends_with(kBlankSign)) return end;
+    while (end + 1 < text.size() && text[end + 1] == ' ') ++end;
+  }
+}
+
+// Blanks within a word stand after the sign of one.
+bool has_double_blank(std::string_view word) { return word.find("  ") != std::string_view::npos; }
+
+std::string without_double_blanks(std::string_view word) {
+  std::string text;
+  for (const char byte : word) {
+    if (byte != ' ' || !text.ends_with(' ')) text += byte;
+  }
+  return text;
+}
+
 // The usual case, with an encoder of our own: pairs of characters and pieces are merged in the
 // order of the scores; there are neither maps of characters nor pieces of a special kind.
 class PlainBpeWords : public SentencePieceWords {
@@ -210,26 +230,28 @@ class LibraryWords : public SentencePieceWords {
 
 void SentencePieceWords::split(std::string_view text, bool begins, WordList& list) const {
   if (remove_extra_whitespaces_) text = without_trailing_blanks(text);
+  const auto add = [&](std::string_view word) {
+    if (remove_extra_whitespaces_ && has_double_blank(word)) {
+      word = list.storage.emplace_back(without_double_blanks(word));
+    }
+    list.words.push_back({word});
+  };
   size_t begin = 0;
   if (begins) {
     if (remove_extra_whitespaces_) begin = std::min(text.find_first_not_of(' '), text.size());
     if (begin == text.size()) return;
     // The first word, which may lack a blank that it gets, or has one that it loses.
-    const size_t end = text.find(' ', std::min(text.find_first_not_of(' ', begin), text.size()));
+    const size_t end = end_of_word(text, text.find_first_not_of(' ', begin));
     const std::string_view first = text.substr(begin, end - begin);
-    if (add_dummy_prefix_) {
-      list.words.push_back({list.storage.emplace_back(" ").append(first)});
-    } else {
-      list.words.push_back({first});
-    }
-    begin = std::min(end, text.size());
+    add(add_dummy_prefix_ ? list.storage.emplace_back(" ").append(first) : first);
+    begin = end;
   }
   while (begin < text.size()) {
     size_t word = begin;  // its first character that is no blank
     while (word < text.size() && text[word] == ' ') ++word;
     if (remove_extra_whitespaces_) begin = word - 1;
-    const size_t end = std::min(text.find(' ', word), text.size());
-    list.words.push_back({text.substr(begin, end - begin)});
+    const size_t end = end_of_word(text, word);
+    add(text.substr(begin, end - begin));
     begin = end;
   }
 }

@@ -104,13 +104,14 @@ class Sentences : public sentencepiece::SentenceIterator {
 
 using Options = std::unordered_map<std::string, std::string>;
 
-std::unique_ptr<Tokenizer> trained_tokenizer(const TempFolder& folder, const Options& options) {
+std::unique_ptr<Tokenizer> trained_tokenizer(const TempFolder& folder, const Options& options,
+                                             std::vector<std::string> text = training_text()) {
   Options all = {{"vocab_size", "350"},
                  {"minloglevel", "2"},
                  {"num_threads", "1"},
                  {"hard_vocab_limit", "false"}};
   for (const auto& [key, value] : options) all[key] = value;
-  Sentences sentences(training_text());
+  Sentences sentences(std::move(text));
   std::string model;
   const auto status = sentencepiece::SentencePieceTrainer::Train(all, &sentences, &model);
   EXPECT_TRUE(status.ok()) << status.ToString();
@@ -248,6 +249,36 @@ TEST(TextEncoderTest, ADocumentMayBeCutWhereTheTokenizerSays) {
     }
     if (std::string(kind.name) == "plain") {
       EXPECT_GT(num_cuts, 1000);
+    }
+  }
+}
+
+// Pieces of several blanks also take in the sign of a blank that stands in the text before one.
+TEST(TextEncoderTest, ABlankAfterItsSignBelongsToTheSameWord) {
+  const TempFolder folder;
+  std::vector<std::string> sentences;
+  for (int i = 0; i < 400; ++i) {
+    sentences.push_back("the cat  sat   on " + std::to_string(i) + "  the mat    and  a   dog");
+  }
+  for (const std::string type : {"bpe", "unigram"}) {
+    for (const std::string remove : {"false", "true"}) {
+      const auto tokenizer = trained_tokenizer(folder,
+                                               {{"model_type", type},
+                                                {"vocab_size", "120"},
+                                                {"allow_whitespace_only_pieces", "true"},
+                                                {"remove_extra_whitespaces", remove},
+                                                {"normalization_rule_name", "identity"}},
+                                               sentences);
+      TextEncoder encoder(*tokenizer);
+      std::mt19937 random(8);
+      for (int i = 0; i < 3000; ++i) {
+        std::string text;
+        for (auto size = random() % 10; size > 0; --size) {
+          text +=
+              std::vector<std::string>{" ", " ", "\xe2\x96\x81", "the", "a", "mat"}[random() % 6];
+        }
+        ASSERT_EQ(encode(encoder, text), tokenizer->encode(text)) << type << " '" << text << "'";
+      }
     }
   }
 }
