@@ -123,7 +123,9 @@ void UnigramLattice::visit_tokens(std::string_view word, size_t begin, Visit vis
 
 void UnigramLattice::find_path(std::string_view word, float begin, RoundedPath& path) const {
   begin_search(word.size(), begin, path);
-  const double half_place = std::ldexp(1.0, std::ilogb(begin) - 24);
+  int exponent = 0;  // |begin| < 2^exponent; 0 for 0
+  std::frexp(begin, &exponent);
+  const double half_place = std::ldexp(1.0, exponent - 25);
   double reach = 0;
   path.has_ties = false;
   for (size_t i = 0; i < word.size(); i += utf8_character_size(word[i])) {
