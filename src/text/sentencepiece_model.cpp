@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <unordered_map>
 
 #include "pdl/base/error.h"
 
@@ -95,16 +96,28 @@ void parse_trainer_spec(std::string_view message, SentencePieceModel& model) {
 
 void parse_normalizer_spec(std::string_view message, SentencePieceModel& model) {
   std::string name = "user_defined";
-  bool has_map = false;
   FieldReader reader(message);
   for (Field field; reader.next(field);) {
     if (field.number == 1) name = field.content;
-    if (field.number == 2) has_map = !field.content.empty();
+    if (field.number == 2) model.character_map = field.content;
     if (field.number == 3) model.add_dummy_prefix = field.integer != 0;
     if (field.number == 4) model.remove_extra_whitespaces = field.integer != 0;
     if (field.number == 5) model.escape_whitespaces = field.integer != 0;
   }
-  if (has_map) model.normalization = name;
+  if (!model.character_map.empty()) model.normalization = name;
+}
+
+bool is_text(const SentencePieceModel::Piece& piece) {
+  return piece.type == SentencePieceModel::kNormal ||
+         piece.type == SentencePieceModel::kUserDefined ||
+         piece.type == SentencePieceModel::kUnused;
+}
+
+// Whether a blank follows another character.
+bool reaches_over_words(std::string_view piece) {
+  while (piece.starts_with(kBlankSign)) piece.remove_prefix(kBlankSign.size());
+  return piece.find(kBlankSign) != std::string_view::npos ||
+         piece.find(' ') != std::string_view::npos;
 }
 
 }  // namespace
@@ -118,6 +131,34 @@ SentencePieceModel parse_sentencepiece_model(std::string_view serialized) {
     if (field.number == 3) parse_normalizer_spec(field.content, model);
   }
   return model;
+}
+
+std::optional<std::array<int32_t, 256>> find_byte_ids(const SentencePieceModel& model) {
+  if (!model.byte_fallback) return std::nullopt;
+  std::unordered_map<std::string_view, int32_t> bytes;
+  for (size_t id = 0; id < model.pieces.size(); ++id) {
+    if (model.pieces[id].type == SentencePieceModel::kByte) {
+      bytes.emplace(model.pieces[id].text, static_cast<int32_t>(id));
+    }
+  }
+  std::array<int32_t, 256> ids{};
+  for (size_t byte = 0; byte < ids.size(); ++byte) {
+    constexpr std::string_view kDigits = "0123456789ABCDEF";
+    const std::string name = {'<', '0', 'x', kDigits[byte / 16], kDigits[byte % 16], '>'};
+    ids[byte] = bytes.at(name);  // the library refuses a model without
+  }
+  return ids;
+}
+
+bool tokens_stay_in_words(const SentencePieceModel& model) {
+  if (!model.escape_whitespaces || model.treat_whitespace_as_suffix) return false;
+  // Unknown characters next to one another become one token: a known blank keeps them apart.
+  bool knows_blank = false;
+  for (const auto& piece : model.pieces) {
+    if (is_text(piece) && reaches_over_words(piece.text)) return false;
+    if (piece.type == SentencePieceModel::kNormal && piece.text == kBlankSign) knows_blank = true;
+  }
+  return knows_blank;
 }
 
 }  // namespace pdl

@@ -14,6 +14,7 @@
 #include "pdl/base/sha256.h"
 #include "pdl/text/tokenizer.h"
 #include "sentencepiece_words.h"
+#include "unigram_words.h"
 
 namespace pdl {
 namespace {
@@ -81,7 +82,9 @@ class SentencePieceTokenizer : public Tokenizer {
     if (!problem.empty()) throw ModelError(refusal(path, problem));
     const auto status = processor_.LoadFromSerializedProto(serialized);
     if (!status.ok()) throw ModelError(refusal(path, status.ToString()));
-    words_ = make_sentencepiece_words(serialized);
+    const SentencePieceModel model = parse_sentencepiece_model(serialized);
+    words_ = make_sentencepiece_words(model, serialized);
+    unigram_ = UnigramWords::make(model);
     sha256_ = pdl::sha256(serialized);
   }
 
@@ -103,6 +106,10 @@ class SentencePieceTokenizer : public Tokenizer {
   }
   size_t find_cut(std::string_view text, size_t from) const override {
     return words_->find_cut(text, from);
+  }
+
+  std::unique_ptr<CachingEncoder> make_caching_encoder() const override {
+    return unigram_ ? unigram_->make_encoder() : nullptr;
   }
 
   std::optional<int32_t> control_id(std::string_view written) const override {
@@ -133,6 +140,7 @@ class SentencePieceTokenizer : public Tokenizer {
   fs::path path_;
   sentencepiece::SentencePieceProcessor processor_;
   std::unique_ptr<SentencePieceWords> words_;
+  std::unique_ptr<UnigramWords> unigram_;
   std::string sha256_;
 };
 

@@ -1,7 +1,6 @@
 #include "sentencepiece_words.h"
 
 #include <sentencepiece_processor.h>
-#include <unicode/utf8.h>
 
 #include <algorithm>
 #include <array>
@@ -18,19 +17,6 @@ namespace {
 using Piece = SentencePieceModel::Piece;
 
 constexpr int32_t kNoPiece = MergeTable::kNoSymbol;  // a character that is no piece of its own
-constexpr std::string_view kBlank = "\xe2\x96\x81";  // ▁, which stands for a blank in pieces
-
-bool is_text(const Piece& piece) {
-  return piece.type == SentencePieceModel::kNormal ||
-         piece.type == SentencePieceModel::kUserDefined ||
-         piece.type == SentencePieceModel::kUnused;
-}
-
-// Whether a blank follows another character.
-bool reaches_over_words(std::string_view piece) {
-  while (piece.starts_with(kBlank)) piece.remove_prefix(kBlank.size());
-  return piece.find(kBlank) != std::string_view::npos || piece.find(' ') != std::string_view::npos;
-}
 
 // Maps of characters with no key in which a blank follows another character: those of the library.
 bool keeps_words_apart(std::string_view normalization) {
@@ -40,23 +26,15 @@ bool keeps_words_apart(std::string_view normalization) {
 }
 
 bool has_runs_of_blanks(const SentencePieceModel& model) {
-  const std::string two = std::string(kBlank) + std::string(kBlank);
+  const std::string two = std::string(kBlankSign) + std::string(kBlankSign);
   return std::any_of(model.pieces.begin(), model.pieces.end(),
                      [&](const Piece& piece) { return piece.text.find(two) != std::string::npos; });
 }
 
 bool has_words(const SentencePieceModel& model) {
-  if (model.model_type != SentencePieceModel::kBpe) return false;
-  if (!model.escape_whitespaces || model.treat_whitespace_as_suffix) return false;
-  if (!keeps_words_apart(model.normalization)) return false;
-  if (model.remove_extra_whitespaces && has_runs_of_blanks(model)) return false;
-  // Unknown characters next to one another become one token: a known blank keeps them apart.
-  bool knows_blank = false;
-  for (const Piece& piece : model.pieces) {
-    if (is_text(piece) && reaches_over_words(piece.text)) return false;
-    if (piece.type == SentencePieceModel::kNormal && piece.text == kBlank) knows_blank = true;
-  }
-  return knows_blank;
+  return model.model_type == SentencePieceModel::kBpe && keeps_words_apart(model.normalization) &&
+         !(model.remove_extra_whitespaces && has_runs_of_blanks(model)) &&
+         tokens_stay_in_words(model);
 }
 
 bool is_letter(char byte) { return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z'); }
@@ -66,17 +44,12 @@ std::string_view without_trailing_blanks(std::string_view text) {
   while (true) {
     if (text.ends_with(' ')) {
       text.remove_suffix(1);
-    } else if (text.ends_with(kBlank)) {
-      text.remove_suffix(kBlank.size());
+    } else if (text.ends_with(kBlankSign)) {
+      text.remove_suffix(kBlankSign.size());
     } else {
       return text;
     }
   }
-}
-
-// The length of the character that begins with `byte`, in well-formed UTF-8.
-size_t character_size(char byte) {
-  return static_cast<size_t>(U8_COUNT_TRAIL_BYTES(static_cast<uint8_t>(byte))) + 1;
 }
 
 // The usual case, with an encoder of our own: pairs of characters and pieces are merged in the
@@ -93,13 +66,13 @@ class PlainBpeWords : public SentencePieceWords {
         unknown_id_ = static_cast<int32_t>(id);
       }
     }
-    if (model.byte_fallback) find_byte_pieces(model);
+    byte_ids_ = find_byte_ids(model);
     add_merges(model);
     ascii_ids_.fill(kNoPiece);
     for (int byte = 0; byte < 128; ++byte) {
       ascii_ids_[static_cast<size_t>(byte)] = lookup(std::string(1, static_cast<char>(byte)));
     }
-    ascii_ids_[' '] = lookup(std::string(kBlank));
+    ascii_ids_[' '] = lookup(std::string(kBlankSign));
     add_cuts(model);
   }
 
@@ -115,8 +88,8 @@ class PlainBpeWords : public SentencePieceWords {
       if (piece.type == SentencePieceModel::kNormal) texts.emplace(piece.text, 0);
     }
     for (const auto& [text, unused] : texts) {
-      for (size_t i = 0; i < text.size(); i += character_size(text[i])) {
-        if (!texts.contains(text.substr(i, character_size(text[i])))) return false;
+      for (size_t i = 0; i < text.size(); i += utf8_character_size(text[i])) {
+        if (!texts.contains(text.substr(i, utf8_character_size(text[i])))) return false;
       }
     }
     return true;
@@ -127,7 +100,7 @@ class PlainBpeWords : public SentencePieceWords {
     std::vector<std::string_view> unknown;  // the characters of the symbols kNone, in order
     symbols.reserve(word.size());
     for (size_t i = 0; i < word.size();) {
-      const size_t size = character_size(word[i]);
+      const size_t size = utf8_character_size(word[i]);
       const std::string_view character = word.substr(i, size);
       i += size;
       const int32_t id = size == 1 ? ascii_ids_[static_cast<unsigned char>(character[0])]
@@ -153,22 +126,6 @@ class PlainBpeWords : public SentencePieceWords {
     return found == ids_.end() ? kNoPiece : found->second;
   }
 
-  void find_byte_pieces(const SentencePieceModel& model) {
-    std::unordered_map<std::string_view, int32_t> bytes;
-    for (size_t id = 0; id < model.pieces.size(); ++id) {
-      if (model.pieces[id].type == SentencePieceModel::kByte) {
-        bytes.emplace(model.pieces[id].text, static_cast<int32_t>(id));
-      }
-    }
-    byte_ids_.emplace();
-    for (size_t byte = 0; byte < 256; ++byte) {
-      constexpr std::string_view kDigits = "0123456789ABCDEF";
-      const std::string name = {'<', '0', 'x', kDigits[byte / 16], kDigits[byte % 16], '>'};
-      const auto found = bytes.find(name);
-      (*byte_ids_)[byte] = found == bytes.end() ? unknown_id_ : found->second;
-    }
-  }
-
   // At most: the places within pieces.
   static size_t count_merges(const SentencePieceModel& model) {
     size_t num_merges = 0;
@@ -186,8 +143,8 @@ class PlainBpeWords : public SentencePieceWords {
     for (const Piece& piece : model.pieces) {
       if (piece.type != SentencePieceModel::kNormal) continue;
       int before = 0x80;
-      for (size_t i = 0; i < piece.text.size(); i += character_size(piece.text[i])) {
-        const bool is_blank = std::string_view(piece.text).substr(i).starts_with(kBlank);
+      for (size_t i = 0; i < piece.text.size(); i += utf8_character_size(piece.text[i])) {
+        const bool is_blank = std::string_view(piece.text).substr(i).starts_with(kBlankSign);
         const int after = is_blank ? ' ' : static_cast<unsigned char>(piece.text[i]);
         if (before < 0x80 && after < 0x80) neighbours.set(index_of_pair(before, after));
         before = after;
@@ -213,7 +170,8 @@ class PlainBpeWords : public SentencePieceWords {
     for (auto& [score, rank] : ranks) rank = next_rank++;
     for (const auto& [text, id] : ids_) {
       const int32_t rank = ranks[model.pieces[static_cast<size_t>(id)].score];
-      for (size_t i = character_size(text[0]); i < text.size(); i += character_size(text[i])) {
+      for (size_t i = utf8_character_size(text[0]); i < text.size();
+           i += utf8_character_size(text[i])) {
         const int32_t left = lookup(text.substr(0, i));
         const int32_t right = lookup(text.substr(i));
         if (left != kNoPiece && right != kNoPiece) {
@@ -286,8 +244,8 @@ class LibraryWords : public SentencePieceWords {
     std::string normalized;
     for (const std::string& piece : pieces) normalized += piece;
     std::string_view rest = normalized;
-    if (rest.starts_with(kBlank)) rest.remove_prefix(kBlank.size());
-    return !rest.empty() && rest.find(kBlank) == std::string_view::npos;
+    if (rest.starts_with(kBlankSign)) rest.remove_prefix(kBlankSign.size());
+    return !rest.empty() && rest.find(kBlankSign) == std::string_view::npos;
   }
 
   sentencepiece::SentencePieceProcessor processor_;
@@ -309,7 +267,7 @@ SentencePieceWords::SentencePieceWords(const SentencePieceModel& model)
 bool SentencePieceWords::is_cut(std::string_view text, size_t at) const {
   if (!cuts_[index_of(text[at - 1], text[at])]) return false;
   // The sign of a blank in the text itself may be one piece with the blank behind it.
-  return !has_runs_of_blanks_ || text[at] != ' ' || !text.substr(0, at).ends_with(kBlank);
+  return !has_runs_of_blanks_ || text[at] != ' ' || !text.substr(0, at).ends_with(kBlankSign);
 }
 
 void SentencePieceWords::split(std::string_view text, bool begins, WordList& list) const {
@@ -336,8 +294,8 @@ void SentencePieceWords::split(std::string_view text, bool begins, WordList& lis
   }
 }
 
-std::unique_ptr<SentencePieceWords> make_sentencepiece_words(const std::string& serialized) {
-  const SentencePieceModel model = parse_sentencepiece_model(serialized);
+std::unique_ptr<SentencePieceWords> make_sentencepiece_words(const SentencePieceModel& model,
+                                                             const std::string& serialized) {
   if (!has_words(model)) return nullptr;
   if (PlainBpeWords::fits(model)) return std::make_unique<PlainBpeWords>(model);
   return std::make_unique<LibraryWords>(model, serialized);

@@ -42,6 +42,7 @@ class SentencePieceWords {
 };
 
 // nullptr for a model whose text must be encoded as a whole. `serialized` is the file's content.
-std::unique_ptr<SentencePieceWords> make_sentencepiece_words(const std::string& serialized);
+std::unique_ptr<SentencePieceWords> make_sentencepiece_words(const SentencePieceModel& model,
+                                                             const std::string& serialized);
 
 }  // namespace pdl

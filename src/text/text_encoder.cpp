@@ -7,16 +7,20 @@
 namespace pdl {
 
 struct TextEncoder::State {
+  std::unique_ptr<CachingEncoder> whole;  // nullptr: the tokenizer has words, or nothing to offer
   WordTable table;
   WordList list;
 };
 
 TextEncoder::TextEncoder(const Tokenizer& tokenizer)
-    : tokenizer_(tokenizer), state_(std::make_unique<State>()) {}
+    : tokenizer_(tokenizer), state_(std::make_unique<State>()) {
+  if (!tokenizer.has_words()) state_->whole = tokenizer.make_caching_encoder();
+}
 
 TextEncoder::~TextEncoder() = default;
 
 void TextEncoder::encode(std::string_view text, bool begins, std::vector<int32_t>& ids) {
+  if (state_->whole) return state_->whole->encode(text, ids);
   const size_t before = ids.size();
   if (tokenizer_.has_words() && encode_pieces(text, begins, ids)) return;
   ids.resize(before);
@@ -38,7 +42,7 @@ bool TextEncoder::encode_pieces(std::string_view text, bool begins, std::vector<
 }
 
 bool TextEncoder::encode_words(std::string_view text, bool begins, std::vector<int32_t>& ids) {
-  auto& [table, list] = *state_;
+  auto& [whole, table, list] = *state_;
   list.clear();
   tokenizer_.split(text, begins, list);
   for (const Word& word : list.words) {

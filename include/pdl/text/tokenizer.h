@@ -31,6 +31,14 @@ struct WordList {
   }
 };
 
+// Encodes one text after another, and remembers what it met. For one thread.
+class CachingEncoder {
+ public:
+  virtual ~CachingEncoder() = default;
+  // Appends what Tokenizer::encode() gives for a whole document.
+  virtual void encode(std::string_view text, std::vector<int32_t>& ids) = 0;
+};
+
 // Immutable after loading; every function may be called from several threads at once.
 class Tokenizer {
  public:
@@ -54,6 +62,10 @@ class Tokenizer {
   // without changing its words; it is found by looking at a few bytes around it. npos: there is
   // none. Only if has_words().
   virtual size_t find_cut(std::string_view text, size_t from) const = 0;
+
+  // For a tokenizer without words that still gains from what it met before; nullptr: encode() is as
+  // fast as it gets. The tokenizer must outlive what it makes.
+  virtual std::unique_ptr<CachingEncoder> make_caching_encoder() const { return nullptr; }
 
   // The id of a control token by its written form, if encode() would take that form for plain text;
   // else nullopt.

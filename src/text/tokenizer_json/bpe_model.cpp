@@ -1,9 +1,9 @@
 #include <algorithm>
 #include <array>
 
+#include "../merge_table.h"
 #include "byte_level.h"
 #include "character.h"
-#include "../merge_table.h"
 #include "model.h"
 #include "pdl/base/error.h"
 #include "pdl/base/unicode.h"

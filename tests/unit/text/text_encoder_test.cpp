@@ -104,13 +104,14 @@ class Sentences : public sentencepiece::SentenceIterator {
 
 using Options = std::unordered_map<std::string, std::string>;
 
-std::unique_ptr<Tokenizer> trained_tokenizer(const TempFolder& folder, const Options& options) {
+std::unique_ptr<Tokenizer> trained_tokenizer(const TempFolder& folder, const Options& options,
+                                             std::vector<std::string> text = training_text()) {
   Options all = {{"vocab_size", "350"},
                  {"minloglevel", "2"},
                  {"num_threads", "1"},
                  {"hard_vocab_limit", "false"}};
   for (const auto& [key, value] : options) all[key] = value;
-  Sentences sentences(training_text());
+  Sentences sentences(std::move(text));
   std::string model;
   const auto status = sentencepiece::SentencePieceTrainer::Train(all, &sentences, &model);
   EXPECT_TRUE(status.ok()) << status.ToString();
@@ -163,6 +164,43 @@ std::vector<Kind> kinds() {
       {"over words", {{"model_type", "bpe"}, {"split_by_whitespace", "false"}}, false},
       {"suffix", {{"model_type", "bpe"}, {"treat_whitespace_as_suffix", "true"}}, false},
       {"unigram", {{"model_type", "unigram"}}, false},
+      {"unigram, plain",
+       {{"model_type", "unigram"},
+        {"byte_fallback", "true"},
+        {"normalization_rule_name", "identity"},
+        {"remove_extra_whitespaces", "false"}},
+       false},
+      {"unigram, no prefix",
+       {{"model_type", "unigram"},
+        {"add_dummy_prefix", "false"},
+        {"normalization_rule_name", "identity"}},
+       false},
+      {"unigram, blanks kept",
+       {{"model_type", "unigram"}, {"remove_extra_whitespaces", "false"}},
+       false},
+      {"unigram, folded",
+       {{"model_type", "unigram"},
+        {"normalization_rule_name", "nmt_nfkc_cf"},
+        {"byte_fallback", "true"}},
+       false},
+      {"unigram, composed",
+       {{"model_type", "unigram"}, {"normalization_rule_name", "nfkc"}},
+       false},
+      {"unigram, user's symbols",
+       {{"model_type", "unigram"}, {"user_defined_symbols", "<user>,ab,\xc2\xbd"}},
+       false},
+      {"unigram, a user's symbol over words",
+       {{"model_type", "unigram"}, {"user_defined_symbols", "ab ba"}},
+       false},
+      {"unigram, blanks alone",
+       {{"model_type", "unigram"},
+        {"allow_whitespace_only_pieces", "true"},
+        {"remove_extra_whitespaces", "false"}},
+       false},
+      {"unigram, over words", {{"model_type", "unigram"}, {"split_by_whitespace", "false"}}, false},
+      {"unigram, suffix",
+       {{"model_type", "unigram"}, {"treat_whitespace_as_suffix", "true"}},
+       false},
       {"characters", {{"model_type", "char"}}, false},
   };
 }
@@ -187,14 +225,16 @@ TEST(TextEncoderTest, GivesTheIdsOfTheLibraryForEveryKindOfModel) {
     }
     const std::string long_word(100'000, 'a');
     EXPECT_EQ(encode(encoder, long_word), tokenizer->encode(long_word)) << kind.name;
+    const std::string long_text = random_text(random, 30'000);
+    EXPECT_TRUE(encode(encoder, long_text) == tokenizer->encode(long_text)) << kind.name;
   }
 }
 
 TEST(TextEncoderTest, ADocumentMayBeCutWhereTheTokenizerSays) {
   const TempFolder folder;
   for (const Kind& kind : kinds()) {
+    if (!kind.has_words) continue;
     const auto tokenizer = trained_tokenizer(folder, kind.options);
-    if (!tokenizer->has_words()) continue;
     TextEncoder encoder(*tokenizer);
     std::mt19937 random(7);
     int num_cuts = 0;
@@ -215,6 +255,36 @@ TEST(TextEncoderTest, ADocumentMayBeCutWhereTheTokenizerSays) {
     }
     if (std::string(kind.name) == "plain") {
       EXPECT_GT(num_cuts, 1000);
+    }
+  }
+}
+
+// Pieces of several blanks also take in the sign of a blank that stands in the text before one.
+TEST(TextEncoderTest, ABlankAfterItsSignBelongsToTheSameWord) {
+  const TempFolder folder;
+  std::vector<std::string> sentences;
+  for (int i = 0; i < 400; ++i) {
+    sentences.push_back("the cat  sat   on " + std::to_string(i) + "  the mat    and  a   dog");
+  }
+  for (const std::string type : {"bpe", "unigram"}) {
+    for (const std::string remove : {"false", "true"}) {
+      const auto tokenizer = trained_tokenizer(folder,
+                                               {{"model_type", type},
+                                                {"vocab_size", "120"},
+                                                {"allow_whitespace_only_pieces", "true"},
+                                                {"remove_extra_whitespaces", remove},
+                                                {"normalization_rule_name", "identity"}},
+                                               sentences);
+      TextEncoder encoder(*tokenizer);
+      std::mt19937 random(8);
+      for (int i = 0; i < 3000; ++i) {
+        std::string text;
+        for (auto size = random() % 10; size > 0; --size) {
+          text +=
+              std::vector<std::string>{" ", " ", "\xe2\x96\x81", "the", "a", "mat"}[random() % 6];
+        }
+        ASSERT_EQ(encode(encoder, text), tokenizer->encode(text)) << type << " '" << text << "'";
+      }
     }
   }
 }
