@@ -24,6 +24,7 @@ import multiprocessing
 import os
 import pathlib
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -86,8 +87,9 @@ class Stripper(html.parser.HTMLParser):
             self.end_paragraph()
 
     def handle_endtag(self, tag):
-        if self.left_out and tag == self.left_out[-1]:
-            self.left_out.pop()
+        if tag in self.left_out:
+            # With those in it that were never ended.
+            del self.left_out[self.left_out.index(tag) :]
         if tag not in self.INLINE:
             self.end_paragraph()
 
@@ -106,7 +108,7 @@ def strip_html(text):
 
 def strip_plain(text):
     """Runs of lines parted by blank ones; the entries of a dictionary are parted by their indent."""
-    parts = re.split(r"\n\s*\n|\n(?=\S[^\n]*\n\s)", text)
+    parts = re.split(r"\n\s*\n|\n(?=\S[^\n]*\n[ \t])", text)
     return [" ".join(part.split()) for part in parts]
 
 
@@ -285,7 +287,12 @@ def make_text(folder, megabytes):
     largest = os.path.join(folder, f"text-{megabytes}.txt")
     part, first = largest + ".part", largest + ".first"
     try:
-        with open(part, "w", encoding="utf-8") as file, multiprocessing.Pool() as pool:
+        # Without main's handler, so that the pool can end its processes.
+        default = (signal.SIGTERM, signal.SIG_DFL)
+        with (
+            open(part, "w", encoding="utf-8") as file,
+            multiprocessing.Pool(initializer=signal.signal, initargs=default) as pool,
+        ):
             writer = Writer(file, megabytes)
             writer.write(lines_of_packages(pool))
             from_packages = writer.size
@@ -310,8 +317,10 @@ def main():
     options = parser.parse_args()
     if options.megabytes < 1:
         parser.error("--megabytes must be at least 1")
-    os.makedirs(options.folder, exist_ok=True)
+    # As an exception, so that temporary folders are cleared away.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
+        os.makedirs(options.folder, exist_ok=True)
         writer, from_packages = make_text(options.folder, options.megabytes)
     except (TextError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
