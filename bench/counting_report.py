@@ -81,14 +81,12 @@ def report_starts(rounds):
     summaries = {
         name: {
             "seconds": median_of(rounds, name, "first_step_seconds"),
-            "cpu_seconds": median_of(rounds, name, "cpu_seconds"),
             "peak_mib": median_of(rounds, name, "peak_bytes") / 2**20,
         }
         for name in rounds[0]
     }
     columns = (
-        ("until the first step is done, s", "seconds", "{:.2f}"),
-        ("CPU time of the whole run, s", "cpu_seconds", "{:.2f}"),
+        ("until the first step, s", "seconds", "{:.2f}"),
         ("peak memory, MiB", "peak_mib", "{:,.0f}"),
     )
     print("Start of a training job:\n")
