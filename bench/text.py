@@ -38,7 +38,7 @@ PACKAGES = """
     db5.3-doc llvm-15-doc octave-doc maxima-doc twisted-doc debian-policy developers-reference
     harden-doc gimp-help-en python-scipy-doc python-pandas-doc python-sklearn-doc python-sympy-doc
     python-statsmodels-doc python-astropy-doc sagemath-doc qtbase5-doc-html ghc-doc scala-doc dpdk-doc
-    libstdc++-12-doc wx3.2-doc rust-web-doc sumo-doc vtk9-doc opencv-doc libfastutil-java-doc
+    libstdc++-12-doc wx3.2-doc rust-web-doc
     petsc3.18-doc gnuradio-doc libpcl-doc libgtk-4-doc libapache-poi-java-doc derby-doc quantlib-refman-html
 """.split()
 
