@@ -186,16 +186,19 @@ class Stopwatch:
         self.busy = machine.busy_seconds()
 
     def finish(self, process, read_errors):
-        """Waits for the process; returns its peak resident memory, and how much others ran."""
+        """Waits for the process; returns its times, peak resident memory, and how much others ran."""
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode != 0:
             raise RunError(f"exit code {process.returncode}\n{tail(read_errors())}")
-        available = (time.monotonic() - self.started) * os.cpu_count()
-        others = machine.busy_seconds() - self.busy - usage.ru_utime - usage.ru_stime
+        wall_seconds = time.monotonic() - self.started
+        cpu_seconds = usage.ru_utime + usage.ru_stime
+        others = machine.busy_seconds() - self.busy - cpu_seconds
         return {
+            "wall_seconds": wall_seconds,
+            "cpu_seconds": cpu_seconds,
             "peak_bytes": usage.ru_maxrss * 1024,  # Linux counts in KiB.
-            "others_share": max(0.0, others / available),
+            "others_share": max(0.0, others / (wall_seconds * os.cpu_count())),
         }
 
 

@@ -6,7 +6,7 @@ import platform
 import shutil
 import subprocess
 
-PACKAGES = ("torch", "transformers", "accelerate", "sentencepiece", "numpy")
+PACKAGES = ("torch", "transformers", "tokenizers", "accelerate", "sentencepiece", "numpy")
 
 PRINT_VERSIONS = """
 import importlib.metadata, platform, sys

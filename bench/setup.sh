@@ -11,11 +11,11 @@ bench/.venv/bin/python - "$TORCH_VERSION" <<'PYTHON' && exit
 import importlib.metadata, sys
 try:
     torch = importlib.metadata.version("torch").split("+")[0]
-    for name in ("transformers", "accelerate", "sentencepiece", "numpy"):
+    for name in ("transformers", "tokenizers", "accelerate", "sentencepiece", "protobuf", "numpy"):
         importlib.metadata.version(name)
 except importlib.metadata.PackageNotFoundError:
     sys.exit(1)
 sys.exit(torch != sys.argv[1])
 PYTHON
 echo "installing in bench/.venv" >&2
-bench/.venv/bin/python -m pip install --quiet "torch==$TORCH_VERSION" transformers accelerate sentencepiece numpy
+bench/.venv/bin/python -m pip install --quiet "torch==$TORCH_VERSION" transformers tokenizers accelerate sentencepiece protobuf numpy

@@ -217,6 +217,10 @@ TokenCounts merge_token_counts(const std::vector<NamedShardCounts>& shards) {
   std::fill(whole.counts.begin(), whole.counts.end(), 0);
   int64_t total = 0;
   for (const NamedShardCounts& shard : shards) add_table(shard, whole, total);
+  if (total == 0) {
+    throw DataError("the shards " + quoted_name(shards.front()) +
+                    " and so on counted no token: the corpus holds nothing but white space");
+  }
   return whole;
 }
 

@@ -70,7 +70,6 @@ class ShardsTest(ProgramTest):
                 for index, table in enumerate(tables):
                     self.assertEqual(table["shard"], {"index": index, "count": number})
                     self.assertEqual(table["text_options"]["text_document"], "paragraph")
-                self.assertTrue(all(table["total"] > 0 for table in tables))
                 self.assertEqual({table["corpus_sha256"] for table in tables},
                                  {json.loads(self.whole)["corpus_sha256"]})  # fmt: skip
                 for order in itertools.islice(itertools.permutations(names), 2):
@@ -138,10 +137,21 @@ class ShardsTest(ProgramTest):
             with self.subTest(arguments):
                 self.run_program("count", *arguments, code=CONFIG)
 
-    def test_blank_corpus_is_refused_by_every_shard(self):
+    def test_blank_corpus_is_refused_when_its_shards_are_merged(self):
         (self.folder / "blank.txt").write_text(" \n\n \n")
-        for index in range(2):
-            self.run_program("count", "--shard", f"{index}/2", *self.files[:4], "blank.txt", code=DATA)
+        names = self.count_shards(2, "blank", [*self.files[:4], "blank.txt"])
+        self.run_program("count", "--merge", *names, code=DATA)
+
+    def test_shards_of_a_large_file_are_parts_of_it(self):
+        lines = [f"line {i} of a text with a number\n" for i in range(120_000)]
+        (self.folder / "large.txt").write_text("".join(lines))
+        files = ["--tokenizer_path", "tokenizer.model", "--text_document", "line", "large.txt"]
+        whole = self.run_program("count", *files).stdout
+        for number in (2, 3):
+            names = self.count_shards(number, f"large{number}", files)
+            totals = [json.loads((self.folder / name).read_text())["total"] for name in names]
+            self.assertGreater(min(totals), 0.2 * sum(totals))
+            self.assertEqual(self.run_program("count", "--merge", *names).stdout, whole)
 
     def test_slurm_script(self):
         base = {**os.environ, "PDL_TRAIN": program.binary(), "SLURM_ARRAY_TASK_COUNT": "3"}

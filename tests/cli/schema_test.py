@@ -127,8 +127,6 @@ BAD = [
     {"momentum": 1},
     {"logits_chunk_rows": -1},
     {"max_minutes": 5},
-    {"text_field": "body"},
-    {"completion_only_loss": False},
     {"spike_action": "skip"},
     {"freeze": "x" * 1001},
     {"output_dir": "x" * 4097},

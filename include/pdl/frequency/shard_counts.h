@@ -41,8 +41,8 @@ ShardCounts load_shard_counts(const std::filesystem::path& path);
 // The table of the whole corpus: the same, to the byte of its JSON, as if it had been counted at
 // once. The order of `shards` does not matter. Throws DataError, with the files and what differs,
 // if there is a shard missing or twice; if two differ in the number of shards, the tokenizer, the
-// corpus, the vocabulary, what was counted or the text options; and if there are more than 2^53
-// tokens.
+// corpus, the vocabulary, what was counted or the text options; and if there is no token, or
+// more than 2^53.
 TokenCounts merge_token_counts(const std::vector<NamedShardCounts>& shards);
 
 }  // namespace pdl

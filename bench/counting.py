@@ -1,0 +1,420 @@
+#!/usr/bin/env python3
+"""Measures counting and tokenising beside the programs that a user would otherwise write.
+
+    bench/text.py build/text
+    bench/counting.py --text build/text [--binary build/release/pdl-train] [--json FILE]
+
+The programs run one after the other, in rounds: A B C, A B C, and so on. stdout gets markdown tables
+of medians over the rounds, progress goes to stderr. Programs that tokenize alike must count the same
+ids. bench/README.md says what each figure is and how the comparison is kept fair.
+Exit codes: 0 done, 1 a program failed or counted other ids, 2 usage.
+"""
+
+import argparse
+import dataclasses
+import hashlib
+import json
+import math
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+
+import machine
+from compare import FOLDER, ROOT, RunError, Stopwatch, call, log, running, write_json
+from counting_report import KINDS, PDL_TRAIN, print_report
+
+MEGABYTE = 10**6
+SIZES = (10, 100, 1000)  # of the texts that bench/text.py writes, in megabytes
+
+TIMES = ("wall_seconds", "cpu_seconds")
+START_RUNS = 3  # of which the fastest is subtracted
+
+PARTS = [*KINDS, "sizes", "start"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Program:
+    threads: int
+    command: Callable  # of tokenizer, text and output: the command line
+    slow: bool = False  # runs on the smaller text
+
+
+# ----------------------------------------------------------------------------------- preparation
+
+
+class Work:
+    """The files of a measurement. Trained tokenizers are kept for the next one."""
+
+    def __init__(self, options, folder):
+        self.options = options
+        self.folder = folder  # for this measurement alone
+        self.env = {
+            **os.environ,
+            "HF_HUB_OFFLINE": "1",
+            "RAYON_NUM_THREADS": str(options.threads),
+            "TOKENIZERS_PARALLELISM": "true",
+        }
+        slow_megabytes = min(options.megabytes, max(3, options.megabytes // 10))
+        largest = max(map(self.size_path, self.sizes_there()), key=os.path.getsize)
+        self.text = self.cut(largest, "text", options.megabytes * MEGABYTE)
+        self.slow_text = self.cut(largest, "slow", slow_megabytes * MEGABYTE)
+        self.line = self.cut(largest, "line", 1)
+        self.tokenizers = {}
+
+    def size_path(self, size):
+        return os.path.join(self.options.text, f"text-{size}.txt")
+
+    def sizes_there(self):
+        return [size for size in SIZES if os.path.isfile(self.size_path(size))]
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def cut(self, source, name, size):
+        """A file of the first lines of a text, as many as at least `size` bytes take."""
+        target = self.path(name + ".txt")
+        with open(source, "rb") as read, open(target, "wb") as written:
+            while written.tell() < size and (line := read.readline()):
+                written.write(line)
+        if os.path.getsize(target) < size:
+            raise RunError(f"{source}: fewer than {size} bytes; make a larger one with bench/text.py")
+        return target
+
+    def sample(self):
+        """Lines from everywhere in the text, on which tokenizers are trained."""
+        target = self.path("sample.txt")
+        stride = -(-os.path.getsize(self.text) // (self.options.sample_megabytes * MEGABYTE))
+        with open(self.text, "rb") as read, open(target, "wb") as written:
+            written.writelines(line for i, line in enumerate(read) if i % stride == 0)
+        return target
+
+    def tokenizer(self, kind):
+        """Path of the tokenizer of a kind, trained unless it is there."""
+        if kind == "bpe" and self.options.sentencepiece:
+            return self.options.sentencepiece
+        if kind in self.tokenizers:
+            return self.tokenizers[kind]
+        sample, size = self.sample(), str(self.options.vocab_size)
+        with open(sample, "rb") as file:
+            name = hashlib.file_digest(file, "sha256").hexdigest()[:12]
+        os.makedirs(self.options.work, exist_ok=True)
+        suffix = "json" if kind == "bytes" else "model"
+        path = os.path.join(self.options.work, f"{kind}-{size}-{name}.{suffix}")
+        if not os.path.isfile(path):
+            log(f"training a tokenizer: {KINDS[kind]}, {size} pieces")
+            script = os.path.join(FOLDER, "train_tokenizer.py")
+            call([self.options.python, script, kind, sample, path + ".part", size], self.env)
+            os.replace(path + ".part", path)
+        self.tokenizers[kind] = path
+        return path
+
+    def transformers_folder(self, model):
+        """A folder that transformers loads a SentencePiece model from, as it would Llama's."""
+        folder = self.path("transformers")
+        os.makedirs(folder, exist_ok=True)
+        shutil.copy(model, os.path.join(folder, "tokenizer.model"))
+        config = {"tokenizer_class": "LlamaTokenizer", "add_bos_token": False}
+        write_json(os.path.join(folder, "tokenizer_config.json"), config)
+        return folder
+
+    def sentencepiece_encode(self):
+        """Path of the C++ program, built from bench/sentencepiece_encode.cpp."""
+        target = self.path("sentencepiece_encode")
+        if not os.path.isfile(target):
+            flags = call(["pkg-config", "--cflags", "--libs", "sentencepiece"], self.env).split()
+            source = os.path.join(FOLDER, "sentencepiece_encode.cpp")
+            call(["g++", "-O3", "-DNDEBUG", "-std=c++20", source, "-o", target, *flags], self.env)
+        return target
+
+
+# --------------------------------------------------------------------------------------- programs
+
+
+def pdl_train(options, threads):
+    flags = ["--text_document", "line", "--add_eos", "false", "--num_threads", str(threads)]
+
+    def command(tokenizer, text, output):
+        return [options.binary, "count", "--tokenizer_path", tokenizer, *flags, "--output", output, text]
+
+    return Program(threads, command)
+
+
+def peer(options, script, threads, slow, prepare=lambda tokenizer: tokenizer):
+    path = os.path.join(FOLDER, "peers", script)
+
+    def command(tokenizer, text, output):
+        return [options.python, path, prepare(tokenizer), text, output, str(threads)]
+
+    return Program(threads, command, slow)
+
+
+def programs_of(kind, work):
+    """The programs that count with a kind of tokenizer, in their order in a round."""
+    options, threads = work.options, work.options.threads
+    programs = {f"{PDL_TRAIN}, 1 thread": pdl_train(options, 1)}
+    if threads > 1:
+        programs[f"{PDL_TRAIN}, {threads} threads"] = pdl_train(options, threads)
+    if kind == "bytes":
+        programs["tokenizers"] = peer(options, "count_tokenizers.py", threads, False)
+        return programs
+    library = work.sentencepiece_encode()
+    programs["SentencePiece, C++"] = Program(1, lambda *paths: [library, *paths])
+    if kind == "bpe":
+        programs[f"sentencepiece, Python, {threads} processes"] = peer(
+            options, "count_sentencepiece.py", threads, True
+        )
+        programs["transformers, a loop"] = peer(
+            options, "count_transformers.py", 1, True, work.transformers_folder
+        )
+    return programs
+
+
+def run_command(command, env):
+    """Runs a program; returns what is measured of it from outside."""
+    with tempfile.TemporaryFile("w+") as errors:
+
+        def read_errors():
+            errors.seek(0)
+            return errors.read()
+
+        stopwatch = Stopwatch()
+        with running(command, stdout=subprocess.DEVNULL, stderr=errors, env=env) as process:
+            return stopwatch.finish(process, read_errors)
+
+
+def run_program(program, tokenizer, text, work):
+    """Measures a program on a text, and on one line, whose time is that of the start."""
+    output = work.path("counts.json")
+    short = program.command(tokenizer, work.line, output)
+    starts = [run_command(short, work.env) for _ in range(START_RUNS)]
+    result = run_command(program.command(tokenizer, text, output), work.env)
+    size = os.path.getsize(text)
+    start = {key: min(run[key] for run in starts) for key in TIMES}
+    seconds, cpu_seconds = (result[key] - start[key] for key in TIMES)
+    if seconds <= 0 or cpu_seconds <= 0:
+        message = f"{text}: took no longer for {size} bytes than for one line; take a larger text"
+        if not work.options.quick:
+            raise RunError(message)
+        log(message)
+        seconds = cpu_seconds = math.nan
+    return {
+        **result,
+        "start_seconds": start["wall_seconds"],
+        "megabytes": size / MEGABYTE,
+        "rate": size / seconds / MEGABYTE,
+        "cpu_rate": size / cpu_seconds / MEGABYTE,
+    }
+
+
+class Expected:
+    """What all programs must count: for each text what the first program counted."""
+
+    def __init__(self):
+        self.counts = {}
+
+    def check(self, text, output):
+        with open(output, encoding="utf-8") as file:
+            counts = json.load(file)["counts"]
+        expected = self.counts.setdefault(text, counts)
+        length = max(len(counts), len(expected))  # Some programs do not know of ids at the end.
+        pairs = zip(*(part + [0] * (length - len(part)) for part in (counts, expected)))
+        different = [(i, *pair) for i, pair in enumerate(pairs) if pair[0] != pair[1]]
+        if different:
+            i, count, other = different[0]
+            raise RunError(
+                f"{len(different)} ids of {length} have other counts than {PDL_TRAIN} found, "
+                f"such as id {i}: {count} times instead of {other}"
+            )
+
+
+def run_rounds(programs, work, tokenizer, text_of):
+    """All results: a list of rounds, each a dict by program."""
+    expected, rounds = Expected(), []
+    slow_texts = {text_of(program) for program in programs.values() if program.slow}
+    for text in slow_texts:
+        first = next(iter(programs.values()))
+        run_command(first.command(tokenizer, text, work.path("counts.json")), work.env)
+        expected.check(text, work.path("counts.json"))
+    for i in range(work.options.repeats):
+        results = {}
+        for name, program in programs.items():
+            try:
+                result = run_program(program, tokenizer, text_of(program), work)
+                expected.check(text_of(program), work.path("counts.json"))
+            except RunError as error:
+                raise RunError(f"{name}: {error}")
+            log(
+                f"round {i + 1} of {work.options.repeats}: {name}: {result['rate']:.4g} MB/s; "
+                f"other processes: {result['others_share']:.0%} of the cores"
+            )
+            results[name] = result
+        rounds.append(results)
+    return rounds
+
+
+def run_kind(kind, work):
+    programs = programs_of(kind, work)
+    return run_rounds(
+        programs,
+        work,
+        work.tokenizer(kind),
+        lambda program: work.slow_text if program.slow else work.text,
+    )
+
+
+def run_sizes(work):
+    """Counts texts of different sizes, each as a program of its own."""
+    texts = [work.slow_text, work.text]
+    if not work.options.quick:
+        texts = [work.size_path(size) for size in work.sizes_there()]
+    program, tokenizer = pdl_train(work.options, work.options.threads), work.tokenizer("bpe")
+    rounds = []
+    for _ in range(work.options.repeats):
+        results = {}
+        for text in texts:
+            result = run_program(program, tokenizer, text, work)
+            log(f"{result['megabytes']:,.0f} MB: {result['rate']:.4g} MB/s")
+            results[f"{result['megabytes']:,.0f} MB"] = result
+        rounds.append(results)
+    return rounds
+
+
+# ------------------------------------------------------------------------------ start of training
+
+
+def time_to_first_step(job, output_dir, work):
+    """Trains one step; returns what is measured, and the time until that step began."""
+    options = work.options
+    command = [options.binary, "--config", job, "--train_files", work.text, "--text_document", "line"]
+    command += ["--output_dir", output_dir, "--max_steps", "1", "--logging_steps", "1"]
+    command += ["--num_threads", str(options.threads)]
+    stopwatch, lines, arrived = Stopwatch(), [], None
+    pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
+    with running(command, **pipes, env=work.env) as process:
+        for line in process.stderr:
+            lines.append(line)
+            if re.search(r" step 1: loss ", line):
+                arrived = time.monotonic()
+        process.stderr.close()
+        measured = stopwatch.finish(process, lambda: "".join(lines))
+    with open(os.path.join(output_dir, "metrics.jsonl"), encoding="utf-8") as file:
+        steps = [event for event in map(json.loads, file) if event["event"] == "train"]
+    if arrived is None or len(steps) != 1:
+        raise RunError(f"{len(steps)} train lines, and {'no' if arrived is None else 'a'} log line of step 1")
+    begin = arrived - steps[0]["step_ms"] / 1000
+    return {**measured, "first_step_seconds": begin - stopwatch.started}
+
+
+def run_starts(work):
+    """Starts a job twice; of the first start only the tokens that it keeps are there at the second."""
+    call([work.options.binary, "init", work.path("job")], work.env)
+    job, output_dir = work.path("job/run.json"), work.path("run")
+    rounds = []
+    for _ in range(work.options.repeats):
+        results = {}
+        for name in ("first start", "second start"):
+            result = time_to_first_step(job, output_dir, work)
+            log(f"{name}: {result['first_step_seconds']:.4g} s until the first step")
+            results[name] = result
+            for entry in os.scandir(output_dir):
+                if entry.name != "cache":
+                    shutil.rmtree(entry) if entry.is_dir() else os.remove(entry)
+        shutil.rmtree(output_dir)
+        rounds.append(results)
+    return rounds
+
+
+# ----------------------------------------------------------------------------------- command line
+
+
+def measure(options):
+    report = {
+        "threads": options.threads,
+        "repeats": options.repeats,
+        "machine": machine.describe_machine(),
+        "versions": machine.versions(options.python, options.binary),
+    }
+    rounds_of = {}
+    with tempfile.TemporaryDirectory(dir=options.work) as folder:
+        work = Work(options, folder)
+        for part in options.only:
+            run = {"sizes": run_sizes, "start": run_starts}.get(part)
+            rounds_of[part] = run(work) if run else run_kind(part, work)
+    report["parts"] = print_report(report, rounds_of)
+    if options.json:
+        write_json(options.json, {**report, "rounds": rounds_of})
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(
+        allow_abbrev=False, description="Measures counting and tokenising beside other programs."
+    )
+    add, build = parser.add_argument, os.path.join(ROOT, "build")
+    add("--binary", default=os.path.join(build, "release", PDL_TRAIN), metavar="PATH",
+        help="the pdl-train program (default: build/release/pdl-train)")
+    add("--text", default=os.path.join(build, "text"), metavar="DIR",
+        help="texts that bench/text.py wrote (default: build/text)")
+    add("--megabytes", type=int, default=100,
+        help="text of the comparison; slow programs get a tenth, at least 3 (default: 100)")
+    add("--sentencepiece", metavar="FILE", help="a SentencePiece BPE model (default: trains one)")
+    add("--work", default=os.path.join(build, "counting"), metavar="DIR",
+        help="where trained tokenizers are kept (default: build/counting)")
+    add("--threads", type=int, default=len(os.sched_getaffinity(0)), help="default: all cores")
+    add("--repeats", type=int, default=5, help="rounds (default: 5)")
+    add("--only", nargs="+", choices=PARTS, default=PARTS, metavar="PART",
+        help=f"parts, of {', '.join(PARTS)} (default: all)")
+    add("--quick", action="store_true", help="one round on 10 MB, to see whether all works")
+    add("--python", metavar="PATH", help="Python with the packages (default: makes bench/.venv)")
+    add("--json", metavar="FILE", help="write all figures of all rounds to FILE")
+    options = parser.parse_args()
+    check_arguments(parser, options)
+    return options
+
+
+def check_arguments(parser, options):
+    """Ends the program for wrong arguments, and fills in what follows from others."""
+    if not (os.path.isfile(options.binary) and os.access(options.binary, os.X_OK)):
+        parser.error(f"--binary {options.binary}: no such program")
+    if options.sentencepiece and not os.path.isfile(options.sentencepiece):
+        parser.error(f"--sentencepiece {options.sentencepiece}: no such file")
+    if not os.path.isfile(os.path.join(options.text, f"text-{SIZES[0]}.txt")):
+        parser.error(f"--text {options.text}: no text-{SIZES[0]}.txt; make it with bench/text.py DIR")
+    if options.quick:
+        options.megabytes, options.repeats = 10, 1
+    options.vocab_size, options.sample_megabytes = (8000, 2) if options.quick else (32000, 20)
+    for name in ("megabytes", "threads", "repeats"):
+        if getattr(options, name) < 1:
+            parser.error(f"--{name} must be at least 1")
+    for tool in ("g++", "pkg-config"):
+        if not shutil.which(tool):
+            parser.error(f"{tool} is missing, which builds bench/sentencepiece_encode.cpp")
+    for name in ("binary", "text", "work", "sentencepiece"):
+        if getattr(options, name):
+            setattr(options, name, os.path.abspath(getattr(options, name)))
+    options.only = [part for part in PARTS if part in options.only]
+    os.makedirs(options.work, exist_ok=True)
+
+
+def main():
+    options = parse_arguments()
+    # As an exception, so that processes and temporary folders are cleared away.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        if not options.python:
+            subprocess.run([os.path.join(FOLDER, "setup.sh")], check=True)
+            options.python = os.path.join(FOLDER, ".venv", "bin", "python")
+        measure(options)
+    except (RunError, OSError, subprocess.CalledProcessError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
