@@ -19,13 +19,11 @@ struct ChatMessage {
 // apply_chat_template without a generation prompt); control tokens are parts of their own:
 //
 //   chatml  <|im_start|>ROLE\nCONTENT<|im_end|>\n for each message (OpenHermes 2.5)
-//   llama2  <s>[INST] CONTENT [/INST] for a user, ` CONTENT </s>` for an assistant, who take turns;
-//   a
+//   llama2  <s>[INST] CONTENT [/INST] for a user, ` CONTENT </s>` for an assistant, in turns; a
 //           system message stands first and goes, in <<SYS>>, into the user message behind it. The
 //           content of the turns, not of the system message, is trimmed (Llama-2-7b-chat)
-//   llama3  <|begin_of_text|>, then <|start_header_id|>ROLE<|end_header_id|>\n\nCONTENT<|eot_id|>
-//   for
-//           each message, trimmed (Meta-Llama-3-8B-Instruct)
+//   llama3  <|begin_of_text|>, then for each message, trimmed (Meta-Llama-3-8B-Instruct),
+//           <|start_header_id|>ROLE<|end_header_id|>\n\nCONTENT<|eot_id|>
 //   plain   this program's own, for models without control tokens: `ROLE: CONTENT\n` with the roles
 //           System, User and Assistant
 //
