@@ -11,7 +11,7 @@ endif()
 file(GLOB PDL_BASE_SOURCES CONFIGURE_DEPENDS
   src/base/*.cpp src/kernels/cpu/*.cpp src/config/*.cpp src/metrics/*.cpp src/text/*.cpp src/text/tokenizer_json/*.cpp
   src/data/rows.cpp
-  src/data/batch_plan.cpp src/frequency/token_counts.cpp src/frequency/weight_formula.cpp
+  src/data/batch_plan.cpp src/frequency/token_counts.cpp src/frequency/count_cache.cpp src/frequency/weight_formula.cpp
   src/frequency/weight_statistics.cpp src/frequency/weight_plot.cpp src/frequency/shard_counts.cpp
   src/optim/schedule.cpp src/checkpoint/safetensors.cpp src/checkpoint/trainer_state.cpp
   src/example/grammar_corpus.cpp)

@@ -94,8 +94,8 @@ TokenCounts load_table(const Job& job) {
                         config.pdl_frequency_table.string());
   }
   if (!config.pdl_reference_files.empty()) {
-    return count_corpus(corpus_of(job, config.pdl_reference_files),
-                        pipeline_options(job, "counting"));
+    return job.count_cache->count(corpus_of(job, config.pdl_reference_files),
+                                  pipeline_options(job, "counting"));
   }
   if (!job.train_rows) {
     throw ConfigError(
@@ -215,8 +215,9 @@ Job load_job(const RunConfig& config) {
       load_language_model(config.model_path, device, autocast_dtype(config.precision, device));
   if (!config.freeze.empty()) freeze_parameters(*job.model, config.freeze);
   require_width(*job.model, job.tokenizer.get(), config);
-  job.token_cache =
-      std::make_unique<TokenCache>(config.output_dir.empty() ? "" : config.output_dir / "cache");
+  const std::filesystem::path cache = config.output_dir.empty() ? "" : config.output_dir / "cache";
+  job.token_cache = std::make_unique<TokenCache>(cache);
+  job.count_cache = std::make_unique<CountCache>(cache);
   if (!config.train_files.empty()) job.train_rows = load_rows(job, config.train_files);
   if (!config.eval_files.empty()) job.eval_rows = load_rows(job, config.eval_files);
   if (job.train_rows) try_training(*job.model, *job.train_rows);

@@ -12,6 +12,7 @@
 #include "pdl/checkpoint/trainer_state.h"
 #include "pdl/config/run_config.h"
 #include "pdl/data/rows.h"
+#include "pdl/frequency/count_cache.h"
 #include "pdl/frequency/token_counts.h"
 #include "pdl/frequency/weight_table.h"
 #include "pdl/metrics/metrics.h"
@@ -26,7 +27,8 @@ struct Job {
   RunConfig config;
   std::unique_ptr<Tokenizer> tokenizer;  // none if all data are token ids
   std::unique_ptr<LanguageModel> model;
-  std::unique_ptr<TokenCache> token_cache;  // in output_dir; its keep() is for who makes that
+  std::unique_ptr<TokenCache> token_cache;  // in output_dir; keep() is for who makes that
+  std::unique_ptr<CountCache> count_cache;  // there, too
   std::optional<Rows> train_rows;  // none for a job that only evaluates and has no train_files
   std::optional<Rows> eval_rows;   // none without eval_files
   TokenCounts table;               // as wide as the logits

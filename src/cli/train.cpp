@@ -75,6 +75,7 @@ std::vector<std::unique_ptr<MetricsSink>> open_output(const Job& job, const RunI
   write_file_durably(folder / "config.json", identity.config_json);
   write_file_durably(folder / "frequency.json", to_json(job.table));
   job.token_cache->keep();
+  job.count_cache->keep();
   std::vector<std::unique_ptr<MetricsSink>> sinks;
   sinks.push_back(std::make_unique<ConsoleSink>());
   sinks.push_back(std::make_unique<JsonlSink>(folder / "metrics.jsonl", resumed_step));

@@ -42,8 +42,7 @@ std::string hash_files(const std::vector<std::string>& files) {
   return corpus_hash.finish();
 }
 
-// The name of the file for a corpus: it tells all that decides the tokens.
-std::string file_name(const Corpus& corpus, const std::string& corpus_sha256) {
+std::string key_of(const Corpus& corpus, const std::string& corpus_sha256) {
   const TextOptions& text = corpus.text;
   std::vector<int> kinds;
   for (const std::string& file : corpus.files)
@@ -59,8 +58,10 @@ std::string file_name(const Corpus& corpus, const std::string& corpus_sha256) {
       {"completion_only_loss", text.completion_only_loss},
       {"add_bos", text.add_bos},
       {"add_eos", text.add_eos}};
-  return "tokens-" + sha256(key.dump()).substr(0, 32) + ".bin";
+  return sha256(key.dump()).substr(0, 32);
 }
+
+std::string file_name(const std::string& key) { return "tokens-" + key + ".bin"; }
 
 }  // namespace
 
@@ -77,16 +78,21 @@ std::span<const Token> TokenizedCorpus::document(int64_t index) const {
   return tokens.subspan(static_cast<size_t>(begin), static_cast<size_t>(document_ends[at] - begin));
 }
 
+std::string corpus_key(const Corpus& corpus) {
+  if (reads_standard_input(corpus)) return "";
+  const std::string hash = hash_files(corpus.files);
+  return hash.empty() ? "" : key_of(corpus, hash);
+}
+
 TokenCache::TokenCache(fs::path folder) : folder_(std::move(folder)) {}
 
 TokenCache::~TokenCache() = default;
 
 TokenizedCorpus TokenCache::tokenize(const Corpus& corpus, const PipelineOptions& options) {
-  if (folder_.empty() || !fs::exists(folder_) || reads_standard_input(corpus))
-    return tokenize_anew(corpus, options);
-  const std::string hash = hash_files(corpus.files);
-  if (hash.empty()) return tokenize_anew(corpus, options);
-  const fs::path path = folder_ / file_name(corpus, hash);
+  if (folder_.empty() || !fs::exists(folder_)) return tokenize_anew(corpus, options);
+  const std::string key = corpus_key(corpus);
+  if (key.empty()) return tokenize_anew(corpus, options);
+  const fs::path path = folder_ / file_name(key);
   std::string damage;
   std::optional<TokenizedCorpus> kept = open_cached_tokens(path, damage);
   if (!damage.empty()) {
@@ -107,7 +113,7 @@ TokenizedCorpus TokenCache::tokenize_anew(const Corpus& corpus, const PipelineOp
   }
   TokenizedCorpus tokenized = writer.finish(summary);
   if (!folder_.empty() && !reads_standard_input(corpus)) {
-    unkept->name = file_name(corpus, summary.sha256);
+    unkept->name = file_name(key_of(corpus, summary.sha256));
     unkept_.push_back(std::move(unkept));
   }
   return tokenized;

@@ -42,6 +42,24 @@ uint64_t hash_of(std::string_view word) {
   return mix(hash ^ tail, kOdd);
 }
 
+// memcmp() costs more than the comparison of a short word.
+bool are_equal(const char* left, const char* right, size_t size) {
+  if (size >= 8) {
+    for (size_t i = 0; i + 8 < size; i += 8) {
+      if (load<uint64_t>(left + i) != load<uint64_t>(right + i)) return false;
+    }
+    return load<uint64_t>(left + size - 8) == load<uint64_t>(right + size - 8);
+  }
+  if (size >= 4) {
+    return load<uint32_t>(left) == load<uint32_t>(right) &&
+           load<uint32_t>(left + size - 4) == load<uint32_t>(right + size - 4);
+  }
+  for (size_t i = 0; i < size; ++i) {
+    if (left[i] != right[i]) return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 WordTable::WordTable(size_t max_bytes)
@@ -56,7 +74,7 @@ size_t WordTable::index_of(std::string_view word, uint64_t hash) const {
     if (slot.num_ids == 0) return i;
     if (slot.hash != hash || slot.num_bytes != word.size()) continue;
     const int32_t* bytes = entries_.data() + slot.begin + slot.num_ids;
-    if (std::memcmp(bytes, word.data(), word.size()) == 0) return i;
+    if (are_equal(reinterpret_cast<const char*>(bytes), word.data(), word.size())) return i;
   }
 }
 

@@ -161,6 +161,21 @@ class CorpusTest(unittest.TestCase):
         process = self.train(steps=7)
         self.assertIn("tokenizing anew", process.stderr)
 
+    def test_a_second_start_counts_no_reference(self):
+        flags = ["--pdl_reference_files", "eval.txt"]
+        self.train(*flags, "--output_dir", "counted")
+        [counts] = (self.folder / "counted" / "cache").glob("counts-*.json")
+        self.assertEqual(counts.read_text(), (self.folder / "counted" / "frequency.json").read_text())
+        table = json.loads(counts.read_text())
+        moved = table["counts"].index(max(table["counts"]))
+        table["counts"][moved] -= 1
+        table["counts"][moved - 1] += 1  # still a valid table, which shows that it is used
+        (self.folder / "other" / "cache").mkdir(parents=True)
+        (self.folder / "other" / "cache" / counts.name).write_text(json.dumps(table))
+        self.train(*flags, "--output_dir", "other")
+        used = json.loads((self.folder / "other" / "frequency.json").read_text())
+        self.assertEqual(used["counts"], table["counts"])
+
     # ------------------------------------------------------------------ bad input
 
     def test_bad_files_end_with_3_name_the_place_and_leave_nothing(self):

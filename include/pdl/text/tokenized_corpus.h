@@ -25,6 +25,11 @@ struct TokenizedCorpus {
   std::span<const Token> document(int64_t index) const;
 };
 
+// What decides the tokens of a corpus, in 32 hexadecimal digits: the files by their hashes, the
+// tokenizer and the options. Reads the files. "" for a corpus that has no key: one from standard
+// input, or with a file that cannot be read.
+std::string corpus_key(const Corpus& corpus);
+
 // Tokenizes corpora into files without a name, and keeps them in a folder if asked to: whoever
 // tokenizes the same files with the same tokenizer and options next time finds them there. A file
 // is verified before it is used.

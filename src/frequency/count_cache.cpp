@@ -1,0 +1,34 @@
+#include "pdl/frequency/count_cache.h"
+
+#include "pdl/base/error.h"
+#include "pdl/base/file.h"
+#include "pdl/base/log.h"
+#include "pdl/text/tokenized_corpus.h"
+
+namespace pdl {
+
+TokenCounts CountCache::count(const Corpus& corpus, const PipelineOptions& options) {
+  const std::string key = folder_.empty() ? "" : corpus_key(corpus);
+  if (key.empty()) return count_corpus(corpus, options);
+  const std::filesystem::path path =
+      folder_ / ("counts-" + key + "-" + std::to_string(corpus.vocab_size) + ".json");
+  if (std::filesystem::exists(path)) {
+    try {
+      return load_token_counts(path);
+    } catch (const DataError& damage) {
+      log_warning(std::string(damage.what()) + ": counting anew");
+    }
+  }
+  TokenCounts table = count_corpus(corpus, options);
+  unkept_.push_back({path, to_json(table)});
+  return table;
+}
+
+void CountCache::keep() {
+  if (unkept_.empty()) return;
+  make_folder(folder_);
+  for (const Unkept& table : unkept_) write_file_durably(table.path, table.json);
+  unkept_.clear();
+}
+
+}  // namespace pdl
