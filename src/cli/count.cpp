@@ -47,6 +47,9 @@ Shard parse_shard(const std::string& text) {
 
 std::string count_files(const CountArguments& arguments) {
   const FileJob job = load_file_job(arguments.config->settings, arguments.files);
+  if (!job.tokenizer) {
+    throw ConfigError("--tokenizer_path: is missing; a table is as wide as its tokenizer");
+  }
   PipelineOptions options{.num_threads = job.num_threads, .progress = corpus_progress("counting")};
   if (!arguments.shard) return to_json(count_corpus(job.corpus, options));
   const Shard shard = parse_shard(*arguments.shard);

@@ -9,11 +9,12 @@ FileJob load_file_job(std::vector<FlagSetting> settings, const std::vector<std::
   settings.push_back({"pdl_reference_files", files});
   const RunConfig config = load_config("", settings, {"tokenizer_path"});
   FileJob job;
-  job.tokenizer = load_tokenizer(config.tokenizer_path);
-  job.corpus = {.files = config.pdl_reference_files,
-                .text = config.text,
-                .tokenizer = job.tokenizer.get(),
-                .vocab_size = job.tokenizer->size()};
+  job.corpus = {.files = config.pdl_reference_files, .text = config.text};
+  if (!config.tokenizer_path.empty()) {
+    job.tokenizer = load_tokenizer(config.tokenizer_path);
+    job.corpus.tokenizer = job.tokenizer.get();
+    job.corpus.vocab_size = job.tokenizer->size();
+  }
   job.num_threads = text_threads(config.num_threads);
   return job;
 }

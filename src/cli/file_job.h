@@ -12,8 +12,8 @@
 namespace pdl {
 
 struct FileJob {
-  std::unique_ptr<Tokenizer> tokenizer;
-  Corpus corpus;  // globs expanded
+  std::unique_ptr<Tokenizer> tokenizer;  // none for .npy alone
+  Corpus corpus;                         // globs expanded
   int64_t num_threads = 1;
 };
 

@@ -1,5 +1,7 @@
 #include "pdl/frequency/count_cache.h"
 
+#include <system_error>
+
 #include "pdl/base/error.h"
 #include "pdl/base/file.h"
 #include "pdl/base/log.h"
@@ -12,7 +14,8 @@ TokenCounts CountCache::count(const Corpus& corpus, const PipelineOptions& optio
   if (key.empty()) return count_corpus(corpus, options);
   const std::filesystem::path path =
       folder_ / ("counts-" + key + "-" + std::to_string(corpus.vocab_size) + ".json");
-  if (std::filesystem::exists(path)) {
+  std::error_code error;
+  if (std::filesystem::exists(path, error)) {
     try {
       return load_token_counts(path);
     } catch (const DataError& damage) {

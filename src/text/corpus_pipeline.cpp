@@ -4,6 +4,7 @@
 #include <exception>
 #include <mutex>
 #include <optional>
+#include <system_error>
 #include <thread>
 
 #include "pdl/base/error.h"
@@ -140,8 +141,12 @@ class Pipeline {
 
   CorpusSummary run() {
     std::vector<std::thread> threads;
-    for (int64_t thread = 1; thread < options_.num_threads; ++thread) {
-      threads.emplace_back([this, thread] { work(thread); });
+    try {
+      for (int64_t thread = 1; thread < options_.num_threads; ++thread) {
+        threads.emplace_back([this, thread] { work(thread); });
+      }
+    } catch (const std::system_error&) {
+      // No more threads are to be had; the result does not depend on their number.
     }
     work(0);
     for (std::thread& thread : threads) thread.join();
@@ -180,14 +185,17 @@ class Pipeline {
       const std::lock_guard state_lock(mutex_);
       if (failure_) return false;
     }
+    if (is_broken_) return false;
     index = num_read_;
+    is_broken_ = true;  // unless the reader comes back
     while (reader_.next(block)) {
       if (options_.progress) options_.progress(reader_.bytes_read(), reader_.total_bytes());
       if (block.index % options_.num_shards != options_.shard) continue;
       ++num_read_;
+      is_broken_ = false;
       return true;
     }
-    return false;
+    return false;  // there is nothing behind the end, either
   }
 
   // False if a block before this one failed.
@@ -201,7 +209,9 @@ class Pipeline {
       return num_visited_ == index || (failure_ != nullptr && failed_index_ < index);
     });
     if (num_visited_ != index) return false;
+    lock.unlock();  // it is nobody else's turn
     visit_(0, tokens);
+    lock.lock();
     ++num_visited_;
     visited_.notify_all();
     return true;
@@ -214,6 +224,7 @@ class Pipeline {
   std::mutex reading_;
   CorpusReader reader_;
   int64_t num_read_ = 0;
+  bool is_broken_ = false;  // the reader is at its end, or failed
 
   std::mutex mutex_;
   std::condition_variable visited_;

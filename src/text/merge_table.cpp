@@ -25,11 +25,14 @@ constexpr int32_t kGone = -1;  // id of a symbol that was merged into the one be
 
 MergeTable::MergeTable(size_t num_merges)
     : slots_(std::bit_ceil(std::max<size_t>(2 * num_merges, 2)), Slot{kFree, Merge{}}),
+      filter_((size_t{1} << kFilterBits) / 64),
       shift_(64 - std::countr_zero(slots_.size())) {}
 
 void MergeTable::add(int32_t left, int32_t right, Merge merge) {
   const uint64_t key = key_of(left, right);
   slots_[slot_of(key)] = {key, merge};
+  const size_t bit = filter_bit_of(key);
+  filter_[bit / 64] |= uint64_t{1} << (bit % 64);
 }
 
 void MergeTable::apply(std::vector<int32_t>& symbols, size_t begin) const {

@@ -26,8 +26,11 @@ class MergeTable {
   void add(int32_t left, int32_t right, Merge merge);
   // Rank kNoRank: the pair is not merged.
   Merge find(int32_t left, int32_t right) const {
-    const Slot& slot = slots_[slot_of(key_of(left, right))];
-    return slot.merge;
+    const uint64_t key = key_of(left, right);
+    // Most pairs are not merged, and this part of the table stays in the caches.
+    const size_t bit = filter_bit_of(key);
+    if ((filter_[bit / 64] >> (bit % 64) & 1) == 0) return {};
+    return slots_[slot_of(key)].merge;
   }
   // Replaces symbols[begin..] by what they merge to: always the pair of the smallest rank, and of
   // those the leftmost. O(n log n) in the number of symbols.
@@ -44,6 +47,11 @@ class MergeTable {
     return (static_cast<uint64_t>(static_cast<uint32_t>(left)) << 32) |
            static_cast<uint32_t>(right);
   }
+  static constexpr int kFilterBits = 20;
+
+  static size_t filter_bit_of(uint64_t key) {
+    return static_cast<size_t>((key * 0xc2b2ae3d27d4eb4fU) >> (64 - kFilterBits));
+  }
   size_t slot_of(uint64_t key) const {
     size_t slot = static_cast<size_t>((key * 0x9e3779b97f4a7c15U) >> shift_);
     while (slots_[slot].key != key && slots_[slot].key != kFree) {
@@ -54,7 +62,8 @@ class MergeTable {
   void apply_to_few(std::vector<int32_t>& symbols, size_t begin) const;
   void apply_to_many(std::vector<int32_t>& symbols, size_t begin) const;
 
-  std::vector<Slot> slots_;  // a power of two, at least half of them free
+  std::vector<Slot> slots_;       // a power of two, at least half of them free
+  std::vector<uint64_t> filter_;  // a bit for each hash that a key has
   int shift_;
 };
 

@@ -56,8 +56,7 @@ std::string_view without_trailing_blanks(std::string_view text) {
 // order of the scores; there are neither maps of characters nor pieces of a special kind.
 class PlainBpeWords : public SentencePieceWords {
  public:
-  explicit PlainBpeWords(const SentencePieceModel& model)
-      : SentencePieceWords(model), merges_(count_merges(model)) {
+  explicit PlainBpeWords(const SentencePieceModel& model) : SentencePieceWords(model), merges_(0) {
     for (size_t id = 0; id < model.pieces.size(); ++id) {
       const Piece& piece = model.pieces[id];
       if (piece.type == SentencePieceModel::kNormal) {
@@ -97,7 +96,7 @@ class PlainBpeWords : public SentencePieceWords {
 
   bool encode_word(std::string_view word, std::vector<int32_t>& ids) const override {
     std::vector<int32_t> symbols;
-    std::vector<std::string_view> unknown;  // the characters of the symbols kNone, in order
+    std::vector<std::string_view> unknown;  // the characters of the symbols kNoPiece, in order
     symbols.reserve(word.size());
     for (size_t i = 0; i < word.size();) {
       const size_t size = utf8_character_size(word[i]);
@@ -124,13 +123,6 @@ class PlainBpeWords : public SentencePieceWords {
   int32_t lookup(const std::string& text) const {
     const auto found = ids_.find(text);
     return found == ids_.end() ? kNoPiece : found->second;
-  }
-
-  // At most: the places within pieces.
-  static size_t count_merges(const SentencePieceModel& model) {
-    size_t num_merges = 0;
-    for (const Piece& piece : model.pieces) num_merges += piece.text.size();
-    return num_merges;
   }
 
   // Between two characters that are neighbours in no piece nothing is ever merged. Without bytes
@@ -168,17 +160,23 @@ class PlainBpeWords : public SentencePieceWords {
     for (const auto& [text, id] : ids_) ranks[model.pieces[static_cast<size_t>(id)].score] = 0;
     int32_t next_rank = 0;
     for (auto& [score, rank] : ranks) rank = next_rank++;
+    struct Pair {
+      int32_t left;
+      int32_t right;
+      Merge merge;
+    };
+    std::vector<Pair> pairs;
     for (const auto& [text, id] : ids_) {
       const int32_t rank = ranks[model.pieces[static_cast<size_t>(id)].score];
       for (size_t i = utf8_character_size(text[0]); i < text.size();
            i += utf8_character_size(text[i])) {
         const int32_t left = lookup(text.substr(0, i));
         const int32_t right = lookup(text.substr(i));
-        if (left != kNoPiece && right != kNoPiece) {
-          merges_.add(left, right, {rank, id});
-        }
+        if (left != kNoPiece && right != kNoPiece) pairs.push_back({left, right, {rank, id}});
       }
     }
+    merges_ = MergeTable(pairs.size());
+    for (const Pair& pair : pairs) merges_.add(pair.left, pair.right, pair.merge);
   }
 
   void append(const std::vector<int32_t>& symbols, const std::vector<std::string_view>& unknown,

@@ -7,6 +7,8 @@
 #include <cstring>
 #include <nlohmann/json.hpp>
 
+#include "pdl/base/error.h"
+
 namespace pdl {
 namespace {
 
@@ -125,9 +127,14 @@ std::optional<TokenizedCorpus> open_cached_tokens(const fs::path& path, std::str
   const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (descriptor < 0) return std::nullopt;
   TokenizedCorpus corpus;
-  const auto mapped = std::make_shared<MappedFile>(descriptor, path);
+  std::shared_ptr<MappedFile> mapped;
+  try {
+    mapped = std::make_shared<MappedFile>(descriptor, path);
+  } catch (const StorageError& problem) {
+    damage = std::string("cannot be used: ") + problem.what();
+  }
   ::close(descriptor);
-  damage = interpret(mapped->content(), corpus);
+  if (damage.empty()) damage = interpret(mapped->content(), corpus);
   if (!damage.empty()) return std::nullopt;
   corpus.memory = mapped;
   return corpus;

@@ -1,7 +1,10 @@
 #include "pdl/text/tokenized_corpus.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <system_error>
 
 #include "pdl/base/error.h"
 #include "pdl/base/file.h"
@@ -16,12 +19,22 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view kStandardInput = "-";
 
-// The folder itself if it exists, else the nearest parent that does.
-fs::path existing_folder(const fs::path& folder) {
-  if (folder.empty()) return fs::temp_directory_path();
-  fs::path nearest = fs::absolute(folder);
-  while (!fs::exists(nearest)) nearest = nearest.parent_path();
-  return nearest;
+fs::path temporary_folder() {
+  std::error_code error;
+  const fs::path folder = fs::temp_directory_path(error);
+  if (error) throw StorageError("TMPDIR names no folder: " + error.message());
+  return folder;
+}
+
+// A file in the file system of `folder`, which need not exist. Where none can be made there, as
+// by who only reads another's run, one in the folder for temporary files.
+fs::path folder_for_tokens(const fs::path& folder) {
+  if (folder.empty()) return temporary_folder();
+  std::error_code error;
+  fs::path nearest = fs::absolute(folder, error);
+  while (!error && !fs::exists(nearest, error) && nearest.has_relative_path())
+    nearest = nearest.parent_path();
+  return error || ::access(nearest.c_str(), W_OK | X_OK) != 0 ? temporary_folder() : nearest;
 }
 
 bool reads_standard_input(const Corpus& corpus) {
@@ -52,6 +65,7 @@ std::string key_of(const Corpus& corpus, const std::string& corpus_sha256) {
       {"tokenizer", corpus.tokenizer == nullptr ? "" : corpus.tokenizer->sha256()},
       {"files", corpus_sha256},
       {"kinds", kinds},
+      {"vocab_size", corpus.vocab_size},  // ids of .npy are below
       {"text_document", static_cast<int>(text.text_document)},
       {"fields", {text.text_field, text.prompt_field, text.completion_field, text.messages_field}},
       {"chat_template", static_cast<int>(text.chat_template)},
@@ -89,7 +103,8 @@ TokenCache::TokenCache(fs::path folder) : folder_(std::move(folder)) {}
 TokenCache::~TokenCache() = default;
 
 TokenizedCorpus TokenCache::tokenize(const Corpus& corpus, const PipelineOptions& options) {
-  if (folder_.empty() || !fs::exists(folder_)) return tokenize_anew(corpus, options);
+  std::error_code error;
+  if (folder_.empty() || !fs::exists(folder_, error)) return tokenize_anew(corpus, options);
   const std::string key = corpus_key(corpus);
   if (key.empty()) return tokenize_anew(corpus, options);
   const fs::path path = folder_ / file_name(key);
@@ -102,7 +117,7 @@ TokenizedCorpus TokenCache::tokenize(const Corpus& corpus, const PipelineOptions
 }
 
 TokenizedCorpus TokenCache::tokenize_anew(const Corpus& corpus, const PipelineOptions& options) {
-  auto unkept = std::make_unique<Unkept>(existing_folder(folder_));
+  auto unkept = std::make_unique<Unkept>(folder_for_tokens(folder_));
   CachedTokensWriter& writer = unkept->writer;
   const CorpusSummary summary = for_each_block(
       corpus, options, [&](int64_t, const BlockTokens& tokens) { writer.add(tokens); });

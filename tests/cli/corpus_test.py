@@ -176,6 +176,31 @@ class CorpusTest(unittest.TestCase):
         used = json.loads((self.folder / "other" / "frequency.json").read_text())
         self.assertEqual(used["counts"], table["counts"])
 
+    def test_token_ids_alone_can_be_shown_but_not_counted(self):
+        numpy.save(self.folder / "ids.npy", numpy.array([1, 2, 3], dtype="int32"))
+        [document] = map(json.loads, self.run_program("tokenize", "ids.npy").stdout.splitlines())
+        self.assertEqual(document["ids"], [1, 2, 3])
+        self.assertIn("tokenizer_path", self.run_program("count", "ids.npy", code=2).error)
+
+    def test_other_end_of_documents_is_not_taken_from_the_cache(self):
+        vocab = {chr(c): i for i, c in enumerate(range(32, 127))} | {"<a>": 95, "<b>": 96}
+        added = [{"id": i, "content": t, "special": True, "lstrip": False, "rstrip": False, "normalized": False,
+                  "single_word": False} for t, i in (("<a>", 95), ("<b>", 96))]  # fmt: skip
+        self.write("t.json", json.dumps({"version": "1.0", "added_tokens": added, "normalizer": None, "pre_tokenizer": None,
+                   "model": {"type": "BPE", "vocab": vocab, "merges": []}}))  # fmt: skip
+        self.write("train.txt", "ab\n\ncd\n\n" * 20)
+        self.write_config("eos.json", tokenizer_path="t.json", eval_files=[], eval_steps=0, early_stopping_patience=0)
+        ends = []
+        for eos in ("<a>", "<b>"):
+            self.write("tokenizer_config.json", json.dumps({"eos_token": eos}))
+            self.train("--output_dir", "ends", "--resume_from_checkpoint", "auto", "--save_steps", "0", config="eos.json")
+            counts = json.loads((self.folder / "ends" / "frequency.json").read_text())["counts"]
+            ends.append(counts[95:97])
+            for checkpoint in (self.folder / "ends").glob("checkpoint-*"):
+                subprocess.run(["rm", "-r", str(checkpoint)], check=True)
+        self.assertEqual(ends[0][0] > 0, True)
+        self.assertEqual(ends[1], [0, ends[0][0]])
+
     # ------------------------------------------------------------------ bad input
 
     def test_bad_files_end_with_3_name_the_place_and_leave_nothing(self):

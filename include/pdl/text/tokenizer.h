@@ -81,7 +81,7 @@ class Tokenizer {
   // Control and unknown tokens (not byte tokens), in increasing order.
   virtual std::vector<int32_t> special_ids() const = 0;
 
-  // SHA-256 of the tokenizer's file.
+  // SHA-256 of the tokenizer's file, and of the bos, eos and pad that a file beside it names.
   virtual const std::string& sha256() const = 0;
 };
 

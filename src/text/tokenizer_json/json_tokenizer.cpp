@@ -35,7 +35,14 @@ class JsonTokenizer : public Tokenizer {
  public:
   JsonTokenizer(const JsonValue& root, const std::string& file, std::string sha256);
 
-  void set_control_ids(const ControlIds& ids) { control_ids_ = ids; }
+  // They are not in the tokenizer's file, and decide its tokens as well.
+  void set_control_ids(const ControlIds& ids) {
+    control_ids_ = ids;
+    if (!ids.bos && !ids.eos && !ids.pad) return;
+    for (const std::optional<int32_t>& id : {ids.bos, ids.eos, ids.pad})
+      sha256_ += " " + std::to_string(id.value_or(-1));
+    sha256_ = pdl::sha256(sha256_);
+  }
   std::optional<int32_t> find(const std::string& written) const;
 
   int64_t size() const override { return static_cast<int64_t>(pieces_.size()); }

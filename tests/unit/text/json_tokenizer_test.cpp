@@ -313,7 +313,8 @@ TEST_F(JsonTokenizerTest, ControlTokensComeFromTheConfigBesideTheFile) {
   EXPECT_EQ(tokenizer->bos_id(), 1);
   EXPECT_EQ(tokenizer->eos_id(), 6);
   EXPECT_EQ(tokenizer->pad_id(), std::nullopt);
-  EXPECT_EQ(tokenizer->sha256(), sha256(whole_file().dump()));
+  // The end of documents is not in the file, and still makes another tokenizer.
+  EXPECT_NE(tokenizer->sha256(), sha256(whole_file().dump()));
   for (const char* bad : {R"({"bos_token": "no such"})", R"({"eos_token": 3})", "{", "[]"}) {
     folder_.file("tokenizer_config.json", bad);
     EXPECT_THROW(load(whole_file()), ModelError) << bad;
