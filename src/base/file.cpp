@@ -9,26 +9,16 @@
 #include <cstring>
 
 #include "pdl/base/error.h"
+#include "posix_file.h"
 
 namespace pdl {
-namespace {
 
-namespace fs = std::filesystem;
-
-[[noreturn]] void fail(std::string_view action, const fs::path& path, int error_number) {
+void fail(std::string_view action, const std::filesystem::path& path, int error_number) {
   throw StorageError("cannot " + std::string(action) + " '" + path.string() +
                      "': " + std::strerror(error_number));
 }
 
-int open_retrying(const fs::path& path, int flags, mode_t mode = 0) {
-  int descriptor = -1;
-  do {
-    descriptor = ::open(path.c_str(), flags | O_CLOEXEC, mode);
-  } while (descriptor < 0 && errno == EINTR);
-  return descriptor;
-}
-
-void write_all(int descriptor, std::string_view bytes, const fs::path& path) {
+void write_all(int descriptor, std::string_view bytes, const std::filesystem::path& path) {
   // Linux transfers at most 0x7ffff000 bytes a call.
   constexpr size_t kMaxTransferBytes = size_t{1} << 30;
   while (!bytes.empty()) {
@@ -40,6 +30,18 @@ void write_all(int descriptor, std::string_view bytes, const fs::path& path) {
     }
     bytes.remove_prefix(static_cast<size_t>(written));
   }
+}
+
+namespace {
+
+namespace fs = std::filesystem;
+
+int open_retrying(const fs::path& path, int flags, mode_t mode = 0) {
+  int descriptor = -1;
+  do {
+    descriptor = ::open(path.c_str(), flags | O_CLOEXEC, mode);
+  } while (descriptor < 0 && errno == EINTR);
+  return descriptor;
 }
 
 // Where the name of a file or folder is kept: its parent folder.

@@ -5,23 +5,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <string>
 
-#include "pdl/base/error.h"
 #include "pdl/base/file.h"
+#include "posix_file.h"
 
 namespace pdl {
 namespace {
 
 namespace fs = std::filesystem;
-
-[[noreturn]] void fail(std::string_view action, const fs::path& path, int error_number) {
-  throw StorageError("cannot " + std::string(action) + " '" + path.string() +
-                     "': " + std::strerror(error_number));
-}
 
 }  // namespace
 
@@ -43,18 +36,7 @@ UnnamedFile::~UnnamedFile() {
   if (has_name_) ::unlink(path_.c_str());
 }
 
-void UnnamedFile::write(std::string_view bytes) {
-  constexpr size_t kMaxTransferBytes = size_t{1} << 30;
-  while (!bytes.empty()) {
-    const ssize_t written =
-        ::write(descriptor_, bytes.data(), std::min(bytes.size(), kMaxTransferBytes));
-    if (written < 0) {
-      if (errno == EINTR) continue;
-      fail("write a file in", path_, errno);
-    }
-    bytes.remove_prefix(static_cast<size_t>(written));
-  }
-}
+void UnnamedFile::write(std::string_view bytes) { write_all(descriptor_, bytes, path_); }
 
 void UnnamedFile::publish(const fs::path& path) {
   if (::fsync(descriptor_) != 0) fail("sync", path, errno);
