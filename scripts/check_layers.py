@@ -26,7 +26,7 @@ TIER_OF = {module: tier for tier, modules in enumerate(TIERS) for module in modu
 
 # Modules, and single files of mixed modules, that pdl_base builds.
 WITHOUT_TORCH = re.compile(
-    r"(base|kernels|config|metrics|text)/|data/(rows|batch_plan)|frequency/(token_counts|shard_counts|weight_formula|weight_statistics|weight_plot)|"
+    r"(base|kernels|config|metrics|text)/|data/(rows|batch_plan)|frequency/(token_counts|count_cache|shard_counts|weight_formula|weight_statistics|weight_plot)|"
     r"optim/schedule|checkpoint/(safetensors|trainer_state)|example/grammar_corpus"
 )
 TORCH_INCLUDE = re.compile(r"#include <(ATen|c10|torch|caffe2)/")
@@ -41,7 +41,7 @@ def module_of(folder: str, stem: str) -> str:
 
 def breaches(path: pathlib.Path, root: pathlib.Path):
     parts = path.relative_to(root).parts
-    folder = parts[-2]
+    folder = parts[2] if parts[0] == "include" else parts[1]
     module = module_of(folder, path.stem)
     is_header = parts[0] == "include"
     without_torch = WITHOUT_TORCH.match(f"{folder}/{path.stem}")
@@ -68,7 +68,7 @@ def main() -> int:
     root = pathlib.Path(__file__).resolve().parent.parent
     files = [
         p
-        for pattern in ("include/pdl/*/*.h", "src/*/*.h", "src/*/*.cpp")
+        for pattern in ("include/pdl/**/*.h", "src/**/*.h", "src/**/*.cpp")
         for p in sorted(root.glob(pattern))
     ]
     count = 0
