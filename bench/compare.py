@@ -508,15 +508,15 @@ def check_arguments(parser, options):
         parser.error("compiled: torch.compile needs g++; install it or name others with --only")
 
 
-def main():
-    options = parse_arguments()
+def exit_code_of(work, options):
+    """Calls work(options) with a Python that has the packages; 0 or, with a message, 1."""
     # As an exception, so that processes and temporary folders are cleared away.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         if not options.python:
             subprocess.run([os.path.join(FOLDER, "setup.sh")], check=True)
             options.python = os.path.join(FOLDER, ".venv", "bin", "python")
-        compare(options)
+        work(options)
     except (RunError, OSError, subprocess.CalledProcessError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -524,4 +524,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(exit_code_of(compare, parse_arguments()))

@@ -18,7 +18,6 @@ import math
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -26,7 +25,7 @@ import time
 from collections.abc import Callable
 
 import machine
-from compare import FOLDER, ROOT, RunError, Stopwatch, call, log, running, write_json
+from compare import FOLDER, ROOT, RunError, Stopwatch, call, exit_code_of, log, running, write_json
 from counting_report import KINDS, PDL_TRAIN, print_report
 
 MEGABYTE = 10**6
@@ -401,20 +400,5 @@ def check_arguments(parser, options):
     os.makedirs(options.work, exist_ok=True)
 
 
-def main():
-    options = parse_arguments()
-    # As an exception, so that processes and temporary folders are cleared away.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    try:
-        if not options.python:
-            subprocess.run([os.path.join(FOLDER, "setup.sh")], check=True)
-            options.python = os.path.join(FOLDER, ".venv", "bin", "python")
-        measure(options)
-    except (RunError, OSError, subprocess.CalledProcessError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(exit_code_of(measure, parse_arguments()))
