@@ -50,7 +50,7 @@ PROGRAMS = [*PEERS, *PDL_TRAIN, FLOOR]
 DEFAULT_PROGRAMS = [*PEERS, "pdl-train", FLOOR]
 
 # Rates and losses are given relative to those of these programs.
-BASELINES = ("trainer", "compiled")
+BASELINES = ("trainer", "compiled", "pdl-train")
 
 # Steps that are not counted as steady: they compile, and allocate what later steps reuse.
 WARM_UP_STEPS = 2
@@ -355,6 +355,7 @@ SPEED_COLUMNS = (
     ("lowest – highest", "tokens_per_second_range", "{0[0]:,.0f} – {0[1]:,.0f}"),
     ("× trainer", "ratio_to_trainer", "{:.2f}"),
     ("× compiled", "ratio_to_compiled", "{:.2f}"),
+    ("× pdl-train", "ratio_to_pdl-train", "{:.3f}"),
     ("step, ms", "step_ms", "{:.4g}"),
     ("step / floor", "ratio_to_floor", "{:.2f}"),
     ("tokens/s, whole run", "run_tokens_per_second", "{:,.0f}"),
