@@ -32,6 +32,9 @@ void get(const Parsed& value, int64_t& count) {
   count = value.get<int64_t>();
 }
 void get(const Parsed& value, bool& flag) { flag = value.get<bool>(); }
+void get(const Parsed& value, std::vector<double>& numbers) {
+  numbers = value.get<std::vector<double>>();
+}
 void get(const Parsed& value, std::string& text) { text = value.get<std::string>(); }
 
 Json put(double number) { return number; }

@@ -32,6 +32,10 @@ TrainerState state() {
                    .square_sum = 3,
                    .num_tokens = 4,
                    .steps = 5};
+  state.learning_rate = 0.25;
+  state.grad_norm = std::numeric_limits<double>::quiet_NaN();
+  state.ce_history = {1.0 / 3, 2.5};
+  state.evaluation_due = true;
   state.last_train.emplace().ce = 1.5;
   state.best_eval.emplace().step = 3;
   state.best_eval->eval_bands[2].ce = 0.7;
@@ -43,6 +47,10 @@ TEST(TrainerStateTest, ReadsBackWhatItWrites) {
   const auto [read, read_identity] = parse_trainer_state(to_json(state(), identity()), "s");
   EXPECT_EQ(read.step, 7);
   EXPECT_EQ(read.pending.ce_sum, 1.0 / 3);
+  EXPECT_EQ(read.learning_rate, 0.25);
+  EXPECT_TRUE(std::isnan(read.grad_norm));
+  EXPECT_EQ(read.ce_history, (std::vector<double>{1.0 / 3, 2.5}));
+  EXPECT_TRUE(read.evaluation_due);
   EXPECT_EQ(read.last_train->ce, 1.5);
   EXPECT_EQ(read.best_eval->eval_bands[2].ce, 0.7);
   EXPECT_EQ(read.best_eval->eval_bands[1].ce, std::nullopt);
