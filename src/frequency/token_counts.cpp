@@ -17,9 +17,9 @@ using nlohmann::json;
 
 constexpr const char* kFormat = "pdl-frequency";
 constexpr int kVersion = 1;
-// A table of a million tokens takes some 10 MB; what is parsed takes up to eight times as much as
-// the file.
-constexpr int64_t kMaxTableBytes = int64_t{64} << 20;
+// A table of a million tokens takes some 10 MB; parsing takes up to thirty times as much as the
+// file.
+constexpr int64_t kMaxTableBytes = int64_t{16} << 20;
 
 // Nesting is limited before the parser recurses. A key that is there twice could mean either value.
 json parse_json(const std::string& text, const std::filesystem::path& path) {
