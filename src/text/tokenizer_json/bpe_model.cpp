@@ -201,7 +201,8 @@ Vocabulary read_vocabulary(ObjectReader& reader) {
 // The two spellings of merges: "a b" and ["a", "b"]. False for a line of a file's version.
 bool read_pair(const JsonValue& value, std::array<std::string_view, 2>& pair) {
   if (value.is(JsonValue::Kind::kArray)) {
-    if (value.items().size() != 2 || !value.items()[0].is_string() || !value.items()[1].is_string()) {
+    if (value.items().size() != 2 || !value.items()[0].is_string() ||
+        !value.items()[1].is_string()) {
       throw ModelError("is no pair of strings");
     }
     pair = {value.items()[0].text, value.items()[1].text};
