@@ -76,12 +76,18 @@ add_custom_target(git_hash
   BYPRODUCTS ${CMAKE_BINARY_DIR}/generated/git_hash.h
   VERBATIM)
 
+# All of the program but main().
 file(GLOB PDL_CLI_SOURCES CONFIGURE_DEPENDS src/cli/*.cpp)
-add_executable(pdl-train ${PDL_CLI_SOURCES})
-add_dependencies(pdl-train git_hash)
-target_include_directories(pdl-train PRIVATE src ${CMAKE_BINARY_DIR}/generated)
-target_compile_options(pdl-train PRIVATE ${PDL_WARNINGS})
-target_compile_definitions(pdl-train PRIVATE PDL_VERSION="${PROJECT_VERSION}"
+list(REMOVE_ITEM PDL_CLI_SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/src/cli/main.cpp)
+add_library(pdl_cli STATIC ${PDL_CLI_SOURCES})
+add_dependencies(pdl_cli git_hash)
+target_include_directories(pdl_cli PUBLIC src PRIVATE ${CMAKE_BINARY_DIR}/generated)
+target_compile_options(pdl_cli PRIVATE ${PDL_WARNINGS})
+target_compile_definitions(pdl_cli PRIVATE PDL_VERSION="${PROJECT_VERSION}"
   PDL_SENTENCEPIECE_VERSION="${SENTENCEPIECE_VERSION}")
-target_link_libraries(pdl-train PRIVATE pdl_core CLI11::CLI11 nlohmann_json::nlohmann_json)
+target_link_libraries(pdl_cli PUBLIC pdl_core PRIVATE CLI11::CLI11 nlohmann_json::nlohmann_json)
+
+add_executable(pdl-train src/cli/main.cpp)
+target_compile_options(pdl-train PRIVATE ${PDL_WARNINGS})
+target_link_libraries(pdl-train PRIVATE pdl_cli)
 install(TARGETS pdl-train)

@@ -59,7 +59,7 @@ class Log {
     if (!progress_is_visible()) return;
     const std::lock_guard lock(mutex_);
     clear_progress();
-    progress_ = line;
+    progress_ = printable(line, SIZE_MAX);
     draw_progress();
   }
 

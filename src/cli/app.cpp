@@ -1,11 +1,18 @@
 #include "cli/app.h"
 
+#include <malloc.h>
+
 #include <CLI/CLI.hpp>
+#include <cstdlib>
+#include <exception>
 #include <iostream>
+#include <limits>
+#include <stdexcept>
 #include <string>
 
 #include "cli/commands.h"
 #include "cli/job.h"
+#include "cli/report_error.h"
 #include "pdl/base/error.h"
 #include "pdl/base/unicode.h"
 
@@ -21,8 +28,21 @@ std::string version_text() {
   return text;
 }
 
-}  // namespace
+// Tensors of every size come from the heap and stay there. By default each large one is mapped anew
+// and given back, and its pages are faulted in and zeroed in every step.
+void keep_freed_memory() {
+  mallopt(M_MMAP_THRESHOLD, std::numeric_limits<int>::max());
+  mallopt(M_TRIM_THRESHOLD, -1);  // never
+}
 
+// Where the runtime gives up, e.g. on an exception that leaves a destructor.
+[[noreturn]] void end_in_an_error() {
+  std::exception_ptr thrown = std::current_exception();
+  if (thrown == nullptr) thrown = std::make_exception_ptr(std::logic_error("an error in an error"));
+  std::_Exit(report_error(thrown));
+}
+
+// Returns the exit code; throws Error by blame.
 int run_command_line(int argc, char** argv) {
   CLI::App app("Finetunes a TorchScript causal language model with the Power-Law Decay Loss.",
                "pdl-train");
@@ -51,6 +71,18 @@ int run_command_line(int argc, char** argv) {
     throw ConfigError(printable(problem.what(), kMaxBytes) + "; see pdl-train --help");
   }
   return exit_code;
+}
+
+}  // namespace
+
+int run_program(int argc, char** argv) {
+  std::set_terminate(end_in_an_error);
+  keep_freed_memory();
+  try {
+    return run_command_line(argc, argv);
+  } catch (...) {
+    return report_error(std::current_exception());
+  }
 }
 
 }  // namespace pdl

@@ -3,7 +3,8 @@
 
 namespace pdl {
 
-// Parses the arguments and runs the command they name. Returns 0; throws Error by blame.
-int run_command_line(int argc, char** argv);
+// All of main(): runs the command that the arguments name and returns the exit code. An error
+// becomes a line on stderr and its exit code, even one that no function can catch.
+int run_program(int argc, char** argv);
 
 }  // namespace pdl

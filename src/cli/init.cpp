@@ -1,10 +1,12 @@
 #include <charconv>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <system_error>
 
 #include "cli/commands.h"
 #include "cli/output.h"
+#include "pdl/base/unicode.h"
 #include "pdl/example/example_job.h"
 
 namespace pdl {
@@ -21,7 +23,8 @@ std::string seed_problem(const std::string& text) {
 
 void run_init(const ExampleJobOptions& options) {
   const std::filesystem::path config = write_example_job(options);
-  write_result("", "ready; next: pdl-train --config " + shell_word(config.string()) + "\n");
+  const std::string word = printable(shell_word(config.string()), SIZE_MAX);
+  write_result("", "ready; next: pdl-train --config " + word + "\n");
 }
 
 }  // namespace

@@ -2,7 +2,9 @@
 
 #include <cstdint>
 #include <cstdio>
+#include <new>
 #include <string>
+#include <system_error>
 
 #include "pdl/base/error.h"
 #include "pdl/base/log.h"
@@ -44,9 +46,15 @@ int report_config_error(const ConfigError& problem) {
 }
 
 int report_out_of_memory(const std::exception& problem) {
-  return report(ExitCode::kOutOfMemory, "out of memory: " + torch_message(problem) +
-                                            "; lower per_device_train_batch_size (and raise "
-                                            "gradient_accumulation_steps) or max_length");
+  std::string what = torch_message(problem);  // of LibTorch, it says how much was asked for
+  if (dynamic_cast<const std::bad_alloc*>(&problem) != nullptr) what = "the system gives no more";
+  if (dynamic_cast<const std::system_error*>(&problem) != nullptr) {
+    what = "no thread or process can be started (" + what + ")";
+  }
+  return report(ExitCode::kOutOfMemory,
+                "out of memory: " + what +
+                    "; give it more or, for a job, lower per_device_train_batch_size (and raise "
+                    "gradient_accumulation_steps) or max_length");
 }
 
 }  // namespace

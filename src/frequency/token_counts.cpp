@@ -2,10 +2,12 @@
 
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <utility>
 
 #include "pdl/base/error.h"
 #include "pdl/base/file.h"
+#include "pdl/base/unicode.h"
 #include "table_json.h"
 
 namespace pdl {
@@ -15,25 +17,31 @@ using nlohmann::json;
 
 constexpr const char* kFormat = "pdl-frequency";
 constexpr int kVersion = 1;
-// A table of a million tokens takes some 10 MB.
-constexpr int64_t kMaxTableBytes = int64_t{1} << 30;
+// A table of a million tokens takes some 10 MB; parsing takes up to thirty times as much as the
+// file.
+constexpr int64_t kMaxTableBytes = int64_t{16} << 20;
 
-// Nesting is limited before the parser recurses.
+// Nesting is limited before the parser recurses. A key that is there twice could mean either value.
 json parse_json(const std::string& text, const std::filesystem::path& path) {
   // The parser takes a NUL byte for the end of the text.
   const size_t nul = text.find('\0');
   if (nul != std::string::npos) {
     refuse_table(path, "is not JSON (byte " + std::to_string(nul) + ": a NUL byte)");
   }
-  const json::parser_callback_t limit_depth = [](int depth, json::parse_event_t, json&) {
-    if (depth > 2) throw std::length_error("it is nested too deeply");
+  std::set<std::string> keys;
+  const json::parser_callback_t check = [&](int depth, json::parse_event_t event, json& parsed) {
+    if (depth > 2) refuse_table(path, "is nested too deeply");
+    if (depth == 1 && event == json::parse_event_t::key &&
+        !keys.insert(parsed.get<std::string>()).second) {
+      refuse_table(path, "holds \"" + printable(parsed.get<std::string>()) + "\" twice");
+    }
     return true;
   };
   try {
-    return json::parse(text, limit_depth);
+    return json::parse(text, check);
   } catch (const json::parse_error& problem) {
     refuse_table(path, "is not JSON (byte " + std::to_string(problem.byte) + ")");
-  } catch (const std::exception& problem) {
+  } catch (const json::exception& problem) {
     refuse_table(path, std::string("cannot be read: ") + problem.what());
   }
 }

@@ -4,6 +4,7 @@
 
 #include <new>
 #include <string_view>
+#include <system_error>
 
 #include "pdl/base/unicode.h"
 
@@ -21,6 +22,10 @@ std::string torch_message(const std::exception& problem) {
 }
 
 bool is_out_of_memory(const std::exception& problem) {
+  if (const auto* refused = dynamic_cast<const std::system_error*>(&problem)) {
+    return refused->code() == std::errc::resource_unavailable_try_again ||
+           refused->code() == std::errc::not_enough_memory;
+  }
   return dynamic_cast<const c10::OutOfMemoryError*>(&problem) != nullptr ||
          dynamic_cast<const std::bad_alloc*>(&problem) != nullptr ||
          std::string_view(problem.what()).find("can't allocate memory") != std::string_view::npos;

@@ -79,6 +79,7 @@ class TorchScriptModel : public LanguageModel {
       extra_files_ = extra_file_names(path);
       module_ = torch::jit::load(path.string(), device, extra_files_);
     } catch (const std::exception& problem) {
+      if (is_out_of_memory(problem)) throw;
       refuse("is not a TorchScript program: " + torch_message(problem));
     }
     was_training_ = module_.is_training();
@@ -273,6 +274,7 @@ class TorchScriptModel : public LanguageModel {
     } catch (const ModelError& failure) {
       problem = failure.what();
     } catch (const c10::Error& failure) {
+      if (is_out_of_memory(failure)) throw;
       problem = "do not fit together: " + torch_message(failure);
     }
     if (!has_head_) {

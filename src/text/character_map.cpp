@@ -1,5 +1,6 @@
 #include "character_map.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "pdl/base/error.h"
@@ -7,9 +8,7 @@
 namespace pdl {
 namespace {
 
-[[noreturn]] void fail() {
-  throw ModelError("the SentencePiece model's map of characters is cut off or damaged");
-}
+[[noreturn]] void fail() { throw ModelError("its map of characters is cut off or damaged"); }
 
 // A unit of the trie, as in Darts-clone: the label is the byte that leads here, with the highest
 // bit set in a leaf, which holds a value instead.
@@ -30,6 +29,51 @@ CharacterMap::CharacterMap(std::string_view serialized) {
   units_.resize(trie_bytes / sizeof(uint32_t));
   std::memcpy(units_.data(), serialized.data(), units_.size() * sizeof(uint32_t));
   replacements_ = serialized.substr(trie_bytes);
+}
+
+// Depth first; a unit that is reached on several ways is looked at once.
+void CharacterMap::check() const {
+  constexpr int kMaxRules = 32;
+  constexpr uint32_t kBlock = 256;  // the children of a unit lie in one
+  constexpr int8_t kUnseen = -1;
+  constexpr int8_t kOpen = -2;
+  struct Visit {
+    uint32_t at;
+    uint32_t first_child;  // that of the byte 0; others differ from it by their bytes
+    uint32_t next_byte;
+    int rules_below;  // the most on one way
+  };
+  if (units_.empty()) return;
+  std::vector<int8_t> rules_from(units_.size(), kUnseen);
+  std::vector<Visit> open;
+  const auto enter = [&](uint32_t at) {
+    const uint32_t first_child = at ^ offset_of(units_[at]);
+    if ((first_child | (kBlock - 1)) >= units_.size()) fail();
+    if (has_leaf(units_[at]) && value_of(units_[first_child]) >= replacements_.size()) fail();
+    rules_from[at] = kOpen;
+    open.push_back({at, first_child, 0, 0});
+  };
+  enter(0);
+  while (!open.empty()) {
+    Visit& visit = open.back();
+    if (visit.next_byte < kBlock) {
+      const uint32_t byte = visit.next_byte++;
+      const uint32_t child = visit.first_child ^ byte;
+      if (label_of(units_[child]) != byte) continue;
+      if (rules_from[child] == kOpen) fail();  // a circle
+      if (rules_from[child] == kUnseen) {
+        --visit.next_byte;  // comes back for what it finds
+        enter(child);
+      } else {
+        visit.rules_below = std::max(visit.rules_below, int{rules_from[child]});
+      }
+      continue;
+    }
+    const int rules = visit.rules_below + (has_leaf(units_[visit.at]) ? 1 : 0);
+    if (rules > kMaxRules) fail();
+    rules_from[visit.at] = static_cast<int8_t>(rules);
+    open.pop_back();
+  }
 }
 
 uint32_t CharacterMap::unit(uint32_t index) const {

@@ -23,6 +23,10 @@ class CharacterMap {
   // rules. Throws ModelError if it is cut off.
   explicit CharacterMap(std::string_view serialized);
 
+  // Throws ModelError unless every text can be looked up, by the library too, which trusts the map:
+  // it looks at no bounds, and has room for some rules that begin alike.
+  void check() const;
+
   // The longest rule whose characters `text` begins with. Throws ModelError if the map points
   // outside itself.
   std::optional<Rule> find(std::string_view text) const;

@@ -141,12 +141,14 @@ class Pipeline {
 
   CorpusSummary run() {
     std::vector<std::thread> threads;
+    threads.reserve(static_cast<size_t>(options_.num_threads));
     try {
       for (int64_t thread = 1; thread < options_.num_threads; ++thread) {
         threads.emplace_back([this, thread] { work(thread); });
       }
-    } catch (const std::system_error&) {
-      // No more threads are to be had; the result does not depend on their number.
+    } catch (const std::exception&) {
+      // No more threads, or no memory for them, are to be had; the result does not depend on their
+      // number.
     }
     work(0);
     for (std::thread& thread : threads) thread.join();

@@ -1,19 +1,45 @@
 #include "sentencepiece_model.h"
 
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <unordered_map>
+#include <utility>
 
+#include "character_map.h"
 #include "pdl/base/error.h"
+#include "pdl/base/unicode.h"
+#include "piece_trie.h"
 
 namespace pdl {
 namespace {
 
+[[noreturn]] void fail() { throw ModelError("it is cut off or damaged"); }
+
 // A field of a message in the wire format of Protocol Buffers.
 struct Field {
+  enum WireType { kVarint = 0, kFixed64 = 1, kBytes = 2, kFixed32 = 5 };
+
   int number = 0;
+  int wire_type = kVarint;
   uint64_t integer = 0;      // of a varint or of fixed bytes
   std::string_view content;  // of a string or of a message
+
+  // The value of a field that must be of this type: the library would pass over another.
+  std::string_view bytes() const {
+    if (wire_type != kBytes) fail();
+    return content;
+  }
+  uint64_t varint() const {
+    if (wire_type != kVarint) fail();
+    return integer;
+  }
+  float number32() const {
+    if (wire_type != kFixed32) fail();
+    float value = 0;
+    std::memcpy(&value, &integer, sizeof value);
+    return value;
+  }
 };
 
 class FieldReader {
@@ -23,18 +49,21 @@ class FieldReader {
   bool next(Field& field) {
     if (rest_.empty()) return false;
     const uint64_t tag = read_varint();
-    field = {.number = static_cast<int>(tag >> 3), .integer = 0, .content = {}};
-    switch (tag & 7) {
-      case 0:
+    field = {.number = static_cast<int>(tag >> 3),
+             .wire_type = static_cast<int>(tag & 7),
+             .integer = 0,
+             .content = {}};
+    switch (field.wire_type) {
+      case Field::kVarint:
         field.integer = read_varint();
         break;
-      case 1:
+      case Field::kFixed64:
         field.integer = read_fixed(8);
         break;
-      case 2:
+      case Field::kBytes:
         field.content = take(read_varint());
         break;
-      case 5:
+      case Field::kFixed32:
         field.integer = read_fixed(4);
         break;
       default:
@@ -44,10 +73,6 @@ class FieldReader {
   }
 
  private:
-  [[noreturn]] static void fail() {
-    throw ModelError("the SentencePiece model is cut off or damaged");
-  }
-
   std::string_view take(uint64_t size) {
     if (size > rest_.size()) fail();
     const std::string_view taken = rest_.substr(0, size);
@@ -78,9 +103,9 @@ SentencePieceModel::Piece parse_piece(std::string_view message) {
   SentencePieceModel::Piece piece;
   FieldReader reader(message);
   for (Field field; reader.next(field);) {
-    if (field.number == 1) piece.text = field.content;
-    if (field.number == 2) std::memcpy(&piece.score, &field.integer, sizeof piece.score);
-    if (field.number == 3) piece.type = static_cast<int>(field.integer);
+    if (field.number == 1) piece.text = field.bytes();
+    if (field.number == 2) piece.score = field.number32();
+    if (field.number == 3) piece.type = static_cast<int>(field.varint());
   }
   return piece;
 }
@@ -88,9 +113,9 @@ SentencePieceModel::Piece parse_piece(std::string_view message) {
 void parse_trainer_spec(std::string_view message, SentencePieceModel& model) {
   FieldReader reader(message);
   for (Field field; reader.next(field);) {
-    if (field.number == 3) model.model_type = static_cast<int>(field.integer);
-    if (field.number == 24) model.treat_whitespace_as_suffix = field.integer != 0;
-    if (field.number == 35) model.byte_fallback = field.integer != 0;
+    if (field.number == 3) model.model_type = static_cast<int>(field.varint());
+    if (field.number == 24) model.treat_whitespace_as_suffix = field.varint() != 0;
+    if (field.number == 35) model.byte_fallback = field.varint() != 0;
   }
 }
 
@@ -98,11 +123,11 @@ void parse_normalizer_spec(std::string_view message, SentencePieceModel& model) 
   std::string name = "user_defined";
   FieldReader reader(message);
   for (Field field; reader.next(field);) {
-    if (field.number == 1) name = field.content;
-    if (field.number == 2) model.character_map = field.content;
-    if (field.number == 3) model.add_dummy_prefix = field.integer != 0;
-    if (field.number == 4) model.remove_extra_whitespaces = field.integer != 0;
-    if (field.number == 5) model.escape_whitespaces = field.integer != 0;
+    if (field.number == 1) name = field.bytes();
+    if (field.number == 2) model.character_map = field.bytes();
+    if (field.number == 3) model.add_dummy_prefix = field.varint() != 0;
+    if (field.number == 4) model.remove_extra_whitespaces = field.varint() != 0;
+    if (field.number == 5) model.escape_whitespaces = field.varint() != 0;
   }
   if (!model.character_map.empty()) model.normalization = name;
 }
@@ -126,11 +151,44 @@ SentencePieceModel parse_sentencepiece_model(std::string_view serialized) {
   SentencePieceModel model;
   FieldReader reader(serialized);
   for (Field field; reader.next(field);) {
-    if (field.number == 1) model.pieces.push_back(parse_piece(field.content));
-    if (field.number == 2) parse_trainer_spec(field.content, model);
-    if (field.number == 3) parse_normalizer_spec(field.content, model);
+    if (field.number == 1) model.pieces.push_back(parse_piece(field.bytes()));
+    if (field.number == 2) parse_trainer_spec(field.bytes(), model);
+    if (field.number == 3) parse_normalizer_spec(field.bytes(), model);
   }
   return model;
+}
+
+void check_sentencepiece_model(const SentencePieceModel& model) {
+  if (model.model_type < SentencePieceModel::kUnigram ||
+      model.model_type > SentencePieceModel::kChar) {
+    throw ModelError("its model_type " + std::to_string(model.model_type) + " is not known");
+  }
+  std::vector<std::pair<std::string, int32_t>> user_defined;
+  for (size_t id = 0; id < model.pieces.size(); ++id) {
+    const SentencePieceModel::Piece& piece = model.pieces[id];
+    const std::string which =
+        "piece " + std::to_string(id) + " '" + printable(piece.text, 40) + "' ";
+    if (piece.text.empty()) throw ModelError(which + "is empty");
+    if (std::isnan(piece.score)) throw ModelError(which + "has a score that is no number");
+    if (piece.type < SentencePieceModel::kNormal || piece.type > SentencePieceModel::kByte) {
+      throw ModelError(which + "has the unknown type " + std::to_string(piece.type));
+    }
+    if (piece.type == SentencePieceModel::kUserDefined) {
+      user_defined.emplace_back(piece.text, static_cast<int32_t>(id));
+    }
+  }
+  constexpr size_t kMaxNested = 64;  // the places that the library has for what begins alike
+  const PieceTrie trie(user_defined);
+  for (const auto& [text, id] : user_defined) {
+    size_t num_nested = 0;
+    trie.find_prefixes(text, [&](size_t, int32_t) { ++num_nested; });
+    if (num_nested > kMaxNested) {
+      throw ModelError("piece " + std::to_string(id) + " begins with more than " +
+                       std::to_string(kMaxNested) + " other user-defined pieces");
+    }
+  }
+  const CharacterMap map(model.character_map);
+  map.check();
 }
 
 std::optional<std::array<int32_t, 256>> find_byte_ids(const SentencePieceModel& model) {

@@ -47,8 +47,12 @@ struct SentencePieceModel {
   bool escape_whitespaces = true;
 };
 
-// Reads a file that the library has accepted. Throws ModelError for one that is cut off.
+// Throws ModelError for a file that is cut off or no message of this kind.
 SentencePieceModel parse_sentencepiece_model(std::string_view serialized);
+
+// Throws ModelError for what the library takes without a look and then reads outside its memory, or
+// reads otherwise than parse_sentencepiece_model(): the rest it refuses itself when it loads.
+void check_sentencepiece_model(const SentencePieceModel& model);
 
 // By byte, for a model that writes unknown characters as bytes; else nullopt.
 std::optional<std::array<int32_t, 256>> find_byte_ids(const SentencePieceModel& model);

@@ -1,14 +1,8 @@
 #include "sentencepiece_tokenizer.h"
 
-#include <fcntl.h>
 #include <sentencepiece_processor.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include <cerrno>
-#include <cstring>
-
+#include "pdl/base/contained.h"
 #include "pdl/base/error.h"
 #include "pdl/base/file.h"
 #include "pdl/base/sha256.h"
@@ -21,70 +15,54 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// A model holds a piece and a score for each token: far less than this.
-constexpr int64_t kMaxModelBytes = int64_t{1} << 30;
+// A model holds a piece and a score for each token: a million of them take some 20 MB, and in the
+// library's memory some hundred more.
+constexpr int64_t kMaxModelBytes = int64_t{64} << 20;
+constexpr ContainedLimits kLimits = {.max_bytes = int64_t{1} << 30, .max_cpu_seconds = 10};
 
 std::string refusal(const fs::path& path, const std::string& why) {
   return "tokenizer '" + path.string() + "' is not a usable SentencePiece model: " + why;
 }
 
-// Touches everything that training will ask of the model. Returns false if the library reports an
-// error.
-bool works(const std::string& serialized) {
+// Touches everything that training will ask of the model. Returns "" or what is wrong.
+std::string try_model(const std::string& serialized) {
   sentencepiece::SentencePieceProcessor processor;
-  if (!processor.LoadFromSerializedProto(serialized).ok()) return false;
+  const auto loaded = processor.LoadFromSerializedProto(serialized);
+  if (!loaded.ok()) return loaded.ToString();
   for (int id = 0; id < processor.GetPieceSize(); ++id) {
     processor.IdToPiece(id);
     processor.IsControl(id);
   }
+  if (processor.GetPieceSize() == 0) return "it has no pieces";
   std::vector<int> ids;
-  return processor.GetPieceSize() > 0 && processor.Encode("Hello, wörld 你好 \n\t1234", &ids).ok();
+  const auto encoded = processor.Encode("Hello, wörld 你好 \n\t1234", &ids);
+  return encoded.ok() ? "" : encoded.ToString();
 }
 
-// SentencePiece ends the process (CHECK, abort) on some malformed models, so the first load happens
-// in a child. Returns
-// "" or what is wrong.
-std::string try_in_child(const std::string& serialized) {
-  constexpr rlim_t kMaxSeconds = 60;
-  const pid_t child = ::fork();
-  if (child < 0)
-    return std::string("cannot start the process that tests it: ") + std::strerror(errno);
-  if (child == 0) {
-    const int null_device = ::open("/dev/null", O_WRONLY);
-    ::dup2(null_device, STDERR_FILENO);
-    const rlimit no_core{0, 0};
-    const rlimit cpu_seconds{kMaxSeconds, kMaxSeconds};
-    ::setrlimit(RLIMIT_CORE, &no_core);
-    ::setrlimit(RLIMIT_CPU, &cpu_seconds);
-    bool good = false;
-    try {
-      good = works(serialized);
-    } catch (...) {
-      good = false;
-    }
-    ::_exit(good ? 0 : 1);
-  }
-  int status = 0;
-  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
-  }
-  if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return "";
-  if (WIFSIGNALED(status))
-    return "the library gives up on it (" + std::string(::strsignal(WTERMSIG(status))) + ")";
-  return "the library cannot load it";
+// Parses and checks the content of a file. The library ends the process (CHECK, abort) on some
+// malformed models, so it loads each in a child first.
+SentencePieceModel load_model(const std::string& serialized) {
+  if (serialized.empty()) throw ModelError("it is empty");
+  SentencePieceModel model = parse_sentencepiece_model(serialized);
+  check_sentencepiece_model(model);
+  const std::string problem = run_contained([&] { return try_model(serialized); }, kLimits);
+  if (!problem.empty()) throw ModelError("the SentencePiece library cannot load it: " + problem);
+  return model;
 }
 
 class SentencePieceTokenizer : public Tokenizer {
  public:
   explicit SentencePieceTokenizer(const fs::path& path) : path_(path) {
     const std::string serialized = read_file<ModelError>("tokenizer", path, kMaxModelBytes);
-    if (serialized.empty()) throw ModelError("tokenizer '" + path.string() + "' is empty");
-    const std::string problem = try_in_child(serialized);
-    if (!problem.empty()) throw ModelError(refusal(path, problem));
-    const auto status = processor_.LoadFromSerializedProto(serialized);
-    if (!status.ok()) throw ModelError(refusal(path, status.ToString()));
-    const SentencePieceModel model = parse_sentencepiece_model(serialized);
-    words_ = make_sentencepiece_words(model, serialized);
-    unigram_ = UnigramWords::make(model);
+    try {
+      const SentencePieceModel model = load_model(serialized);
+      const auto status = processor_.LoadFromSerializedProto(serialized);
+      if (!status.ok()) throw ModelError(status.ToString());
+      words_ = make_sentencepiece_words(model, serialized);
+      unigram_ = UnigramWords::make(model);
+    } catch (const ModelError& problem) {
+      throw ModelError(refusal(path, problem.what()));
+    }
     sha256_ = pdl::sha256(serialized);
   }
 

@@ -219,7 +219,7 @@ class LibraryWords : public SentencePieceWords {
     constexpr char kNormalizerSpec[] = {3 << 3 | 2, 4, 3 << 3, 0, 4 << 3, 0};
     const auto status = processor_.LoadFromSerializedProto(
         serialized + std::string(kNormalizerSpec, sizeof kNormalizerSpec));
-    if (!status.ok()) throw ModelError("the SentencePiece model: " + status.ToString());
+    if (!status.ok()) throw ModelError("the SentencePiece library: " + status.ToString());
   }
 
   bool encode_word(std::string_view word, std::vector<int32_t>& ids) const override {
@@ -227,7 +227,7 @@ class LibraryWords : public SentencePieceWords {
     if (needs_context_ && !stands_alone(text)) return false;
     std::vector<int> encoded;
     const auto status = processor_.Encode(text, &encoded);
-    if (!status.ok()) throw ModelError("the SentencePiece model: " + status.ToString());
+    if (!status.ok()) throw ModelError("the SentencePiece library: " + status.ToString());
     ids.insert(ids.end(), encoded.begin(), encoded.end());
     return true;
   }

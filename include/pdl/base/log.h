@@ -1,6 +1,6 @@
 // The log: lines on stderr with time and level, and the same lines in a file once there is one. The
-// only place of the library that writes to stderr. Control characters in a line are
-// shown escaped. Thread-safe.
+// only place of the library that writes to stderr. Control characters in a line, the progress line
+// too, are shown escaped. Thread-safe.
 #pragma once
 
 #include <filesystem>

@@ -109,9 +109,9 @@ std::vector<AddedToken> read_added_tokens(const JsonValue& list, const std::stri
   std::map<int32_t, AddedToken> added;
   std::unordered_map<std::string, int32_t> ids;
   auto next_id = static_cast<int32_t>(vocabulary.num_tokens);
-  for (size_t i = 0; i < list.items.size(); ++i) {
+  for (size_t i = 0; i < list.items().size(); ++i) {
     const std::string place = element_place("added_tokens", i);
-    AddedToken token = read_token(list.items[i], file, place);
+    AddedToken token = read_token(list.items()[i], file, place);
     if (token.content.empty()) continue;
     const auto in_vocab = vocabulary.ids.find(token.content);
     const auto before = ids.find(token.content);
@@ -119,7 +119,7 @@ std::vector<AddedToken> read_added_tokens(const JsonValue& list, const std::stri
                        : in_vocab != vocabulary.ids.end() ? in_vocab->second
                                                           : next_id++;
     if (id != token.id) {
-      ObjectReader(list.items[i], file, place)
+      ObjectReader(list.items()[i], file, place)
           .fail("has id " + std::to_string(token.id) + ", but the tokenizers package gives \"" +
                 printable(token.content, 40) + "\" id " + std::to_string(id));
     }

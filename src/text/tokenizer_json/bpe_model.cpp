@@ -12,7 +12,6 @@ namespace pdl::tokenizer_json {
 namespace {
 
 // Ids are indices of a list of pieces: those that no token has take memory, too.
-constexpr int64_t kMaxId = (int64_t{1} << 24) - 1;
 constexpr int64_t kMaxUnusedIds = int64_t{1} << 20;
 // A word as long as this would not fit in 32-bit places.
 constexpr size_t kMaxWordBytes = UINT32_MAX;
@@ -177,11 +176,10 @@ Vocabulary read_vocabulary(ObjectReader& reader) {
   const JsonValue& vocab = reader.required("vocab", JsonValue::Kind::kObject);
   Vocabulary vocabulary;
   std::vector<bool> is_taken;
-  const int64_t max_id =
-      std::min(kMaxId, static_cast<int64_t>(vocab.keys.size()) - 1 + kMaxUnusedIds);
-  for (size_t i = 0; i < vocab.keys.size(); ++i) {
-    const std::string& written = vocab.keys[i];
-    const JsonValue& id = vocab.items[i];
+  const int64_t max_id = std::ssize(vocab.keys()) - 1 + kMaxUnusedIds;
+  for (size_t i = 0; i < vocab.keys().size(); ++i) {
+    const std::string& written = vocab.keys()[i];
+    const JsonValue& id = vocab.items()[i];
     const std::string token = "token \"" + printable(written, 40) + "\" ";
     if (!id.is(JsonValue::Kind::kInteger) || id.integer < 0 || id.integer > max_id) {
       reader.fail_at("vocab", token + "has no id from 0 to " + std::to_string(max_id));
@@ -204,10 +202,11 @@ Vocabulary read_vocabulary(ObjectReader& reader) {
 // The two spellings of merges: "a b" and ["a", "b"]. False for a line of a file's version.
 bool read_pair(const JsonValue& value, std::array<std::string_view, 2>& pair) {
   if (value.is(JsonValue::Kind::kArray)) {
-    if (value.items.size() != 2 || !value.items[0].is_string() || !value.items[1].is_string()) {
+    if (value.items().size() != 2 || !value.items()[0].is_string() ||
+        !value.items()[1].is_string()) {
       throw ModelError("is no pair of strings");
     }
-    pair = {value.items[0].text, value.items[1].text};
+    pair = {value.items()[0].text, value.items()[1].text};
     return true;
   }
   if (!value.is_string()) throw ModelError("is no pair of strings");
@@ -224,16 +223,16 @@ bool read_pair(const JsonValue& value, std::array<std::string_view, 2>& pair) {
 MergeTable read_merges(ObjectReader& reader, const Vocabulary& vocabulary,
                        std::vector<int32_t>& merged) {
   const JsonValue& list = reader.required("merges", JsonValue::Kind::kArray);
-  MergeTable merges(list.items.size());
+  MergeTable merges(list.items().size());
   int32_t rank = 0;
-  for (size_t i = 0; i < list.items.size(); ++i) {
+  for (size_t i = 0; i < list.items().size(); ++i) {
     const std::string place = element_place(reader.place_of("merges"), i);
-    if (list.items[i].kind != list.items[0].kind) {
+    if (list.items()[i].kind != list.items()[0].kind) {
       reader.fail_at("merges", "mixes strings and pairs at index " + std::to_string(i));
     }
     std::array<std::string_view, 2> pair;
     try {
-      if (!read_pair(list.items[i], pair)) continue;
+      if (!read_pair(list.items()[i], pair)) continue;
     } catch (const ModelError& problem) {
       reader.fail_at("merges", "at index " + std::to_string(i) + " " + problem.what());
     }

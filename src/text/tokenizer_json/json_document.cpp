@@ -12,7 +12,7 @@ namespace {
 
 constexpr size_t kMaxDepth = 32;
 // A million tokens with a million merges, written as pairs, are four million values.
-constexpr size_t kMaxValues = 8'000'000;
+constexpr size_t kMaxValues = size_t{1} << 22;
 constexpr size_t kMaxSettings = 100;
 
 // Receives what nlohmann's parser reads and makes the tree of it.
@@ -59,7 +59,7 @@ class TreeBuilder : public nlohmann::json_sax<nlohmann::json> {
   bool end_object() override { return close(); }
   bool end_array() override { return close(); }
   bool key(string_t& value) override {
-    open_.back()->keys.push_back(std::move(value));
+    members_of(*open_.back()).keys.push_back(std::move(value));
     return true;
   }
   bool parse_error(size_t position, const std::string&, const nlohmann::json::exception&) override {
@@ -68,6 +68,10 @@ class TreeBuilder : public nlohmann::json_sax<nlohmann::json> {
   }
 
  private:
+  static JsonMembers& members_of(JsonValue& value) {
+    if (value.members == nullptr) value.members = std::make_unique<JsonMembers>();
+    return *value.members;
+  }
   JsonValue* add(JsonValue value) {
     if (++num_values_ > kMaxValues) {
       throw ModelError(file_ + " holds more than " + std::to_string(kMaxValues) + " values");
@@ -76,7 +80,7 @@ class TreeBuilder : public nlohmann::json_sax<nlohmann::json> {
       root = std::move(value);
       return &root;
     }
-    return &open_.back()->items.emplace_back(std::move(value));
+    return &members_of(*open_.back()).items.emplace_back(std::move(value));
   }
   bool open(JsonValue::Kind kind) {
     if (open_.size() == kMaxDepth) {
@@ -136,6 +140,16 @@ double power_of_ten(int64_t exponent) {
 
 }  // namespace
 
+const std::vector<std::string>& JsonValue::keys() const {
+  static const std::vector<std::string> none;
+  return members == nullptr ? none : members->keys;
+}
+
+const std::vector<JsonValue>& JsonValue::items() const {
+  static const std::vector<JsonValue> none;
+  return members == nullptr ? none : members->items;
+}
+
 JsonValue parse_json(std::string_view text, const std::string& file) {
   TreeBuilder builder(file);
   // The parser takes a NUL byte for the end of the text, and drops a byte order mark.
@@ -169,22 +183,22 @@ double score_of(const JsonValue& number) {
 ObjectReader::ObjectReader(const JsonValue& value, std::string file, std::string place)
     : value_(value), file_(std::move(file)), place_(std::move(place)) {
   if (!value.is(JsonValue::Kind::kObject)) fail("is not an object");
-  if (value.keys.size() > kMaxSettings) {
+  if (value.keys().size() > kMaxSettings) {
     fail("has more than " + std::to_string(kMaxSettings) + " members");
   }
-  is_known_.resize(value.keys.size());
-  for (size_t i = 0; i < value.keys.size(); ++i) {
+  is_known_.resize(value.keys().size());
+  for (size_t i = 0; i < value.keys().size(); ++i) {
     for (size_t j = 0; j < i; ++j) {
-      if (value.keys[i] == value.keys[j]) fail_at(value.keys[i], "is given twice");
+      if (value.keys()[i] == value.keys()[j]) fail_at(value.keys()[i], "is given twice");
     }
   }
 }
 
 const JsonValue* ObjectReader::find(std::string_view key) {
-  for (size_t i = 0; i < value_.keys.size(); ++i) {
-    if (value_.keys[i] != key) continue;
+  for (size_t i = 0; i < value_.keys().size(); ++i) {
+    if (value_.keys()[i] != key) continue;
     is_known_[i] = true;
-    return value_.items[i].is(JsonValue::Kind::kNull) ? nullptr : &value_.items[i];
+    return value_.items()[i].is(JsonValue::Kind::kNull) ? nullptr : &value_.items()[i];
   }
   return nullptr;
 }
@@ -214,7 +228,7 @@ std::string ObjectReader::string_or_empty(std::string_view key) {
 
 void ObjectReader::finish() const {
   for (size_t i = 0; i < is_known_.size(); ++i) {
-    if (!is_known_[i]) fail_at(value_.keys[i], "is not supported");
+    if (!is_known_[i]) fail_at(value_.keys()[i], "is not supported");
   }
 }
 

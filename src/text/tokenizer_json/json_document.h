@@ -2,24 +2,34 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace pdl::tokenizer_json {
 
+struct JsonMembers;
+
+// Small, for a file may hold millions.
 struct JsonValue {
-  enum class Kind { kNull, kBoolean, kInteger, kReal, kString, kArray, kObject };
+  enum class Kind : uint8_t { kNull, kBoolean, kInteger, kReal, kString, kArray, kObject };
 
   Kind kind = Kind::kNull;
   bool boolean = false;
   int64_t integer = 0;
-  std::string text;               // of a string; a real number as it is written
-  std::vector<std::string> keys;  // of an object, beside `items`
-  std::vector<JsonValue> items;
+  std::string text;                      // of a string; a real number as it is written
+  std::unique_ptr<JsonMembers> members;  // nullptr: none
 
   bool is(Kind other) const { return kind == other; }
   bool is_string() const { return kind == Kind::kString; }
+  const std::vector<std::string>& keys() const;  // of an object, beside items()
+  const std::vector<JsonValue>& items() const;
+};
+
+struct JsonMembers {
+  std::vector<std::string> keys;
+  std::vector<JsonValue> items;
 };
 
 // Throws ModelError, which begins with `file` and names the byte, for text that is no JSON, is

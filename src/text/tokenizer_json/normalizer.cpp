@@ -132,8 +132,8 @@ void Normalizer::add(const JsonValue& value, const std::string& file, const std:
   const std::string type = reader.string("type");
   if (type == "Sequence") {
     const JsonValue& parts = reader.required("normalizers", JsonValue::Kind::kArray);
-    for (size_t i = 0; i < parts.items.size(); ++i) {
-      add(parts.items[i], file, element_place(reader.place_of("normalizers"), i));
+    for (size_t i = 0; i < parts.items().size(); ++i) {
+      add(parts.items()[i], file, element_place(reader.place_of("normalizers"), i));
     }
   } else {
     steps_.push_back(read_step(type, reader));

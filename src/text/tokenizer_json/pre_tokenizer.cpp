@@ -209,8 +209,8 @@ void PreTokenizer::add(const JsonValue& value, const std::string& file, const st
   const std::string type = reader.string("type");
   if (type == "Sequence") {
     const JsonValue& parts = reader.required("pretokenizers", JsonValue::Kind::kArray);
-    for (size_t i = 0; i < parts.items.size(); ++i) {
-      add(parts.items[i], file, element_place(reader.place_of("pretokenizers"), i));
+    for (size_t i = 0; i < parts.items().size(); ++i) {
+      add(parts.items()[i], file, element_place(reader.place_of("pretokenizers"), i));
     }
   } else {
     if (!stages_.empty() && std::holds_alternative<ByteLevelStage>(stages_.back())) {

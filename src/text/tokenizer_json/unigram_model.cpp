@@ -140,10 +140,10 @@ void UnigramModel::encode(std::string_view word, std::vector<int32_t>& ids) cons
 Vocabulary read_vocabulary(ObjectReader& reader, std::vector<double>& scores) {
   const JsonValue& list = reader.required("vocab", JsonValue::Kind::kArray);
   Vocabulary vocabulary;
-  for (size_t i = 0; i < list.items.size(); ++i) {
-    const std::vector<JsonValue>& pair = list.items[i].items;
+  for (size_t i = 0; i < list.items().size(); ++i) {
+    const std::vector<JsonValue>& pair = list.items()[i].items();
     const bool is_pair =
-        list.items[i].is(JsonValue::Kind::kArray) && pair.size() == 2 && pair[0].is_string() &&
+        list.items()[i].is(JsonValue::Kind::kArray) && pair.size() == 2 && pair[0].is_string() &&
         (pair[1].is(JsonValue::Kind::kReal) || pair[1].is(JsonValue::Kind::kInteger));
     if (!is_pair) {
       reader.fail_at("vocab", "at index " + std::to_string(i) + " is no [string, score]");
@@ -152,8 +152,8 @@ Vocabulary read_vocabulary(ObjectReader& reader, std::vector<double>& scores) {
     vocabulary.pieces.push_back(pair[0].text);
     vocabulary.ids[pair[0].text] = static_cast<int32_t>(i);
   }
-  if (list.items.empty()) reader.fail_at("vocab", "is empty");
-  vocabulary.num_tokens = list.items.size();
+  if (list.items().empty()) reader.fail_at("vocab", "is empty");
+  vocabulary.num_tokens = list.items().size();
   return vocabulary;
 }
 

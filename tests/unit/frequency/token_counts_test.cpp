@@ -77,6 +77,22 @@ TEST(TokenCountsTest, RefusesEveryMalformedTable) {
     changed["counts"][1] = count;
     bad.push_back(changed.dump());
   }
+  for (const char* key : {"vocab_size", "total", "version"}) {
+    json changed = good;
+    changed[key] = good[key].get<int64_t>() + 1;
+    bad.push_back(changed.dump());
+  }
+  json too_many = good;
+  too_many["counts"] = std::vector<int64_t>(8, int64_t{1} << 62);
+  bad.push_back(too_many.dump());
+  const std::string text_of_good = good.dump();
+  const std::string open = text_of_good.substr(0, text_of_good.size() - 1);
+  bad.push_back(open + R"(, "total": )" + good["total"].dump() + "}");  // twice
+  bad.push_back(open + R"(, "more": 1e400})");
+  bad.push_back(open + R"(, "more": 1000000000000000000000000000000e400})");
+  bad.push_back(text_of_good + "}");
+  bad.push_back(text_of_good + std::string(16 << 20, ' '));  // too large
+  bad.push_back("caf\xe9");
   for (const std::string& text : bad) {
     EXPECT_THROW(load_token_counts(folder.file("f.json", text)), DataError) << text.substr(0, 200);
   }

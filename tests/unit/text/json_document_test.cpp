@@ -21,13 +21,13 @@ TEST(JsonDocumentTest, ScoresAreRoundedAsTheTokenizersPackageDoes) {
 
 TEST(JsonDocumentTest, ReadsATree) {
   const JsonValue root = parse_json(R"({"a": [1, "x", null, true, 2.5], "a": {}})", "file");
-  ASSERT_EQ(root.keys, (std::vector<std::string>{"a", "a"}));
-  ASSERT_EQ(root.items[0].items.size(), 5u);
-  EXPECT_EQ(root.items[0].items[0].integer, 1);
-  EXPECT_EQ(root.items[0].items[1].text, "x");
-  EXPECT_TRUE(root.items[0].items[2].is(JsonValue::Kind::kNull));
-  EXPECT_TRUE(root.items[0].items[3].boolean);
-  EXPECT_EQ(root.items[0].items[4].text, "2.5");
+  ASSERT_EQ(root.keys(), (std::vector<std::string>{"a", "a"}));
+  ASSERT_EQ(root.items()[0].items().size(), 5u);
+  EXPECT_EQ(root.items()[0].items()[0].integer, 1);
+  EXPECT_EQ(root.items()[0].items()[1].text, "x");
+  EXPECT_TRUE(root.items()[0].items()[2].is(JsonValue::Kind::kNull));
+  EXPECT_TRUE(root.items()[0].items()[3].boolean);
+  EXPECT_EQ(root.items()[0].items()[4].text, "2.5");
   EXPECT_THROW(ObjectReader(root, "file", ""), ModelError);  // given twice
 }
 

@@ -1,6 +1,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <cstring>
+
 #include "pdl/base/error.h"
 #include "pdl/base/random.h"
 #include "pdl/base/sha256.h"
@@ -49,6 +52,102 @@ TEST(SentencePieceTokenizerTest, MissingAndForeignFilesAreModelErrors) {
   EXPECT_THROW(load_tokenizer(folder.path()), ModelError);
   EXPECT_THROW(load_tokenizer(folder.file("empty.model", "")), ModelError);
   EXPECT_THROW(load_tokenizer(folder.file("text.model", "this is no model")), ModelError);
+}
+
+// ------------------------------------------------------------------ models by the wire format
+
+std::string varint(uint64_t value) {
+  std::string bytes;
+  for (; value > 127; value >>= 7) bytes += static_cast<char>((value & 127) | 128);
+  return bytes + static_cast<char>(value);
+}
+std::string field(uint64_t number, std::string_view content) {
+  return varint(number << 3 | 2) + varint(content.size()) + std::string(content);
+}
+std::string field(uint64_t number, uint64_t value) { return varint(number << 3) + varint(value); }
+std::string field(uint64_t number, float value) {
+  std::string bytes(sizeof value, '\0');
+  std::memcpy(bytes.data(), &value, sizeof value);
+  return varint(number << 3 | 5) + bytes;
+}
+std::string piece(std::string_view text, float score, uint64_t type) {
+  return field(1, field(1, text) + field(2, score) + field(3, type));
+}
+
+constexpr uint64_t kNormal = 1;
+constexpr uint64_t kUnknown = 2;
+constexpr uint64_t kUserDefined = 4;
+constexpr uint64_t kUnigram = 1;
+constexpr uint64_t kBpe = 2;
+
+// A model of letters and of `more`.
+std::string model_of(uint64_t model_type, const std::string& more) {
+  std::string model = piece("<unk>", 0, kUnknown) + piece("▁", -1, kNormal);
+  for (char letter = 'a'; letter <= 'z'; ++letter) model += piece({&letter, 1}, -2, kNormal);
+  return model + field(2, field(3, model_type)) + more;
+}
+
+std::string problem_with(const std::string& model) {
+  const TempFolder folder;
+  try {
+    load_tokenizer(folder.file("bad.model", model));
+  } catch (const ModelError& problem) {
+    EXPECT_THAT(problem.what(), HasSubstr("bad.model"));
+    return problem.what();
+  }
+  return "";
+}
+
+// The library would crash (unknown model type), pass over a field, or compare with NaN.
+TEST(SentencePieceTokenizerTest, WhatTheLibraryTakesOtherwiseIsRefused) {
+  for (const uint64_t type : {kUnigram, kBpe}) {
+    EXPECT_EQ(problem_with(model_of(type, "")), "");
+    EXPECT_THAT(problem_with(model_of(type, piece("xx", NAN, kNormal))), HasSubstr("no number"));
+    EXPECT_THAT(problem_with(model_of(type, piece("xx", 0, 17))), HasSubstr("unknown type 17"));
+    EXPECT_THAT(problem_with(model_of(type, piece("", 0, kNormal))), HasSubstr("empty"));
+    EXPECT_THAT(problem_with(model_of(type, field(1, field(1, uint64_t{5})))),
+                HasSubstr("damaged"));
+    EXPECT_THAT(problem_with(model_of(type, field(1, std::string_view("\x0a\xff\xff", 3)))),
+                HasSubstr("damaged"));
+  }
+  EXPECT_THAT(problem_with(model_of(9, "")), HasSubstr("model_type 9"));
+}
+
+// The library keeps what a text begins with in an array of 64.
+TEST(SentencePieceTokenizerTest, UserDefinedPiecesAreNotNestedWithoutEnd) {
+  const auto nested = [](size_t count) {
+    std::string pieces;
+    for (size_t size = 2; size < 2 + count; ++size) {
+      pieces += piece(std::string(size, 'a'), 0, kUserDefined);
+    }
+    return pieces;
+  };
+  EXPECT_EQ(problem_with(model_of(kBpe, nested(64))), "");
+  EXPECT_THAT(problem_with(model_of(kBpe, nested(65))), HasSubstr("more than 64"));
+}
+
+// What the library says is part of the message.
+TEST(SentencePieceTokenizerTest, TheLibrarysReasonIsSaid) {
+  EXPECT_THAT(problem_with(model_of(kBpe, piece("a", 0, kNormal))),
+              HasSubstr("cannot load it: Internal: a is already defined"));
+}
+
+// A map that is only wrong where a text is that the first load does not try.
+TEST(SentencePieceTokenizerTest, ADamagedMapOfCharactersIsRefusedWhenItIsLoaded) {
+  std::string map(4 + 4 * 512, '\0');
+  const auto set = [&](size_t unit, uint32_t value) {
+    std::memcpy(map.data() + 4 * unit + 4, &value, sizeof value);
+  };
+  const uint32_t size = 4 * 512;
+  std::memcpy(map.data(), &size, sizeof size);
+  set(0, 256U << 10);
+  set(256, 1U << 31);
+  set(256 + '~', 0x1fffffU << 10 | '~');
+  map += std::string("x\0", 2);
+  for (const uint64_t type : {kUnigram, kBpe}) {
+    EXPECT_THAT(problem_with(model_of(type, field(3, field(1, "own") + field(2, map)))),
+                HasSubstr("map of characters"));
+  }
 }
 
 // Whatever the bytes, the process lives and the file is either refused or works.
