@@ -388,6 +388,13 @@ int unlinkat(int folder, const char* path, int flags) {
 int unlink(const char* path) { return unlinkat(AT_FDCWD, path, 0); }
 int rmdir(const char* path) { return unlinkat(AT_FDCWD, path, AT_REMOVEDIR); }
 
+// What std::filesystem removes an empty folder with.
+int remove(const char* path) {
+  struct stat status;
+  const bool is_folder = lstat(path, &status) == 0 && S_ISDIR(status.st_mode);
+  return unlinkat(AT_FDCWD, path, is_folder ? AT_REMOVEDIR : 0);
+}
+
 int mkdirat(int folder, const char* path, mode_t mode) {
   return on_path(
       "mkdir", folder, path,

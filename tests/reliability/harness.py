@@ -131,14 +131,17 @@ def command(job, output_dir, *flags):
 
 
 def start(job, output_dir, *flags, faults=None):
-    """A run in its own process, with the faults that injected() describes."""
-    return subprocess.Popen(
+    """A run in its own process, with the faults that injected() describes. What it prints goes to a file, so that it
+    never waits for a reader."""
+    errors = tempfile.TemporaryFile("w+")
+    process = subprocess.Popen(
         command(job, output_dir, *flags),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
+        stdout=subprocess.DEVNULL,
+        stderr=errors,
         env={**os.environ, **(faults or {})},
     )
+    process.errors = errors
+    return process
 
 
 Result = collections.namedtuple("Result", "code errors")  # exit code, -N for signal N; stderr
@@ -146,11 +149,16 @@ Result = collections.namedtuple("Result", "code errors")  # exit code, -N for si
 
 def wait(process, timeout=TIMEOUT_SECONDS):
     try:
-        _, errors = process.communicate(timeout=timeout)
+        process.wait(timeout)
+        too_long = False
     except subprocess.TimeoutExpired:
         process.kill()
-        _, errors = process.communicate()
-        raise AssertionError(f"still running after {timeout} s; stderr ends in {errors[-500:]!r}") from None
+        process.wait()
+        too_long = True
+    with process.errors as file:
+        file.seek(0)
+        errors = file.read()
+    assert not too_long, f"still running after {timeout} s; stderr ends in {errors[-500:]!r}"
     return Result(process.returncode, errors)
 
 

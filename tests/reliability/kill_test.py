@@ -1,0 +1,93 @@
+#!/usr/bin/env python3
+"""SIGKILL at any moment: the run started again ends as if nothing had happened, and no checkpoint is ever half there."""
+
+import shutil
+import signal
+import time
+
+import harness
+
+PREPARED_STEPS = (20, 25)
+SAVED_STEP = 30
+
+
+class KillTest(harness.TestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.job = harness.make_job(self.root)
+        self.whole = self.root / "whole"
+        begin = time.monotonic()
+        harness.run_to_end(self.job, self.whole, "--save_total_limit", 0)
+        self.seconds = time.monotonic() - begin
+
+    def kill_at_random(self, random, folder):
+        """Starts a run and kills it at a moment of its life; true if it was still alive then."""
+        process = harness.start(self.job, folder)
+        time.sleep(random.uniform(0, 1.1 * self.seconds))
+        process.kill()
+        result = harness.wait(process)
+        assert result.code in (0, -signal.SIGKILL), f"exit code {result.code} without a fault: {result.errors[-500:]}"
+        return result.code != 0
+
+    def test_random_moments(self):
+        """Chains: the resumed run is killed, too, until one gets to the end."""
+        kills_a_chain = 10
+
+        def check(case):
+            random = harness.generator(case)
+            folder = self.root / case
+            kills = 0
+            while kills < kills_a_chain and not (folder / "summary.json").exists():
+                if self.kill_at_random(random, folder):
+                    kills += 1
+                    harness.assert_all_good(folder, at_least=0)
+            harness.run_to_end(self.job, folder)
+            harness.assert_same(folder, self.whole)
+            harness.assert_all_good(folder)
+            left = [path.name for path in folder.glob(".t*")]
+            assert not left, f"left: {left}"
+            shutil.rmtree(folder)
+            total.append(kills)
+
+        wanted = 300 if harness.options.full else 20
+        total = []
+        chain = 0
+        while sum(total) < wanted:  # a chain that ends early has had fewer kills
+            names = [f"chain-{chain + i}" for i in range(-(-(wanted - sum(total)) // kills_a_chain))]
+            chain += len(names)
+            self.check_each("chains of SIGKILLs at random moments", names, check)
+            if harness.options.only:
+                break
+        harness.count("SIGKILLs at random moments", sum(total))
+
+    def test_each_operation_of_a_save(self):
+        harness.copy_at(self.whole, self.root / "prepared", PREPARED_STEPS)
+        operations = self.root / "operations"
+        shutil.copytree(self.root / "prepared", operations)
+        found = harness.operations_of_one_save(self.job, operations, SAVED_STEP, self.root / "trace")
+
+        def check(case):
+            action, index = case.split("@")
+            folder, trace = self.root / case, self.root / f"{case}.trace"
+            shutil.copytree(self.root / "prepared", folder)
+            settings = {"paths": harness.SAVE_PATHS, "from": rf"^\.tmp-{SAVED_STEP}-", "at": index, "trace": trace}
+            result = harness.run(self.job, folder, faults=harness.injected(folder, action, **settings))
+            fault = harness.fault_of(trace)
+            assert result.code == -signal.SIGKILL, f"exit code {result.code} in spite of {action} {fault}"
+            harness.assert_all_good(folder, at_least=2)
+            harness.run_to_end(self.job, folder)
+            harness.assert_same(folder, self.whole)
+            harness.assert_all_good(folder, at_least=2)
+            left = [path.name for path in folder.glob(".t*")]
+            assert not left, f"left after {action} {fault.kind} {fault.path}: {left}"
+            shutil.rmtree(folder)
+
+        indices = harness.spread(found, 9)
+        harness.count("operations of one save", len(found))
+        cases = [f"{action}@{index}" for index in indices for action in ("kill-before", "kill-after")]
+        self.check_each("SIGKILLs before and after one operation", cases, check)
+
+
+if __name__ == "__main__":
+    harness.main()
