@@ -59,12 +59,14 @@ def generator(case):
 
 
 class TestCase(unittest.TestCase):
-    """Has a folder `root` of its own."""
+    """Has a folder `root` and a job in it, which its tests share."""
 
-    def setUp(self):
+    @classmethod
+    def setUpClass(cls):
         temporary = tempfile.TemporaryDirectory(prefix="pdl-reliability-", ignore_cleanup_errors=True)
-        self.addCleanup(temporary.cleanup)
-        self.root = pathlib.Path(os.path.realpath(temporary.name))
+        cls.addClassCleanup(temporary.cleanup)
+        cls.root = pathlib.Path(os.path.realpath(temporary.name))
+        cls.job = make_job(cls.root)
 
     def check_each(self, what, cases, check):
         """Calls check(case) for each name in `cases`, and shows every failure; counts them as `what`.
@@ -88,7 +90,8 @@ class TestCase(unittest.TestCase):
             results = list(executor.map(checked, cases))
         failures = [(case, text) for case, text in zip(cases, results) if text]
         count(what, len(cases), len(failures))
-        self.assertFalse(failures, "\n" + "\n".join(self.describe(case, text) for case, text in failures[:10]))
+        if failures:
+            self.fail("\n" + "\n".join(self.describe(case, text) for case, text in failures[:10]))
 
     def describe(self, case, text):
         words = [sys.argv[0], "--binary", program.binary(), "--injector", options.injector, "--seed", str(options.seed)]

@@ -13,13 +13,13 @@ SAVED_STEP = 30
 
 class KillTest(harness.TestCase):
 
-    def setUp(self):
-        super().setUp()
-        self.job = harness.make_job(self.root)
-        self.whole = self.root / "whole"
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.whole = cls.root / "whole"
         begin = time.monotonic()
-        harness.run_to_end(self.job, self.whole, "--save_total_limit", 0)
-        self.seconds = time.monotonic() - begin
+        harness.run_to_end(cls.job, cls.whole, "--save_total_limit", 0)
+        cls.seconds = time.monotonic() - begin
 
     def kill_at_random(self, random, folder):
         """Starts a run and kills it at a moment of its life; true if it was still alive then."""

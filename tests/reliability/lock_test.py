@@ -13,10 +13,9 @@ class LockTest(harness.TestCase):
 
     def test_concurrent_starts(self):
         number = 50 if harness.options.full else 6
-        job = harness.make_job(self.root)
         folder = self.root / "run"
         flags = ("--max_steps", TOO_LONG, "--save_steps", 200, "--logging_steps", 100)
-        processes = [harness.start(job, folder, *flags) for _ in range(number)]
+        processes = [harness.start(self.job, folder, *flags) for _ in range(number)]
         for process in processes:
             self.addCleanup(process.kill)
         deadline = time.monotonic() + harness.TIMEOUT_SECONDS
@@ -41,18 +40,17 @@ class LockTest(harness.TestCase):
         harness.count("concurrent starts on one folder", number)
 
     def test_a_lock_of_a_dead_process_is_free(self):
-        job = harness.make_job(self.root)
-        folder = self.root / "run"
-        process = harness.start(job, folder, "--max_steps", TOO_LONG)
+        folder = self.root / "dead"
+        process = harness.start(self.job, folder, "--max_steps", TOO_LONG)
         self.addCleanup(process.kill)
         deadline = time.monotonic() + harness.TIMEOUT_SECONDS
         while not harness.checkpoints(folder) and time.monotonic() < deadline:
             time.sleep(0.01)
-        self.assertEqual(harness.run(job, folder).code, 2)
+        self.assertEqual(harness.run(self.job, folder).code, 2)
         process.kill()
         harness.wait(process)
         step = harness.step_of(harness.checkpoints(folder)[-1])
-        result = harness.run(job, folder, "--max_steps", step + harness.SAVE_STEPS)
+        result = harness.run(self.job, folder, "--max_steps", step + harness.SAVE_STEPS)
         self.assertEqual(result.code, 0, result.errors)
         harness.assert_all_good(folder)
 

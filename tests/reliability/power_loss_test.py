@@ -19,14 +19,16 @@ BATCH = 100
 
 class PowerLossTest(harness.TestCase):
 
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.whole = cls.root / "whole"
+        trace = cls.root / "trace"
+        result = harness.run(cls.job, cls.whole, faults=harness.injected(cls.whole, "record", trace=trace))
+        assert result.code == 0, result.errors
+        cls.operations = harness.read_trace(trace)
+
     def setUp(self):
-        super().setUp()
-        self.job = harness.make_job(self.root)
-        self.whole = self.root / "whole"
-        trace = self.root / "trace"
-        result = harness.run(self.job, self.whole, faults=harness.injected(self.whole, "record", trace=trace))
-        self.assertEqual(result.code, 0, result.errors)
-        self.operations = harness.read_trace(trace)
         self.begin = self.first_operation_on(rf"\.tmp-{SAVED_STEP}-")
         self.end = self.first_operation_on(rf"\.tmp-{SAVED_STEP + harness.SAVE_STEPS}-")
         self.truth = self.true_checkpoints()

@@ -23,7 +23,6 @@ def flags_of(alpha, accumulation, packing):
 class ResumeEveryStepTest(harness.TestCase):
 
     def test_resume_after_any_step(self):
-        job = harness.make_job(self.root)
         steps = range(1 if harness.options.full else 6, harness.STEPS + 1, 1 if harness.options.full else 6)
         jobs = {
             f"alpha={alpha},accumulation={accumulation},packing={packing}": flags_of(alpha, accumulation, packing)
@@ -35,7 +34,7 @@ class ResumeEveryStepTest(harness.TestCase):
             if name not in wholes:
                 wholes[name] = self.root / name
                 every = ("--save_steps", 1, "--save_total_limit", 0)
-                harness.run_to_end(job, wholes[name], *jobs[name], *every)
+                harness.run_to_end(self.job, wholes[name], *jobs[name], *every)
             return wholes[name]
 
         def check(case):
@@ -46,7 +45,7 @@ class ResumeEveryStepTest(harness.TestCase):
             shutil.copy(whole / "metrics.jsonl", resumed)  # its later lines must go
             checkpoint = whole / f"checkpoint-{step}"
             harness.run_to_end(
-                *(job, resumed, *jobs[name], "--save_steps", 0, "--resume_from_checkpoint", checkpoint)
+                *(self.job, resumed, *jobs[name], "--save_steps", 0, "--resume_from_checkpoint", checkpoint)
             )
             harness.assert_same(resumed, whole)
             last = f"checkpoint-{harness.STEPS}"

@@ -16,13 +16,13 @@ ALL = ("--save_total_limit", 0)
 
 class SignalTest(harness.TestCase):
 
-    def setUp(self):
-        super().setUp()
-        self.job = harness.make_job(self.root)
-        self.whole = self.root / "whole"
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.whole = cls.root / "whole"
         begin = time.monotonic()
-        harness.run_to_end(self.job, self.whole, *ALL)
-        self.seconds = time.monotonic() - begin
+        harness.run_to_end(cls.job, cls.whole, *ALL)
+        cls.seconds = time.monotonic() - begin
 
     def wait_for_lines(self, process, folder, number):
         """Until metrics.jsonl has so many lines, or the run has ended."""

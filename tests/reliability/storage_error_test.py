@@ -29,11 +29,11 @@ def one_error_line(errors):
 
 class StorageErrorTest(harness.TestCase):
 
-    def setUp(self):
-        super().setUp()
-        self.job = harness.make_job(self.root)
-        self.whole = self.root / "whole"
-        harness.run_to_end(self.job, self.whole, "--save_total_limit", 0)
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.whole = cls.root / "whole"
+        harness.run_to_end(cls.job, cls.whole, "--save_total_limit", 0)
 
     def test_a_save_that_fails(self):
         prepared = self.root / "prepared"
@@ -100,7 +100,7 @@ class StorageErrorTest(harness.TestCase):
         """Of a whole run: exit 6 with one line, or it did not matter; the next run ends like the undisturbed one."""
         counted = self.root / "counted"
         paths = r"^[^.c/][^/]*$|^c[^ha]"  # neither checkpoints nor the cache, which is not needed
-        trace = self.root / "trace"
+        trace = self.root / "counted.trace"
         faults = harness.injected(counted, "count", paths=paths, trace=trace)
         result = harness.run(self.job, counted, faults=faults)
         self.assertEqual(result.code, 0, result.errors)
@@ -136,7 +136,7 @@ class StorageErrorTest(harness.TestCase):
     def test_too_little_space_is_said_before_the_first_step(self):
         for free, expected in ((100_000, 6), (600_000, 6), (1 << 30, 0)):
             folder = self.root / f"free-{free}"
-            faults = harness.injected(folder, "count", free=free, trace=self.root / "trace")
+            faults = harness.injected(folder, "count", free=free)
             result = harness.run(self.job, folder, faults=faults)
             self.assertEqual(result.code, expected, f"{free} bytes free: {result.errors[-500:]}")
             if expected == 6:
@@ -146,12 +146,10 @@ class StorageErrorTest(harness.TestCase):
 
     def test_three_failed_saves_in_a_row(self):
         """Each is said in a warning; the run ends at the third with a message, and not before."""
-        folder = self.root / "run"
-        faults = harness.injected(
-            folder, "fail", paths=r"^\.tmp-", at=1, times=0, errno=errno.ENOSPC, trace=self.root / "trace"
-        )
+        folder, trace = self.root / "full", self.root / "full.trace"
+        faults = harness.injected(folder, "fail", paths=r"^\.tmp-", at=1, times=0, errno=errno.ENOSPC, trace=trace)
         result = harness.run(self.job, folder, faults=faults)
-        harness.fault_of(self.root / "trace")
+        harness.fault_of(trace)
         self.assertEqual(result.code, 6, result.errors)
         self.assertTrue(one_error_line(result.errors), result.errors)
         self.assertIn("No space left on device", result.errors)
