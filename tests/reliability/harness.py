@@ -30,7 +30,7 @@ SAVE_STEPS = 5
 CHECKPOINT_FILES = ("model.safetensors", "optimizer.safetensors", "trainer_state.json", "MANIFEST.json")
 # Paths below output_dir that a save touches: the folder itself, a checkpoint while it is made, whole, and while it is
 # removed.
-SAVE_PATHS = r"^$|^\.tmp-|^checkpoint-|^\.trash-"
+SAVE_PATHS = r"^$|^\.tmp-(checkpoint-)?[0-9]|^checkpoint-|^\.trash-"
 TIMEOUT_SECONDS = 120
 
 
@@ -290,16 +290,26 @@ def fault_of(trace):
 
 def without_process(path):
     """The path of an operation without the number of the process in it."""
-    return re.sub(r"(tmp-(\d+-)?)\d+", r"\1PID", path)
+    return re.sub(r"(\.tmp-.*?-)\d+(-\d+)?(?=/|$)", r"\1PID", path)
+
+
+def begin_of_save(step):
+    """Matches the path of the first operation of a save."""
+    return rf"^\.tmp-(checkpoint-)?{step}-"
+
+
+def within_save(step):
+    """Settings of injected() that count the operations of saves from that of `step` on."""
+    return {"paths": SAVE_PATHS, "from": begin_of_save(step)}
 
 
 def operations_of_one_save(job, prepared, step, trace):
     """The operations of the save at `step`, as a run that goes on in `prepared` does them."""
-    faults = injected(prepared, "count", paths=SAVE_PATHS, **{"from": rf"^\.tmp-{step}-"}, trace=trace)
+    faults = injected(prepared, "count", trace=trace, **within_save(step))
     result = run(job, prepared, faults=faults)
     assert result.code == 0, result.errors[-1000:]
     operations = read_trace(trace)
-    following = re.compile(rf"\.tmp-{step + SAVE_STEPS}-")
+    following = re.compile(begin_of_save(step + SAVE_STEPS))
     ends = [i for i, operation in enumerate(operations) if following.match(operation.path)]
     assert ends and ends[0] > 0, "no operation of a save was counted"
     return operations[: ends[0]]

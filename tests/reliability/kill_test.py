@@ -71,7 +71,7 @@ class KillTest(harness.TestCase):
             action, index = case.split("@")
             folder, trace = self.root / case, self.root / f"{case}.trace"
             shutil.copytree(self.root / "prepared", folder)
-            settings = {"paths": harness.SAVE_PATHS, "from": rf"^\.tmp-{SAVED_STEP}-", "at": index, "trace": trace}
+            settings = {**harness.within_save(SAVED_STEP), "at": index, "trace": trace}
             result = harness.run(self.job, folder, faults=harness.injected(folder, action, **settings))
             fault = harness.fault_of(trace)
             assert result.code == -signal.SIGKILL, f"exit code {result.code} in spite of {action} {fault}"

@@ -49,7 +49,7 @@ class StorageErrorTest(harness.TestCase):
             error, lasting, index = case.split("/")
             folder, trace = self.root / case.replace("/", "-"), self.root / f"{case.replace('/', '-')}.trace"
             shutil.copytree(prepared, folder)
-            settings = {"paths": harness.SAVE_PATHS, "from": rf"^\.tmp-{SAVED_STEP}-", "at": index, "trace": trace}
+            settings = {**harness.within_save(SAVED_STEP), "at": index, "trace": trace}
             settings.update(settings_of(error, lasting))
             result = harness.run(self.job, folder, faults=harness.injected(folder, action_of(error), **settings))
             fault = harness.fault_of(trace)
@@ -99,7 +99,7 @@ class StorageErrorTest(harness.TestCase):
     def test_any_other_file(self):
         """Of a whole run: exit 6 with one line, or it did not matter; the next run ends like the undisturbed one."""
         counted = self.root / "counted"
-        paths = r"^[^.c/][^/]*$|^c[^ha]"  # neither checkpoints nor the cache, which is not needed
+        paths = r"^(\.tmp-)?(config|frequency|metrics|model|summary)\."
         trace = self.root / "counted.trace"
         faults = harness.injected(counted, "count", paths=paths, trace=trace)
         result = harness.run(self.job, counted, faults=faults)
@@ -147,7 +147,7 @@ class StorageErrorTest(harness.TestCase):
     def test_three_failed_saves_in_a_row(self):
         """Each is said in a warning; the run ends at the third with a message, and not before."""
         folder, trace = self.root / "full", self.root / "full.trace"
-        faults = harness.injected(folder, "fail", paths=r"^\.tmp-", at=1, times=0, errno=errno.ENOSPC, trace=trace)
+        faults = harness.injected(folder, "fail", paths=harness.begin_of_save("[0-9]+"), at=1, times=0, errno=errno.ENOSPC, trace=trace)
         result = harness.run(self.job, folder, faults=faults)
         harness.fault_of(trace)
         self.assertEqual(result.code, 6, result.errors)
