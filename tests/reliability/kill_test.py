@@ -78,7 +78,6 @@ class KillTest(harness.TestCase):
             harness.assert_all_good(folder, at_least=2)
             harness.run_to_end(self.job, folder)
             harness.assert_same(folder, self.whole)
-            harness.assert_all_good(folder, at_least=2)
             left = [path.name for path in folder.glob(".t*")]
             assert not left, f"left after {action} {fault.kind} {fault.path}: {left}"
             shutil.rmtree(folder)

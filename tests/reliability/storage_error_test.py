@@ -71,7 +71,7 @@ class StorageErrorTest(harness.TestCase):
         chosen = harness.spread(operations, 14)
         for number, error in enumerate(ERRORS):
             for lasting in ("once", "sticky"):
-                indices = chosen if harness.options.full else chosen[number % 4 :: 4]
+                indices = chosen if harness.options.full else chosen[number % 7 :: 7]
                 if error == "short":  # only a write can be short
                     indices = sorted(set(indices) & writes) or sorted(writes)[:1]
                 cases += [f"{error}/{lasting}/{index}" for index in indices]
@@ -125,7 +125,7 @@ class StorageErrorTest(harness.TestCase):
             harness.assert_same(folder, self.whole)
             shutil.rmtree(folder)
 
-        chosen = harness.spread(found, 12)
+        chosen = harness.spread(found, 8)
         cases = [f"{error}@{index}" for i, index in enumerate(chosen) for error in self.errors_of(i)]
         self.check_each("errors injected into other files", cases, check)
 
