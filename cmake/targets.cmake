@@ -13,7 +13,7 @@ file(GLOB PDL_BASE_SOURCES CONFIGURE_DEPENDS
   src/data/rows.cpp
   src/data/batch_plan.cpp src/frequency/token_counts.cpp src/frequency/count_cache.cpp src/frequency/weight_formula.cpp
   src/frequency/weight_statistics.cpp src/frequency/weight_plot.cpp src/frequency/shard_counts.cpp
-  src/optim/schedule.cpp src/checkpoint/safetensors.cpp src/checkpoint/trainer_state.cpp
+  src/optim/schedule.cpp src/checkpoint/safetensors.cpp src/checkpoint/trainer_state.cpp src/checkpoint/manifest.cpp
   src/example/grammar_corpus.cpp)
 if(NOT CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   list(FILTER PDL_BASE_SOURCES EXCLUDE REGEX "kernels/cpu/avx")

@@ -2,16 +2,30 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
+#include <vector>
 
 #include "pdl/base/error.h"
 #include "posix_file.h"
 
 namespace pdl {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Where the name of a file or folder is kept.
+fs::path parent_of(const fs::path& path) {
+  return path.has_parent_path() ? path.parent_path() : fs::path(".");
+}
+
+}  // namespace
 
 void fail(std::string_view action, const std::filesystem::path& path, int error_number) {
   throw StorageError("cannot " + std::string(action) + " '" + path.string() +
@@ -32,11 +46,13 @@ void write_all(int descriptor, std::string_view bytes, const std::filesystem::pa
   }
 }
 
-namespace {
+fs::path temporary_name(const fs::path& path) {
+  static std::atomic<uint64_t> counter = 0;
+  return parent_of(path) / (std::string(kTemporaryPrefix) + path.filename().string() + "-" +
+                            std::to_string(::getpid()) + "-" + std::to_string(counter++));
+}
 
-namespace fs = std::filesystem;
-
-int open_retrying(const fs::path& path, int flags, mode_t mode = 0) {
+int open_retrying(const fs::path& path, int flags, unsigned mode) {
   int descriptor = -1;
   do {
     descriptor = ::open(path.c_str(), flags | O_CLOEXEC, mode);
@@ -44,15 +60,21 @@ int open_retrying(const fs::path& path, int flags, mode_t mode = 0) {
   return descriptor;
 }
 
-// Where the name of a file or folder is kept: its parent folder.
-void sync_folder_of(const fs::path& path) {
-  const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
-  const int descriptor = open_retrying(folder, O_RDONLY | O_DIRECTORY);
-  if (descriptor < 0) fail("open folder", folder, errno);
-  const int result = ::fsync(descriptor);
-  const int error_number = errno;
+int sync_retrying(int descriptor) {
+  while (::fsync(descriptor) != 0) {
+    if (errno != EINTR) return errno;
+  }
+  return 0;
+}
+
+namespace {
+
+void open_and_sync(const fs::path& path, int flags) {
+  const int descriptor = open_retrying(path, flags);
+  if (descriptor < 0) fail("open", path, errno);
+  const int error_number = sync_retrying(descriptor);
   ::close(descriptor);
-  if (result != 0) fail("sync folder", folder, error_number);
+  if (error_number != 0) fail("sync", path, error_number);
 }
 
 // Reads `size` bytes.
@@ -128,32 +150,44 @@ std::string try_read_pieces(const fs::path& path,
       path, INT64_MAX, [](size_t) {}, visit);
 }
 
-DurableFile::DurableFile(const fs::path& path)
-    : path_(path), temporary_path_(path.string() + ".tmp-" + std::to_string(::getpid())) {
-  descriptor_ = open_retrying(temporary_path_, O_WRONLY | O_CREAT | O_TRUNC, 0644);
-  if (descriptor_ < 0) fail("create", temporary_path_, errno);
+NewFile::NewFile(const fs::path& path, const fs::path& shown)
+    : path_(path), shown_(shown.empty() ? path : shown) {
+  descriptor_ = open_retrying(path_, O_WRONLY | O_CREAT | O_EXCL, 0644);
+  if (descriptor_ < 0) fail("create", shown_, errno);
 }
 
-DurableFile::~DurableFile() {
+NewFile::~NewFile() {
   if (descriptor_ < 0) return;
   ::close(descriptor_);
-  ::unlink(temporary_path_.c_str());
+  ::unlink(path_.c_str());
 }
 
-void DurableFile::write(std::string_view bytes) { write_all(descriptor_, bytes, temporary_path_); }
+void NewFile::write(std::string_view bytes) { write_all(descriptor_, bytes, shown_); }
 
-void DurableFile::close() {
-  if (::fsync(descriptor_) != 0) fail("sync", temporary_path_, errno);
+void NewFile::close() {
+  const int sync_error = sync_retrying(descriptor_);
+  if (sync_error != 0) fail("sync", shown_, sync_error);
   const int descriptor = descriptor_;
   descriptor_ = -1;
-  const bool complete =
-      ::close(descriptor) == 0 && ::rename(temporary_path_.c_str(), path_.c_str()) == 0;
-  if (!complete) {
+  // Linux has closed the descriptor even if the call was interrupted.
+  if (::close(descriptor) != 0 && errno != EINTR) {
     const int error_number = errno;
-    ::unlink(temporary_path_.c_str());
-    fail("write", path_, error_number);
+    ::unlink(path_.c_str());
+    fail("write", shown_, error_number);
   }
-  sync_folder_of(path_);
+}
+
+DurableFile::DurableFile(const fs::path& path)
+    : path_(path), temporary_path_(temporary_name(path)), file_(temporary_path_, path) {}
+
+void DurableFile::close() {
+  file_.close();
+  try {
+    rename_durably(temporary_path_, path_);
+  } catch (...) {
+    ::unlink(temporary_path_.c_str());
+    throw;
+  }
 }
 
 void write_file_durably(const fs::path& path, std::string_view content) {
@@ -173,13 +207,71 @@ void AppendFile::append(std::string_view bytes) { write_all(descriptor_, bytes, 
 
 void make_folder(const fs::path& folder) {
   std::error_code error;
-  fs::create_directories(folder, error);
+  const bool is_new = fs::create_directories(folder, error);
   if (error) throw StorageError("cannot make folder '" + folder.string() + "': " + error.message());
+  if (is_new) sync_folder(parent_of(folder));
 }
+
+void sync_folder(const fs::path& folder) { open_and_sync(folder, O_RDONLY | O_DIRECTORY); }
+
+void sync_file(const fs::path& path) { open_and_sync(path, O_RDONLY); }
 
 void rename_durably(const fs::path& from, const fs::path& to) {
   if (::rename(from.c_str(), to.c_str()) != 0) fail("rename to", to, errno);
-  sync_folder_of(to);
+  sync_folder(parent_of(to));
+}
+
+void replace_folder_durably(const fs::path& from, const fs::path& to) {
+  std::error_code error;
+  if (!fs::exists(fs::symlink_status(to, error))) {
+    rename_durably(from, to);
+    return;
+  }
+  if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_EXCHANGE) == 0) {
+    sync_folder(parent_of(to));
+    remove_durably(from);
+    return;
+  }
+  // Some file systems cannot exchange names. EINVAL is what they say.
+  if (errno != EINVAL && errno != ENOSYS) fail("rename to", to, errno);
+  const fs::path old = temporary_name(to);
+  rename_durably(to, old);
+  rename_durably(from, to);
+  remove_durably(old);
+}
+
+void remove_durably(const fs::path& path) {
+  std::error_code error;
+  const fs::file_status status = fs::symlink_status(path, error);
+  if (!fs::exists(status)) return;
+  fs::path doomed = path;
+  const bool has_temporary_name = path.filename().string().starts_with(kTemporaryPrefix);
+  if (fs::is_directory(status) && !has_temporary_name) {
+    doomed = temporary_name(path);
+    // Synced, or a power cut could leave the old name with a part of the content.
+    rename_durably(path, doomed);
+  }
+  fs::remove_all(doomed, error);
+  if (error) throw StorageError("cannot remove '" + doomed.string() + "': " + error.message());
+}
+
+void remove_temporaries(const fs::path& folder) {
+  std::error_code error;
+  if (!fs::exists(folder, error)) return;
+  std::vector<fs::path> found;
+  for (fs::directory_iterator entry(folder, error), end; !error && entry != end;
+       entry.increment(error)) {
+    if (entry->path().filename().string().starts_with(kTemporaryPrefix))
+      found.push_back(entry->path());
+  }
+  if (error) throw StorageError("cannot read folder '" + folder.string() + "': " + error.message());
+  for (const fs::path& path : found) remove_durably(path);
+}
+
+int64_t free_bytes(const fs::path& folder) {
+  struct statvfs status {};
+  if (::statvfs(folder.c_str(), &status) != 0) fail("ask for the free space of", folder, errno);
+  return static_cast<int64_t>(status.f_bavail) * static_cast<int64_t>(status.f_frsize);
 }
 
 }  // namespace pdl

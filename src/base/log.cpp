@@ -35,7 +35,7 @@ class Log {
     terminal_->flush();
     if (file_) {
       write_to_file(level, line);
-    } else {
+    } else if (!was_open_) {
       early_lines_.emplace_back(level, line);
     }
     draw_progress();
@@ -48,6 +48,7 @@ class Log {
       file_->set_pattern(kPattern);
       for (const auto& [level, line] : early_lines_) file_->log(message(level, line));
       file_->flush();
+      was_open_ = true;
     } catch (const spdlog::spdlog_ex& problem) {
       throw StorageError("cannot write the log: " + std::string(problem.what()));
     }
@@ -68,8 +69,11 @@ class Log {
       file_->log(message(level, line));
       file_->flush();
     } catch (const spdlog::spdlog_ex& problem) {
+      // A log is not worth a run: what it would hold is on stderr.
       file_ = nullptr;
-      throw StorageError("cannot write the log: " + std::string(problem.what()));
+      terminal_->log(message(
+          spdlog::level::warn,
+          "train.log ends here, the lines go on on stderr: " + std::string(problem.what())));
     }
   }
 
@@ -95,7 +99,8 @@ class Log {
   std::mutex mutex_;
   std::shared_ptr<spdlog::sinks::stderr_sink_st> terminal_;
   std::shared_ptr<spdlog::sinks::basic_file_sink_st> file_;
-  std::vector<std::pair<spdlog::level::level_enum, std::string>> early_lines_;
+  bool was_open_ = false;  // a file that failed is not tried again
+  std::vector<std::pair<spdlog::level::level_enum, std::string>> early_lines_;  // before it is open
   std::string progress_;
 };
 

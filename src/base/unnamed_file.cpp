@@ -12,22 +12,17 @@
 #include "posix_file.h"
 
 namespace pdl {
-namespace {
 
 namespace fs = std::filesystem;
 
-}  // namespace
-
 UnnamedFile::UnnamedFile(const fs::path& folder) : path_(folder) {
-  descriptor_ = ::open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0644);
+  descriptor_ = open_retrying(folder, O_TMPFILE | O_RDWR, 0644);
   if (descriptor_ >= 0) return;
   // EISDIR: a kernel that knows nothing of it. EOPNOTSUPP: a file system that does not.
   if (errno != EOPNOTSUPP && errno != EISDIR) fail("create a file in", folder, errno);
-  std::string name = (folder / ".tmp-pdl-XXXXXX").string();
-  descriptor_ = ::mkostemp(name.data(), O_CLOEXEC);
-  if (descriptor_ < 0) fail("create a file in", folder, errno);
-  ::fchmod(descriptor_, 0644);
-  path_ = name;
+  path_ = temporary_name(folder / "unnamed");
+  descriptor_ = open_retrying(path_, O_RDWR | O_CREAT | O_EXCL, 0644);
+  if (descriptor_ < 0) fail("create", path_, errno);
   has_name_ = true;
 }
 
@@ -39,19 +34,19 @@ UnnamedFile::~UnnamedFile() {
 void UnnamedFile::write(std::string_view bytes) { write_all(descriptor_, bytes, path_); }
 
 void UnnamedFile::publish(const fs::path& path) {
-  if (::fsync(descriptor_) != 0) fail("sync", path, errno);
-  const fs::path temporary = path.string() + ".tmp-" + std::to_string(::getpid());
-  if (has_name_) {
-    if (::rename(path_.c_str(), temporary.c_str()) != 0) fail("rename", path_, errno);
-    has_name_ = false;
-  } else {
-    // A link cannot replace a file, a renaming can.
-    ::unlink(temporary.c_str());
+  const int sync_error = sync_retrying(descriptor_);
+  if (sync_error != 0) fail("sync", path, sync_error);
+  if (!has_name_) {
+    // A link cannot replace a file, a renaming can: the file has a temporary name meanwhile.
+    const fs::path temporary = temporary_name(path);
     const std::string open_file = "/proc/self/fd/" + std::to_string(descriptor_);
     if (::linkat(AT_FDCWD, open_file.c_str(), AT_FDCWD, temporary.c_str(), AT_SYMLINK_FOLLOW) != 0)
       fail("create", temporary, errno);
+    path_ = temporary;
+    has_name_ = true;
   }
-  rename_durably(temporary, path);
+  rename_durably(path_, path);
+  has_name_ = false;
 }
 
 MappedFile::MappedFile(int descriptor, const fs::path& path) {

@@ -5,56 +5,65 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <nlohmann/json.hpp>
 #include <system_error>
 
 #include "pdl/base/error.h"
 #include "pdl/base/file.h"
 #include "pdl/base/sha256.h"
+#include "pdl/base/unnamed_file.h"
+#include "pdl/checkpoint/manifest.h"
+#include "pdl/checkpoint/safetensors.h"
 #include "pdl/checkpoint/tensor_file.h"
 
 namespace pdl {
 namespace {
 
 namespace fs = std::filesystem;
-using nlohmann::json;
-
-constexpr std::string_view kFolderPrefix = "checkpoint-";
-constexpr std::string_view kUnfinishedPrefix = ".tmp-";
+const std::string kFolderPrefix = "checkpoint-";
 constexpr const char* kModelFile = "model.safetensors";
 constexpr const char* kOptimizerFile = "optimizer.safetensors";
 constexpr const char* kStateFile = "trainer_state.json";
 constexpr const char* kManifestFile = "MANIFEST.json";
 constexpr std::array<const char*, 3> kListedFiles = {kModelFile, kOptimizerFile, kStateFile};
-constexpr const char* kFormat = "pdl-checkpoint";
-constexpr int kVersion = 1;
 constexpr int64_t kMaxStateBytes = int64_t{1} << 26;
+// One that rots must not be the only one.
+constexpr int64_t kMinKept = 2;
 
-void remove_folder(const fs::path& folder) {
-  std::error_code error;
-  fs::remove_all(folder, error);
-  if (error) throw StorageError("cannot remove '" + folder.string() + "': " + error.message());
-}
-
-// Size and hash of a file as the manifest holds them; `problem` receives why it cannot be read.
-json describe(const fs::path& path, std::string& problem) {
+// Size and hash of a file; `problem` receives why it cannot be read.
+FileDigest digest_of(const fs::path& path, std::string& problem) {
   Sha256 hash;
-  int64_t size = 0;
+  FileDigest digest;
   problem = try_read_pieces(path, [&](std::string_view bytes) {
     hash.update(bytes);
-    size += static_cast<int64_t>(bytes.size());
+    digest.size += static_cast<int64_t>(bytes.size());
   });
-  return {{"size", size}, {"sha256", hash.finish()}};
+  digest.sha256 = hash.finish();
+  return digest;
 }
 
-void write_manifest(const fs::path& folder) {
-  json manifest = {{"format", kFormat}, {"version", kVersion}, {"files", json::object()}};
-  for (const char* name : kListedFiles) {
-    std::string problem;
-    manifest["files"][name] = describe(folder / name, problem);
-    if (!problem.empty()) throw StorageError("'" + (folder / name).string() + "' " + problem);
+FileDigest save_text(const fs::path& path, const std::string& text) {
+  NewFile file(path);
+  file.write(text);
+  file.close();
+  return {std::ssize(text), sha256(text)};
+}
+
+// Reads what no hash vouches for: that the files are of the kinds that they should be.
+void read_structure(const fs::path& checkpoint, const Manifest& manifest) {
+  const int64_t step = load_trainer_state(checkpoint).first.step;
+  if (step != manifest.step) {
+    throw CheckpointError("it is of step " + std::to_string(step) + ", but its manifest of step " +
+                          std::to_string(manifest.step));
   }
-  write_file_durably(folder / kManifestFile, manifest.dump(1) + "\n");
+  for (const char* name : {kModelFile, kOptimizerFile}) {
+    int descriptor = -1;
+    int64_t size = 0;
+    const std::string problem = try_open_file(checkpoint / name, descriptor, size);
+    if (!problem.empty()) throw CheckpointError(std::string(name) + " " + problem);
+    const MappedFile file(descriptor, checkpoint / name);
+    ::close(descriptor);
+    decode_safetensors_header(file.content(), name);  // touches nothing behind the header
+  }
 }
 
 int64_t step_of(const fs::path& folder) {
@@ -69,30 +78,38 @@ int64_t step_of(const fs::path& folder) {
 
 }  // namespace
 
-fs::path save_checkpoint(const fs::path& output_dir, const CheckpointTensors& tensors,
-                         const TrainerState& state, const RunIdentity& identity) {
-  const std::string step = std::to_string(state.step);
-  const fs::path folder = output_dir / (std::string(kFolderPrefix) + step);
-  const fs::path temporary =
-      output_dir / (std::string(kUnfinishedPrefix) + step + "-" + std::to_string(::getpid()));
-  remove_folder(temporary);
-  make_folder(temporary);
-  save_tensors(temporary / kModelFile, tensors.model);
-  save_tensors(temporary / kOptimizerFile, tensors.optimizer);
-  write_file_durably(temporary / kStateFile, to_json(state, identity));
-  write_manifest(temporary);
-  remove_folder(folder);
-  rename_durably(temporary, folder);
-  return folder;
+int64_t checkpoint_bytes(const CheckpointTensors& tensors) {
+  int64_t bytes = 0;
+  for (const auto* group : {&tensors.model, &tensors.optimizer}) {
+    for (const NamedTensor& named : *group) bytes += static_cast<int64_t>(named.tensor.nbytes());
+  }
+  return bytes;
 }
 
-void remove_unfinished_saves(const fs::path& output_dir) {
-  std::vector<fs::path> unfinished;
-  for (const auto& entry : fs::directory_iterator(output_dir)) {
-    if (entry.path().filename().string().starts_with(kUnfinishedPrefix))
-      unfinished.push_back(entry.path());
+fs::path save_checkpoint(const fs::path& output_dir, const CheckpointTensors& tensors,
+                         const TrainerState& state, const RunIdentity& identity) {
+  const std::string name = kFolderPrefix + std::to_string(state.step);
+  const fs::path temporary =
+      output_dir / (std::string(kTemporaryPrefix) + name + "-" + std::to_string(::getpid()));
+  remove_durably(temporary);
+  make_folder(temporary);
+  try {
+    Manifest manifest{.step = state.step, .files = {}};
+    manifest.files[kModelFile] = save_tensors(temporary / kModelFile, tensors.model);
+    manifest.files[kOptimizerFile] = save_tensors(temporary / kOptimizerFile, tensors.optimizer);
+    manifest.files[kStateFile] = save_text(temporary / kStateFile, to_json(state, identity));
+    save_text(temporary / kManifestFile, to_json(manifest));
+    sync_folder(temporary);
+    // What was written is compared with what should have been, before anybody can see it.
+    const std::string damage = find_damage(temporary);
+    if (!damage.empty()) throw StorageError("'" + temporary.string() + "' read back: " + damage);
+  } catch (...) {
+    std::error_code ignored;  // the first failure is the one to tell
+    fs::remove_all(temporary, ignored);
+    throw;
   }
-  for (const fs::path& folder : unfinished) remove_folder(folder);
+  replace_folder_durably(temporary, output_dir / name);
+  return output_dir / name;
 }
 
 std::vector<std::pair<int64_t, fs::path>> list_checkpoints(const fs::path& output_dir) {
@@ -115,19 +132,25 @@ std::string find_damage(const fs::path& checkpoint) {
   std::string text;
   const std::string problem = try_read_file(checkpoint / kManifestFile, text, kMaxStateBytes);
   if (!problem.empty()) return std::string(kManifestFile) + " " + problem;
-  const json manifest = json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (!manifest.is_object() || manifest.value("format", json()) != kFormat ||
-      manifest.value("version", json()) != kVersion ||
-      !manifest.value("files", json()).is_object()) {
-    return std::string(kManifestFile) + " is not a manifest of this version";
-  }
-  for (const char* name : kListedFiles) {
-    const json listed = manifest["files"].value(name, json());
-    std::string file_problem;
-    const json actual = describe(checkpoint / name, file_problem);
-    if (!file_problem.empty()) return std::string(name) + " " + file_problem;
-    if (listed != actual)
-      return std::string(name) + " has another size or SHA-256 than the manifest says";
+  try {
+    const Manifest manifest = parse_manifest(text, kManifestFile);
+    if (manifest.files.size() != kListedFiles.size()) {
+      return std::string(kManifestFile) + " lists other files than a checkpoint has";
+    }
+    for (const char* name : kListedFiles) {
+      std::string file_problem;
+      const FileDigest actual = digest_of(checkpoint / name, file_problem);
+      if (!file_problem.empty()) return std::string(name) + " " + file_problem;
+      const auto listed = manifest.files.find(name);
+      if (listed == manifest.files.end() || listed->second != actual)
+        return std::string(name) + " has another size or SHA-256 than the manifest says";
+    }
+    const int64_t step = step_of(checkpoint);
+    if (step >= 0 && step != manifest.step)
+      return "it is of step " + std::to_string(manifest.step) + ", unlike its name";
+    read_structure(checkpoint, manifest);
+  } catch (const Error& unreadable) {
+    return unreadable.what();
   }
   return "";
 }
@@ -147,19 +170,32 @@ void load_checkpoint_model(const fs::path& checkpoint, const std::vector<NamedTe
   load_tensors(checkpoint / kModelFile, model);
 }
 
-void prune_checkpoints(const fs::path& output_dir, int64_t limit, int64_t current_step,
-                       int64_t best_step) {
-  if (limit == 0) return;
+void prune_checkpoints(const fs::path& output_dir, const PruneOptions& options) {
+  if (options.limit == 0) return;
   auto checkpoints = list_checkpoints(output_dir);
+  const int64_t excess = std::ssize(checkpoints) - std::max<int64_t>(options.limit, kMinKept);
+  if (excess <= 0) return;
   // A run that went back to an older checkpoint has left those above its step: they go first.
-  std::stable_partition(checkpoints.begin(), checkpoints.end(),
-                        [&](const auto& checkpoint) { return checkpoint.first > current_step; });
-  auto excess = static_cast<int64_t>(checkpoints.size()) - limit;
+  std::stable_partition(checkpoints.begin(), checkpoints.end(), [&](const auto& checkpoint) {
+    return checkpoint.first > options.current_step;
+  });
+  std::vector<fs::path> doomed;
+  std::vector<fs::path> kept;
   for (const auto& [step, folder] : checkpoints) {
-    if (excess <= 0) return;
-    if (step == current_step || step == best_step) continue;
-    remove_folder(folder);
-    --excess;
+    const bool may_go = step != options.current_step && step != options.best_step;
+    (may_go && std::ssize(doomed) < excess ? doomed : kept).push_back(folder);
+  }
+  // The one just saved has been read back. Of the others the newest are the likeliest to verify.
+  int64_t verified = 1;
+  for (auto folder = kept.rbegin(); folder != kept.rend() && verified < kMinKept; ++folder) {
+    if (step_of(*folder) != options.current_step && find_damage(*folder).empty()) ++verified;
+  }
+  for (auto folder = doomed.rbegin(); folder != doomed.rend(); ++folder) {
+    if (verified < kMinKept && find_damage(*folder).empty()) {
+      ++verified;
+    } else {
+      remove_durably(*folder);
+    }
   }
 }
 

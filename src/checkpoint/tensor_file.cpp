@@ -3,12 +3,15 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/from_blob.h>
 
+#include <future>
 #include <map>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "pdl/base/error.h"
 #include "pdl/base/file.h"
+#include "pdl/base/sha256.h"
 #include "pdl/checkpoint/safetensors.h"
 
 namespace pdl {
@@ -48,16 +51,34 @@ SafetensorsEntry entry_of(const NamedTensor& named) {
 
 }  // namespace
 
-void save_tensors(const std::filesystem::path& path, const std::vector<NamedTensor>& tensors) {
+FileDigest save_tensors(const std::filesystem::path& path,
+                        const std::vector<NamedTensor>& tensors) {
   std::vector<SafetensorsEntry> entries;
-  for (const NamedTensor& named : tensors) entries.push_back(entry_of(named));
-  DurableFile file(path);
-  file.write(encode_safetensors_header(entries));
+  std::vector<at::Tensor> data;
   for (const NamedTensor& named : tensors) {
-    const at::Tensor data = named.tensor.detach().cpu().contiguous();
-    file.write({static_cast<const char*>(data.const_data_ptr()), data.nbytes()});
+    entries.push_back(entry_of(named));
+    data.push_back(named.tensor.detach().cpu().contiguous());
+  }
+  std::vector<std::string_view> pieces;
+  const std::string header = encode_safetensors_header(entries);
+  pieces.emplace_back(header);
+  for (const at::Tensor& tensor : data)
+    pieces.emplace_back(static_cast<const char*>(tensor.const_data_ptr()), tensor.nbytes());
+  // The disk is waited for while another thread hashes.
+  std::future<std::string> sha256 = std::async(std::launch::async, [&pieces] {
+    Sha256 hash;
+    for (const std::string_view piece : pieces) hash.update(piece);
+    return hash.finish();
+  });
+  FileDigest digest;
+  NewFile file(path);
+  for (const std::string_view piece : pieces) {
+    file.write(piece);
+    digest.size += static_cast<int64_t>(piece.size());
   }
   file.close();
+  digest.sha256 = sha256.get();
+  return digest;
 }
 
 void load_tensors(const std::filesystem::path& path, const std::vector<NamedTensor>& tensors) {

@@ -92,6 +92,10 @@ void visit_state(State& state, const Visit& visit) {
   visit("num_tokens", state.num_tokens);
   visit("skipped_steps", state.skipped_steps);
   visit("bad_steps_in_a_row", state.bad_steps_in_a_row);
+  visit("learning_rate", state.learning_rate);
+  visit("grad_norm", state.grad_norm);
+  visit("ce_history", state.ce_history);
+  visit("evaluation_due", state.evaluation_due);
   visit("evaluations_without_improvement", state.evaluations_without_improvement);
   visit("stopped_early", state.stopped_early);
 }

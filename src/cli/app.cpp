@@ -29,13 +29,15 @@ int run_command_line(int argc, char** argv) {
   app.set_version_flag("--version", version_text,
                        "Print the versions of the program and its libraries");
   app.require_subcommand(0, 1);
-  add_train_command(app);
+  int exit_code = 0;
+  add_train_command(app, exit_code);
   add_init_command(app);
   add_check_command(app);
   add_count_command(app);
   add_weights_command(app);
   add_tokenize_command(app);
   add_eval_command(app);
+  add_verify_command(app);
   add_schema_command(app);
   try {
     app.parse(argc, argv);
@@ -48,7 +50,7 @@ int run_command_line(int argc, char** argv) {
     constexpr size_t kMaxBytes = 200;
     throw ConfigError(printable(problem.what(), kMaxBytes) + "; see pdl-train --help");
   }
-  return 0;
+  return exit_code;
 }
 
 }  // namespace pdl

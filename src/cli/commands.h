@@ -7,13 +7,15 @@
 namespace pdl {
 
 // `pdl-train --config run.json`: the main job, with and without the word `train`.
-void add_train_command(CLI::App& app);
+// Sets `exit_code` if it is to be another than 0 and nothing is thrown.
+void add_train_command(CLI::App& app, int& exit_code);
 void add_init_command(CLI::App& app);
 void add_check_command(CLI::App& app);
 void add_count_command(CLI::App& app);
 void add_weights_command(CLI::App& app);
 void add_tokenize_command(CLI::App& app);
 void add_eval_command(CLI::App& app);
+void add_verify_command(CLI::App& app);
 void add_schema_command(CLI::App& app);
 
 }  // namespace pdl

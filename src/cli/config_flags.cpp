@@ -59,7 +59,7 @@ void add_config_flag(CLI::App& app, const ConfigKey& key, std::vector<FlagSettin
     }
     return true;
   };
-  CLI::Option* option = app.add_option("--" + name, store, full_help(key));
+  CLI::Option* option = app.add_option("--" + name, store, std::string(key.help));
   option->type_name(type_name(key))
       ->default_str(default_text(key))
       ->expected(1, is_list ? kMaxListValues : 1)

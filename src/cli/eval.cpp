@@ -15,13 +15,13 @@ void run_eval(const ConfigArguments& arguments) {
                                        {"model_path", "tokenizer_path", "eval_files"});
   const Job job = load_job(config);
   log_info("evaluating " + config.model_path.string());
-  const EvalMetrics metrics =
+  const std::optional<EvalMetrics> metrics =
       evaluate(*job.model, *job.eval_rows, job.weights->full_weights(), job.weights->counts(),
                {.batch_size = config.evaluation.per_device_eval_batch_size,
                 .max_batches = config.evaluation.eval_max_batches,
                 .pad_id = job.pad_id,
                 .logits_chunk_rows = job.eval_logits_chunk_rows});
-  write_result("", eval_metrics_json(metrics) + "\n");
+  write_result("", eval_metrics_json(*metrics) + "\n");
 }
 
 }  // namespace

@@ -1,6 +1,9 @@
 #include "cli/resume.h"
 
+#include <algorithm>
+
 #include "pdl/base/error.h"
+#include "pdl/base/folder_lock.h"
 #include "pdl/base/log.h"
 #include "pdl/checkpoint/checkpoint.h"
 #include "pdl/config/load_config.h"
@@ -10,23 +13,42 @@ namespace {
 
 namespace fs = std::filesystem;
 
+// Beside the lock of this process.
 bool has_content(const fs::path& folder) {
   std::error_code error;
-  return fs::exists(folder, error) && !fs::is_empty(folder, error);
+  for (fs::directory_iterator entry(folder, error), end; !error && entry != end;
+       entry.increment(error)) {
+    if (entry->path().filename() != FolderLock::kFileName) return true;
+  }
+  return false;
 }
 
 std::optional<fs::path> newest_undamaged(const fs::path& output_dir) {
   const auto checkpoints = list_checkpoints(output_dir);
-  std::string damage;
+  std::string damage;  // of all that are newer
   for (auto candidate = checkpoints.rbegin(); candidate != checkpoints.rend(); ++candidate) {
-    const std::string found = find_damage(candidate->second);
-    if (found.empty()) return candidate->second;
-    damage = "'" + candidate->second.string() + "' is damaged: " + found;
-    log_warning(damage);
+    const fs::path& folder = candidate->second;
+    const std::string found = find_damage(folder);
+    if (found.empty()) {
+      if (!damage.empty())
+        log_warning(damage + "; going on from '" + folder.string() + "' instead");
+      return folder;
+    }
+    damage += (damage.empty() ? "'" : "; '") + folder.string() + "' is damaged: " + found;
   }
   if (checkpoints.empty()) return std::nullopt;
   throw CheckpointError("no valid checkpoint in '" + output_dir.string() + "': " + damage +
                         "; move the damaged folders away to start anew");
+}
+
+void warn_of_newer(const fs::path& output_dir, const fs::path& checkpoint) {
+  const int64_t step = load_trainer_state(checkpoint).first.step;
+  const auto checkpoints = list_checkpoints(output_dir);
+  if (checkpoints.empty() || checkpoints.back().first <= step) return;
+  log_warning("going back to step " + std::to_string(step) + ", before '" +
+              checkpoints.back().second.string() +
+              "': until this run has passed that step, resume_from_checkpoint \"auto\" would go on "
+              "from there; move it away if that is not wanted");
 }
 
 }  // namespace
@@ -43,6 +65,7 @@ std::optional<fs::path> find_checkpoint(const RunConfig& config) {
   }
   const std::string damage = find_damage(wanted);
   if (!damage.empty()) throw CheckpointError("cannot resume from '" + wanted + "': " + damage);
+  warn_of_newer(config.output_dir, wanted);
   return wanted;
 }
 
@@ -62,6 +85,14 @@ void require_same_run(const RunIdentity& before, const RunIdentity& now,
   if (!refused.empty()) {
     throw ConfigError("cannot resume from " + source + " with another " + refused +
                       "; put it back or choose another output_dir");
+  }
+  for (const auto& [component, version] : now.versions) {
+    const auto old = std::find_if(before.versions.begin(), before.versions.end(),
+                                  [&](const auto& other) { return other.first == component; });
+    if (old == before.versions.end() || old->second != version) {
+      log_warning(source + " was written with another version of " + component +
+                  ": the run goes on, but rounding may differ");
+    }
   }
   const std::string changed =
       "' has changed since " + source + "; put it back or choose another output_dir";

@@ -257,16 +257,14 @@ constexpr std::array kKeys{
                                              {.min = 1, .may_change_on_resume = true}),
     key<&R::tensorboard>("tensorboard", "write TensorBoard event files",
                          {.may_change_on_resume = true}),
-    key<&R::training, &Train::max_minutes>(
-        "max_minutes", "save and stop in time for this limit; 0: off",
-        {.min = 0, .may_change_on_resume = true, .only_default = true}),
+    key<&R::training, &Train::max_minutes>("max_minutes",
+                                           "save and stop in time for this limit; 0: off",
+                                           {.min = 0, .may_change_on_resume = true}),
     key<&R::training, &Train::max_bad_steps>(
         "max_bad_steps", "non-finite steps in a row before giving up", {.min = 1}),
     key<&R::training, &Train::spike_threshold>(
-        "spike_threshold", "z-score of the unweighted loss that is a spike; 0: off",
-        {.min = 0, .only_default = true}),
-    key<&R::training, &Train::spike_action>("spike_action", "what to do with a step that spikes",
-                                            {.only_default = true}),
+        "spike_threshold", "z-score of the unweighted loss that is a spike; 0: off", {.min = 0}),
+    key<&R::training, &Train::spike_action>("spike_action", "what to do with a step that spikes"),
 };
 
 constexpr std::array kRelations{
@@ -304,11 +302,6 @@ const ConfigKey* find_config_key(std::string_view name) {
   const auto* found =
       std::find_if(kKeys.begin(), kKeys.end(), [&](const ConfigKey& k) { return k.name == name; });
   return found == kKeys.end() ? nullptr : found;
-}
-
-std::string full_help(const ConfigKey& key) {
-  const std::string help(key.help);
-  return key.rules.only_default ? help + " (this version supports only the default)" : help;
 }
 
 ConfigValue default_value(const ConfigKey& key) { return key.get(RunConfig{}); }

@@ -162,8 +162,7 @@ std::string ConfigBuilder::resolve(const ConfigKey& key, const Source& source,
 
 void ConfigBuilder::apply(const ConfigKey& key, const Setting& setting) {
   ConfigValue value = setting.value;
-  std::string problem = support_problem(key, value);
-  if (problem.empty()) problem = resolve(key, setting.source, value);
+  const std::string problem = resolve(key, setting.source, value);
   if (problem.empty()) {
     key.set(config_, value);
   } else {

@@ -110,9 +110,8 @@ Json value_schema(const ConfigKey& key) {
 Json key_schema(const ConfigKey& key) {
   const Json default_json = to_json(default_value(key));
   Json schema = value_schema(key);
-  if (key.rules.only_default) schema = {{"const", default_json}};
   if (!is_required(key)) schema["default"] = default_json;
-  schema["description"] = full_help(key);
+  schema["description"] = key.help;
   return schema;
 }
 

@@ -90,7 +90,6 @@ std::string words_text(std::span<const std::string_view> words) {
 
 std::string allowed_values(const ConfigKey& key) {
   const KeyRules& rules = key.rules;
-  if (rules.only_default) return shown(default_value(key)) + " in this version";
   const std::string range = range_text(rules);
   const std::string in_range = range.empty() ? "" : (rules.or_value ? ", " : " ") + range;
   switch (key.kind) {
@@ -131,11 +130,6 @@ std::string value_problem(const ConfigKey& key, const ConfigValue& value) {
       return list_problem(key, std::get<std::vector<std::string>>(value));
   }
   return "";
-}
-
-std::string support_problem(const ConfigKey& key, const ConfigValue& value) {
-  if (!key.rules.only_default || value == default_value(key)) return "";
-  return shown(value) + " is not supported by this version; use " + shown(default_value(key));
 }
 
 bool is_word(const KeyRules& rules, const std::string& text) {

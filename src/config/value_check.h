@@ -20,9 +20,6 @@ std::string allowed_values(const ConfigKey& key);
 // What is wrong with `value`, which holds the alternative of key.kind; "" if nothing is.
 std::string value_problem(const ConfigKey& key, const ConfigValue& value);
 
-// "" unless the value belongs to the contract but not to what this version can do.
-std::string support_problem(const ConfigKey& key, const ConfigValue& value);
-
 // Whether the text of a path key is one of its words.
 bool is_word(const KeyRules& rules, const std::string& text);
 

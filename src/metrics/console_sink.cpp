@@ -226,16 +226,26 @@ std::vector<std::string> eval_report(const EvalMetrics& eval) {
   return lines;
 }
 
-std::string skip_line(const SkipMetrics& skip) {
+std::string rows_text(const std::vector<int64_t>& rows) {
   constexpr size_t kMaxShown = 8;
-  std::string line = "step " + grouped(skip.step) + " skipped, " + skip.reason + ": rows";
-  for (size_t i = 0; i < std::min(kMaxShown, skip.rows.size()); ++i) {
-    line += (i == 0 ? " " : ", ") + std::to_string(skip.rows[i]);
+  std::string text = "rows";
+  for (size_t i = 0; i < std::min(kMaxShown, rows.size()); ++i) {
+    text += (i == 0 ? " " : ", ") + std::to_string(rows[i]);
   }
-  if (skip.rows.size() > kMaxShown) {
-    line += " and " + std::to_string(skip.rows.size() - kMaxShown) + " more (metrics.jsonl)";
+  if (rows.size() > kMaxShown) {
+    text += " and " + std::to_string(rows.size() - kMaxShown) + " more (metrics.jsonl)";
   }
-  return line;
+  return text;
+}
+
+std::string skip_line(const SkipMetrics& skip) {
+  return "step " + grouped(skip.step) + " skipped, " + skip.reason + ": " + rows_text(skip.rows);
+}
+
+std::string spike_line(const SpikeMetrics& spike) {
+  return "step " + grouped(spike.step) + " spikes, ce " + fixed(spike.ce, 4) + " is " +
+         significant(spike.z_score, 3) +
+         " standard deviations above the steps before: " + rows_text(spike.rows);
 }
 
 std::string end_line(const RunSummary& summary) {
@@ -269,6 +279,8 @@ void ConsoleSink::on_step(const StepMetrics& step) {
 }
 
 void ConsoleSink::on_skip(const SkipMetrics& skip) { log_warning(skip_line(skip)); }
+
+void ConsoleSink::on_spike(const SpikeMetrics& spike) { log_warning(spike_line(spike)); }
 
 void ConsoleSink::on_eval(const EvalMetrics& eval) {
   for (const std::string& line : eval_report(eval)) {

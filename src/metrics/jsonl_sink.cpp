@@ -131,9 +131,9 @@ struct KeptLines {
 };
 
 // Drops an incomplete last line, too.
-KeptLines lines_known_at(std::string_view content, int64_t step) {
+KeptLines lines_known_at(std::string_view content, const ResumePoint& resumed) {
   KeptLines kept;
-  std::string without_step;  // kept only if a line of a step <= `step` follows
+  std::string without_step;  // kept only if a line of a known step follows
   int64_t line_number = 0;
   for (size_t end = content.find('\n'); end != std::string_view::npos; end = content.find('\n')) {
     const std::string_view line = content.substr(0, end + 1);
@@ -150,8 +150,11 @@ KeptLines lines_known_at(std::string_view content, int64_t step) {
     if (event != object.end() && *event == "start") {
       kept.text += line;
       kept.has_start_line = true;
-    } else if (line_step != object.end() && line_step->is_number_integer()) {
-      if (line_step->get<int64_t>() <= step) {
+    } else if (event != object.end() && line_step != object.end() &&
+               line_step->is_number_integer()) {
+      const auto step = line_step->get<int64_t>();
+      const bool is_repeated = resumed.evaluation_due && step == resumed.step && *event == "eval";
+      if (step <= resumed.step && !is_repeated) {
         kept.text += without_step;
         kept.text += line;
         without_step.clear();
@@ -164,14 +167,14 @@ KeptLines lines_known_at(std::string_view content, int64_t step) {
 }
 
 // Leaves the file as the run will append to it; true if it holds a start line.
-bool prepare_file(const std::filesystem::path& path, std::optional<int64_t> resumed_step) {
+bool prepare_file(const std::filesystem::path& path, std::optional<ResumePoint> resumed) {
   std::error_code ignored;
-  if (!resumed_step.has_value() || !std::filesystem::exists(path, ignored)) {
+  if (!resumed.has_value() || !std::filesystem::exists(path, ignored)) {
     write_file_durably(path, "");
     return false;
   }
   const std::string content = read_file<StorageError>("metrics file", path);
-  const KeptLines kept = lines_known_at(content, *resumed_step);
+  const KeptLines kept = lines_known_at(content, *resumed);
   if (kept.text != content) {
     write_file_durably(path, kept.text);
   }
@@ -180,8 +183,8 @@ bool prepare_file(const std::filesystem::path& path, std::optional<int64_t> resu
 
 }  // namespace
 
-JsonlSink::JsonlSink(const std::filesystem::path& path, std::optional<int64_t> resumed_step)
-    : has_start_line_(prepare_file(path, resumed_step)), file_(path) {}
+JsonlSink::JsonlSink(const std::filesystem::path& path, std::optional<ResumePoint> resumed)
+    : has_start_line_(prepare_file(path, resumed)), file_(path) {}
 
 void JsonlSink::on_start(const StartMetrics& start) {
   if (has_start_line_) {
@@ -212,6 +215,14 @@ void JsonlSink::on_skip(const SkipMetrics& skip) {
   Json line = new_event("skip", skip.step);
   line["rows"] = skip.rows;
   line["reason"] = skip.reason;
+  append_line(file_, line);
+}
+
+void JsonlSink::on_spike(const SpikeMetrics& spike) {
+  Json line = new_event("spike", spike.step);
+  line["rows"] = spike.rows;
+  line["ce"] = spike.ce;
+  line["z_score"] = spike.z_score;
   append_line(file_, line);
 }
 

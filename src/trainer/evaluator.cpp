@@ -124,8 +124,10 @@ EvalMetrics summarise(const TokenSums& sums, const std::vector<double>& weights,
 
 }  // namespace
 
-EvalMetrics evaluate(LanguageModel& model, const Rows& rows, const std::vector<double>& weights,
-                     const std::vector<int64_t>& counts, const EvaluatorOptions& options) {
+std::optional<EvalMetrics> evaluate(LanguageModel& model, const Rows& rows,
+                                    const std::vector<double>& weights,
+                                    const std::vector<int64_t>& counts,
+                                    const EvaluatorOptions& options) {
   const at::NoGradGuard no_grad;
   model.set_training(false);
   const at::Tensor bands = bands_of(counts, model.device());
@@ -133,6 +135,7 @@ EvalMetrics evaluate(LanguageModel& model, const Rows& rows, const std::vector<d
   int64_t batches = 0;
   for (int64_t begin = 0; begin < rows.size(); begin += options.batch_size) {
     if (options.max_batches > 0 && batches == options.max_batches) break;
+    if (options.control != nullptr && options.control->stop_requested()) return std::nullopt;
     std::vector<int64_t> batch;
     for (int64_t row = begin; row < std::min(begin + options.batch_size, rows.size()); ++row)
       batch.push_back(row);

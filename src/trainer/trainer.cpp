@@ -20,6 +20,7 @@
 #include "pdl/optim/schedule.h"
 #include "pdl/trainer/batch_gradient.h"
 #include "pdl/trainer/evaluator.h"
+#include "pdl/trainer/spike_detector.h"
 
 namespace pdl {
 namespace {
@@ -40,6 +41,13 @@ double metric_of(const EvalMetrics& eval, BestMetric metric) {
   return eval.eval_ce;
 }
 
+std::vector<int64_t> flat(const std::vector<std::vector<int64_t>>& rows) {
+  std::vector<int64_t> all;
+  for (const auto& micro_batch : rows)
+    all.insert(all.end(), micro_batch.begin(), micro_batch.end());
+  return all;
+}
+
 void add(const StepSums& step, StepSums& total) {
   total.weighted_sum += step.weighted_sum;
   total.ce_sum += step.ce_sum;
@@ -55,7 +63,11 @@ Trainer::Trainer(const TrainerParts& parts, const TrainerOptions& options)
     : parts_(parts),
       options_(options),
       plan_(parts.train_rows.size(), options.training),
-      total_steps_(plan_.total_steps()) {
+      total_steps_(plan_.total_steps()),
+      saver_({.output_dir = options.output_dir,
+              .save_total_limit = options.checkpoint.save_total_limit,
+              .companions = options.companions},
+             parts.identity) {
   if (options.scale_loss) loss_scaler_.emplace(parts.model.device());
 }
 
@@ -67,6 +79,10 @@ CheckpointTensors Trainer::checkpoint_tensors(const std::vector<NamedTensor>& ge
   }
   tensors.optimizer.insert(tensors.optimizer.end(), generators.begin(), generators.end());
   return tensors;
+}
+
+int64_t Trainer::checkpoint_bytes() const {
+  return pdl::checkpoint_bytes(checkpoint_tensors(generator_states(parts_.model.device())));
 }
 
 void Trainer::resume(const std::filesystem::path& checkpoint) {
@@ -98,35 +114,53 @@ std::filesystem::path Trainer::best_checkpoint() const {
 void Trainer::run(const std::vector<MetricsSink*>& sinks) {
   sinks_ = sinks;
   if (!resumed_) at::manual_seed(static_cast<uint64_t>(options_.training.seed));
-  const bool stops_early = options_.evaluation.early_stopping_patience > 0;
   BatchLoader loader(parts_.train_rows, plan_,
                      {.pad_id = options_.pad_id,
                       .device = parts_.model.device(),
                       .first_step = state_.step,
                       .end_step = total_steps_});
-  while (!is_done()) {
+  bool goes_on = !state_.evaluation_due || evaluate_and_save();
+  while (goes_on && !is_done()) {
     const auto start = std::chrono::steady_clock::now();
     parts_.model.set_training(true);
     train_step(loader);
-    const int64_t step = ++state_.step;
-    const bool is_last = step == total_steps_;
-    bool improved = false;
-    if (needs_figures(step)) settle();
+    ++state_.step;
+    if (needs_figures(state_.step)) settle();
     timing_.seconds +=
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    if (is_last || is_due(step, options_.training.logging_steps)) report_training();
-    if (parts_.eval_rows != nullptr && (is_last || is_due(step, options_.evaluation.eval_steps))) {
-      improved = evaluate_now();
-    }
-    if (state_.stopped_early && state_.pending.steps > 0) report_training();
-    if (is_last || state_.stopped_early || is_due(step, options_.checkpoint.save_steps) ||
-        (improved && stops_early)) {
-      save();
-    }
+    report_if_due();
+    goes_on = evaluate_and_save();
+    saver_.check();
   }
-  if (keeps_best() && state_.best_eval->step != state_.step) {
+  if (is_done() && keeps_best() && state_.best_eval->step != state_.step) {
     load_checkpoint_model(best_checkpoint(), parts_.model.state());
   }
+}
+
+void Trainer::report_if_due() {
+  const bool is_last = state_.step == total_steps_;
+  if (is_last || is_due(state_.step, options_.training.logging_steps)) report_training();
+  state_.evaluation_due = parts_.eval_rows != nullptr &&
+                          (is_last || is_due(state_.step, options_.evaluation.eval_steps));
+}
+
+bool Trainer::stop_requested() const {
+  return parts_.control != nullptr && parts_.control->stop_requested();
+}
+
+// What is left of a step after its report. False if the run shall end here; it is saved then.
+bool Trainer::evaluate_and_save() {
+  const bool improved = state_.evaluation_due && evaluate_now();
+  if (state_.stopped_early && state_.pending.steps > 0) report_training();
+  const bool stops = stop_requested();
+  const bool is_wanted = parts_.control != nullptr && parts_.control->take_save_request();
+  const bool keeps = improved && options_.evaluation.early_stopping_patience > 0;
+  if (stops || is_done() || keeps) {
+    save(/*in_background=*/false);
+  } else if (is_wanted || is_due(state_.step, options_.checkpoint.save_steps)) {
+    save(/*in_background=*/true);
+  }
+  return !stops;
 }
 
 void Trainer::train_step(BatchLoader& loader) {
@@ -174,6 +208,9 @@ void Trainer::train_step(BatchLoader& loader) {
   const at::Tensor is_good =
       is_finite.logical_and(weighted_sum.isfinite()).logical_and_(weights.weight_sum.gt(0));
   scaling.skip = is_good.logical_not().to(at::kFloat);
+  const double z_score = spike_z_score_now(ce_sum, weights);
+  if (is_spike(z_score) && options_.training.spike_action == SpikeAction::kSkip)
+    scaling.skip.fill_(1);
 
   // 5. Update.
   phase.next("optimizer");
@@ -185,8 +222,9 @@ void Trainer::train_step(BatchLoader& loader) {
   phase.next("figures");
   unsettled_.push_back(
       {.step = k + 1,
-       .rows = std::move(step.rows),
+       .rows = flat(step.rows),
        .learning_rate = learning_rate,
+       .z_score = z_score,
        .figures = at::stack({weighted_sum, ce_sum, weights.weight_sum, weights.square_sum,
                              weights.num_tokens.to(at::kDouble), norm,
                              scale.defined() ? scale.to(at::kDouble) : at::ones_like(norm)})});
@@ -210,11 +248,13 @@ Trainer::StepWeights Trainer::sum_weights(const std::vector<Batch>& batches) {
   return step;
 }
 
-// On the CPU the figures are there anyway. On a GPU reading them waits for it; then also before
-// more steps could be bad in a row than are allowed.
+// On the CPU the figures are there anyway. On a GPU reading them waits for it; then before they are
+// reported or saved, before more steps could be bad in a row than are allowed, and if the next step
+// is compared with this one.
 bool Trainer::needs_figures(int64_t step) const {
   const bool is_free = parts_.model.device().is_cpu();
-  return is_free || step == total_steps_ || is_due(step, options_.training.logging_steps) ||
+  return is_free || watches_spikes() || step == total_steps_ ||
+         is_due(step, options_.training.logging_steps) ||
          is_due(step, options_.evaluation.eval_steps) ||
          is_due(step, options_.checkpoint.save_steps) ||
          std::ssize(unsettled_) + state_.bad_steps_in_a_row >= options_.training.max_bad_steps;
@@ -238,10 +278,10 @@ void Trainer::settle(const UnsettledStep& unsettled, const double* figures) {
                       .square_sum = figures[3],
                       .num_tokens = static_cast<int64_t>(figures[4]),
                       .steps = 1};
-  learning_rate_ = unsettled.learning_rate;
-  grad_norm_ = figures[5];
+  state_.learning_rate = unsettled.learning_rate;
+  state_.grad_norm = figures[5];
   if (!std::isfinite(sums.weighted_sum)) return skip(unsettled, "non-finite loss");
-  if (!std::isfinite(grad_norm_)) {
+  if (!std::isfinite(state_.grad_norm)) {
     // A loss scale is found by lowering it until no gradient overflows: that is no bad step.
     const bool lowers_scale = figures[6] > 1;
     return skip(unsettled, lowers_scale ? "loss scale lowered" : "non-finite gradient",
@@ -249,18 +289,44 @@ void Trainer::settle(const UnsettledStep& unsettled, const double* figures) {
   }
   if (!(sums.weight_sum > 0)) return skip(unsettled, "no target");
   state_.bad_steps_in_a_row = 0;
+  if (watches_spikes()) {
+    const double ce = sums.ce_sum / static_cast<double>(sums.num_tokens);
+    add_to_history(state_.ce_history, ce);
+    if (is_spike(unsettled.z_score) && report_spike(unsettled, ce)) return;
+  }
   state_.num_tokens += sums.num_tokens;
   add(sums, state_.pending);
   timing_.num_tokens += sums.num_tokens;
   timing_.steps += 1;
 }
 
+bool Trainer::watches_spikes() const { return options_.training.spike_threshold > 0; }
+
+bool Trainer::is_spike(double z_score) const {
+  return watches_spikes() && z_score > options_.training.spike_threshold;
+}
+
+// Of the step whose sums are given. On a GPU this waits for it.
+double Trainer::spike_z_score_now(const at::Tensor& ce_sum, const StepWeights& weights) const {
+  if (!watches_spikes()) return 0;
+  return spike_z_score(state_.ce_history,
+                       ce_sum.item<double>() / weights.num_tokens.to(at::kDouble).item<double>());
+}
+
+// True if the step was skipped.
+bool Trainer::report_spike(const UnsettledStep& unsettled, double ce) {
+  const SpikeMetrics spike{
+      .step = unsettled.step, .rows = unsettled.rows, .ce = ce, .z_score = unsettled.z_score};
+  for (MetricsSink* sink : sinks_) sink->on_spike(spike);
+  if (options_.training.spike_action == SpikeAction::kWarn) return false;
+  skip(unsettled, "spike", /*is_bad=*/false);
+  return true;
+}
+
 void Trainer::skip(const UnsettledStep& unsettled, const std::string& reason, bool is_bad) {
   ++state_.skipped_steps;
   if (is_bad) ++state_.bad_steps_in_a_row;
-  SkipMetrics skipped{.step = unsettled.step, .rows = {}, .reason = reason};
-  for (const auto& micro_batch : unsettled.rows)
-    skipped.rows.insert(skipped.rows.end(), micro_batch.begin(), micro_batch.end());
+  const SkipMetrics skipped{.step = unsettled.step, .rows = unsettled.rows, .reason = reason};
   for (MetricsSink* sink : sinks_) sink->on_skip(skipped);
   if (is_bad && state_.bad_steps_in_a_row >= options_.training.max_bad_steps) {
     throw NumericError(reason + " in " + std::to_string(state_.bad_steps_in_a_row) +
@@ -278,8 +344,8 @@ void Trainer::report_training() {
   metrics.loss = sums.weighted_sum / sums.weight_sum;
   metrics.ce = sums.ce_sum / static_cast<double>(sums.num_tokens);
   metrics.ppl = std::exp(metrics.ce);
-  metrics.learning_rate = learning_rate_;
-  metrics.grad_norm = grad_norm_;
+  metrics.learning_rate = state_.learning_rate;
+  metrics.grad_norm = state_.grad_norm;
   metrics.epoch = static_cast<double>(state_.step) / static_cast<double>(plan_.steps_per_epoch());
   metrics.num_tokens = state_.num_tokens;
   metrics.weight_sum = sums.weight_sum;
@@ -302,16 +368,21 @@ bool Trainer::is_better(const EvalMetrics& candidate) const {
   return metric == BestMetric::kEvalAccuracy ? value > best : value < best;
 }
 
+// True if it is the best so far; false too if it was stopped, and then it is still due.
 bool Trainer::evaluate_now() {
   const ProfiledPhase phase(parts_.profiler, "evaluation");
   const EvaluationOptions& evaluation = options_.evaluation;
-  EvalMetrics metrics = evaluate(parts_.model, *parts_.eval_rows, parts_.weights.full_weights(),
-                                 parts_.weights.counts(),
-                                 {.batch_size = evaluation.per_device_eval_batch_size,
-                                  .max_batches = evaluation.eval_max_batches,
-                                  .pad_id = options_.pad_id,
-                                  .logits_chunk_rows = options_.eval_logits_chunk_rows});
+  std::optional<EvalMetrics> result = evaluate(
+      parts_.model, *parts_.eval_rows, parts_.weights.full_weights(), parts_.weights.counts(),
+      {.batch_size = evaluation.per_device_eval_batch_size,
+       .max_batches = evaluation.eval_max_batches,
+       .pad_id = options_.pad_id,
+       .logits_chunk_rows = options_.eval_logits_chunk_rows,
+       .control = parts_.control});
+  if (!result) return false;
+  EvalMetrics& metrics = *result;
   metrics.step = state_.step;
+  state_.evaluation_due = false;
   for (MetricsSink* sink : sinks_) sink->on_eval(metrics);
   const bool improved = is_better(metrics);
   state_.last_eval = metrics;
@@ -324,14 +395,16 @@ bool Trainer::evaluate_now() {
   return improved;
 }
 
-void Trainer::save() {
+void Trainer::save(bool in_background) {
+  if (!unsettled_.empty()) settle();
   const ProfiledPhase phase(parts_.profiler, "checkpoint");
-  const std::vector<NamedTensor> generators = generator_states(parts_.model.device());
-  const auto folder =
-      save_checkpoint(options_.output_dir, checkpoint_tensors(generators), state_, parts_.identity);
-  log_info("saved " + folder.string());
-  prune_checkpoints(options_.output_dir, options_.checkpoint.save_total_limit, state_.step,
-                    keeps_best() ? state_.best_eval->step : -1);
+  const CheckpointTensors tensors = checkpoint_tensors(generator_states(parts_.model.device()));
+  const int64_t best_step = keeps_best() ? state_.best_eval->step : -1;
+  if (in_background) {
+    saver_.start(tensors, state_, best_step);
+  } else {
+    saver_.save(tensors, state_, best_step);
+  }
 }
 
 }  // namespace pdl

@@ -67,7 +67,7 @@ GOOD = [
     {"text_field": "body", "chat_template": "llama3", "completion_only_loss": False},
     {"train_files": ["a.jsonl", "b.txt.gz", "c.jsonl.zst"], "eval_files": "-"},
     {"pdl_reference_files": "ids.npy", "tokenizer_path": "tokenizer.json"},
-    {"max_minutes": 0, "spike_threshold": 0, "spike_action": "warn"},
+    {"max_minutes": 5, "spike_threshold": 4.5, "spike_action": "skip"},
     {"metric_for_best_model": "eval_accuracy", "tensorboard": False, "logging_steps": 1},
 ]
 
@@ -126,8 +126,8 @@ BAD = [
     {"optim": "adam"},
     {"momentum": 1},
     {"logits_chunk_rows": -1},
-    {"max_minutes": 5},
-    {"spike_action": "skip"},
+    {"max_minutes": -1},
+    {"spike_action": "stop"},
     {"freeze": "x" * 1001},
     {"output_dir": "x" * 4097},
     {"seed": [1]},

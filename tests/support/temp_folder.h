@@ -29,6 +29,7 @@ class TempFolder {
 
   // Writes a file and returns its path.
   std::string file(std::string_view name, std::string_view content) const {
+    std::filesystem::create_directories((path_ / name).parent_path());
     std::ofstream(path_ / name, std::ios::binary) << content;
     return (path_ / name).string();
   }

@@ -39,23 +39,43 @@ std::string read_file(std::string_view what, const std::filesystem::path& path,
   return content;
 }
 
-// A file that appears complete or not at all: written under a temporary name in the same folder;
-// close() syncs it, gives it its name and syncs the folder. Without close() nothing is left. Every
-// function throws StorageError.
-class DurableFile {
+// A new file: written under its own name, which must be free, and synced by close(). Without
+// close() it is removed again. Every function throws StorageError.
+class NewFile {
  public:
-  explicit DurableFile(const std::filesystem::path& path);
-  ~DurableFile();
-  DurableFile(const DurableFile&) = delete;
-  DurableFile& operator=(const DurableFile&) = delete;
+  // Errors name `shown`, if given: what the user knows the file as.
+  explicit NewFile(const std::filesystem::path& path, const std::filesystem::path& shown = {});
+  ~NewFile();
+  NewFile(const NewFile&) = delete;
+  NewFile& operator=(const NewFile&) = delete;
 
   void write(std::string_view bytes);
   void close();
 
  private:
   std::filesystem::path path_;
-  std::filesystem::path temporary_path_;
+  std::filesystem::path shown_;
   int descriptor_;
+};
+
+// Names that begin with it are those of unfinished work: of files and folders that are being
+// written or removed. What a process that died has left of them may be deleted.
+inline constexpr std::string_view kTemporaryPrefix = ".tmp-";
+
+// A file that appears complete or not at all: written under a temporary name in the same folder;
+// close() syncs it, gives it its name and syncs the folder. Without close() nothing is left. Every
+// function throws StorageError.
+class DurableFile {
+ public:
+  explicit DurableFile(const std::filesystem::path& path);
+
+  void write(std::string_view bytes) { file_.write(bytes); }
+  void close();
+
+ private:
+  std::filesystem::path path_;
+  std::filesystem::path temporary_path_;
+  NewFile file_;
 };
 
 void write_file_durably(const std::filesystem::path& path, std::string_view content);
@@ -77,11 +97,31 @@ class AppendFile {
   int descriptor_;
 };
 
-// Makes the folder and its parents. Throws StorageError.
+// The functions below throw StorageError.
+
+// Makes the folder and its parents, and syncs the folder that it is in.
 void make_folder(const std::filesystem::path& folder);
 
-// Renames a folder and syncs its parent, so that the name survives a power cut. Throws
-// StorageError.
+// Syncs the names in a folder.
+void sync_folder(const std::filesystem::path& folder);
+
+// Syncs what anybody has written to the file so far.
+void sync_file(const std::filesystem::path& path);
+
+// Renames a file or folder and syncs its parent, so that the name survives a power cut.
 void rename_durably(const std::filesystem::path& from, const std::filesystem::path& to);
+
+// Renames a folder; one that has the name `to` is replaced, and at no time is neither there.
+void replace_folder_durably(const std::filesystem::path& from, const std::filesystem::path& to);
+
+// Removes a file or folder with all that is in it. A folder gets a temporary name first, so that
+// nobody takes what is left of it for the whole. Nothing there is no error.
+void remove_durably(const std::filesystem::path& path);
+
+// Removes files and folders with a temporary name from `folder`, which need not exist.
+void remove_temporaries(const std::filesystem::path& folder);
+
+// Bytes that an ordinary user can still write in the file system of `folder`.
+int64_t free_bytes(const std::filesystem::path& folder);
 
 }  // namespace pdl

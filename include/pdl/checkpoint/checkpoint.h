@@ -1,6 +1,7 @@
 // A checkpoint is a folder checkpoint-<step> with model.safetensors, optimizer.safetensors,
 // trainer_state.json and MANIFEST.json (size and SHA-256 of the others, written last). It is made
-// under a temporary name and renamed when it is complete.
+// under a temporary name, every file and the folder are synced, and it is renamed when it is
+// complete: whatever happens meanwhile, a folder with the name of a checkpoint is one.
 #pragma once
 
 #include <cstdint>
@@ -20,21 +21,22 @@ struct CheckpointTensors {
   std::vector<NamedTensor> optimizer;  // optimizer.safetensors: moments and the random generator
 };
 
-// Writes output_dir/checkpoint-<state.step>, replacing one of that step. Throws StorageError.
+// Bytes that a checkpoint of these tensors takes, but for some kilobytes.
+int64_t checkpoint_bytes(const CheckpointTensors& tensors);
+
+// Writes output_dir/checkpoint-<state.step>, replacing one of that step, reads it back and verifies
+// it. Throws StorageError; nothing new is visible then, or something that verifies.
 std::filesystem::path save_checkpoint(const std::filesystem::path& output_dir,
                                       const CheckpointTensors& tensors, const TrainerState& state,
                                       const RunIdentity& identity);
-
-// Removes what processes that died while saving have left in output_dir.
-void remove_unfinished_saves(const std::filesystem::path& output_dir);
 
 // The checkpoint folders of output_dir with their steps, oldest first, whole or not. Throws
 // StorageError for a folder that cannot be read.
 std::vector<std::pair<int64_t, std::filesystem::path>> list_checkpoints(
     const std::filesystem::path& output_dir);
 
-// Returns "" if the manifest is well-formed and every file has the size and hash that it names,
-// else what is wrong.
+// Returns "" if the manifest is well-formed, every file has the size and hash that it names, and
+// state and tensor files can be read; else what is wrong.
 std::string find_damage(const std::filesystem::path& checkpoint);
 
 // Reads trainer_state.json of a checkpoint. Throws CheckpointError.
@@ -48,10 +50,15 @@ void load_checkpoint_tensors(const std::filesystem::path& checkpoint,
 void load_checkpoint_model(const std::filesystem::path& checkpoint,
                            const std::vector<NamedTensor>& model);
 
-// Removes checkpoints until `limit` are left (0: keeps all): first those of steps above
-// `current_step`, which belong to an abandoned course, then the oldest. Never those of
-// `current_step` and `best_step` (-1: none).
-void prune_checkpoints(const std::filesystem::path& output_dir, int64_t limit, int64_t current_step,
-                       int64_t best_step);
+struct PruneOptions {
+  int64_t limit = 0;         // checkpoints to keep, at least 2 are; 0: all
+  int64_t current_step = 0;  // of the checkpoint just saved
+  int64_t best_step = -1;    // of the one that early stopping may go back to; -1: none
+};
+
+// Removes checkpoints until `limit` are left: first those of steps above `current_step`, which
+// belong to an abandoned course, then the oldest. Never those of `current_step` and `best_step`,
+// and never one of the last two that verify. Throws StorageError.
+void prune_checkpoints(const std::filesystem::path& output_dir, const PruneOptions& options);
 
 }  // namespace pdl

@@ -27,6 +27,13 @@ struct TrainerState {
   int64_t skipped_steps = 0;
   int64_t bad_steps_in_a_row = 0;
   StepSums pending;
+  double learning_rate = 0;  // of the last step
+  double grad_norm = 0;      // of the last step, before clipping
+  std::vector<double>
+      ce_history;  // unweighted ce of the last steps, oldest first; see spike_detector.h
+  // The step is trained and reported, and its evaluation is still to come: the run was stopped in
+  // it.
+  bool evaluation_due = false;
   int64_t evaluations_without_improvement = 0;
   bool stopped_early = false;
   std::optional<StepMetrics> last_train;

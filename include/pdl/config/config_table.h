@@ -37,10 +37,6 @@ struct KeyRules {
   std::span<const std::string_view> words = {};    // values of a path key that are not paths
   std::span<const std::string_view> endings = {};  // of the paths, once globs are expanded
   bool may_change_on_resume = false;               // cannot change data order, targets or weights
-
-  // A part of the contract that this version has no code for: other values are refused, never
-  // ignored; whoever adds the code removes the word.
-  bool only_default = false;
 };
 
 struct ConfigKey {
@@ -62,9 +58,6 @@ std::span<const ConfigKey> config_keys();
 const ConfigKey* find_config_key(std::string_view name);
 
 ConfigValue default_value(const ConfigKey& key);
-
-// The help of a key, with what this version does not support of it.
-std::string full_help(const ConfigKey& key);
 
 // The value for a line of text: numbers in the fewest digits that read back as the same, strings
 // quoted, escaped and shortened.

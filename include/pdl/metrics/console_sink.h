@@ -25,6 +25,7 @@ class ConsoleSink : public MetricsSink {
   void on_resume(int64_t step) override;
   void on_step(const StepMetrics& step) override;
   void on_skip(const SkipMetrics& skip) override;
+  void on_spike(const SpikeMetrics& spike) override;
   void on_eval(const EvalMetrics& eval) override;
   void on_end(const RunSummary& summary) override;
 
@@ -53,6 +54,7 @@ std::string progress_line(const StepMetrics& step, int64_t total_steps);
 std::vector<std::string> eval_report(const EvalMetrics& eval);
 
 std::string skip_line(const SkipMetrics& skip);
+std::string spike_line(const SpikeMetrics& spike);
 std::string end_line(const RunSummary& summary);
 
 }  // namespace pdl

@@ -14,6 +14,7 @@
 //   eval    step, and the fields of EvalMetrics;
 //           eval_bands: {"<band>": {tokens, ce, accuracy, predicted_mass}}
 //   skip    step, rows, reason
+//   spike   step, rows, ce, z_score
 //   resume  step
 //   end     what summary.json says
 #pragma once
@@ -28,21 +29,28 @@
 
 namespace pdl {
 
+// What the run goes on from.
+struct ResumePoint {
+  int64_t step = 0;
+  bool evaluation_due = false;  // the evaluation of that step is still to come
+};
+
 // Not thread-safe. Every function throws StorageError if the file cannot be written.
 class JsonlSink : public MetricsSink {
  public:
-  // Without `resumed_step` the file begins anew. With it, the run goes on from the checkpoint of
-  // that step, so the file is first cut back to what was known then: lines of later steps, an "end"
+  // Without a resume point the file begins anew. With it, the run goes on from a checkpoint, so the
+  // file is first cut back to what was known then: lines of later steps, an "end"
   // line and an incomplete last line go. The kept part replaces the file in one piece: a crash
   // meanwhile loses none of it. A line that is no JSON object is dropped with a warning. A file
   // that is gone begins anew.
-  JsonlSink(const std::filesystem::path& path, std::optional<int64_t> resumed_step);
+  JsonlSink(const std::filesystem::path& path, std::optional<ResumePoint> resumed);
 
   // Writes the start line unless the kept part has one: a run has it once.
   void on_start(const StartMetrics& start) override;
   void on_resume(int64_t step) override;
   void on_step(const StepMetrics& step) override;
   void on_skip(const SkipMetrics& skip) override;
+  void on_spike(const SpikeMetrics& spike) override;
   void on_eval(const EvalMetrics& eval) override;
   void on_end(const RunSummary& summary) override;
 

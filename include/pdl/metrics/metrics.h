@@ -131,6 +131,14 @@ struct SkipMetrics {
   std::string reason;
 };
 
+// A step whose loss jumped and that was trained on all the same.
+struct SpikeMetrics {
+  int64_t step = 0;
+  std::vector<int64_t> rows;  // indices of its rows
+  double ce = 0;
+  double z_score = 0;
+};
+
 // Wall time of a phase of the run; see metrics/profiler.h.
 struct PhaseTime {
   std::string name;
@@ -139,7 +147,7 @@ struct PhaseTime {
 };
 
 struct RunSummary {
-  std::string status;  // finished | early_stopped | diverged
+  std::string status;  // finished | early_stopped | interrupted | time_limit | diverged
   int exit_code = 0;
   int64_t steps = 0;
   int64_t num_tokens = 0;

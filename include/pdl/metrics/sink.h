@@ -12,6 +12,7 @@ class MetricsSink {
   virtual void on_resume(int64_t step) = 0;
   virtual void on_step(const StepMetrics& step) = 0;
   virtual void on_skip(const SkipMetrics& skip) = 0;
+  virtual void on_spike(const SpikeMetrics& spike) = 0;
   virtual void on_eval(const EvalMetrics& eval) = 0;
   virtual void on_end(const RunSummary& summary) = 0;
 };

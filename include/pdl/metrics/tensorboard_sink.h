@@ -31,6 +31,7 @@ class TensorBoardSink : public MetricsSink {
   void on_resume(int64_t) override {}
   void on_step(const StepMetrics& step) override;
   void on_skip(const SkipMetrics&) override {}  // train/skipped_steps counts them
+  void on_spike(const SpikeMetrics&) override {}
   void on_eval(const EvalMetrics& eval) override;
   void on_end(const RunSummary&) override {}
 

@@ -3,11 +3,13 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "pdl/data/rows.h"
 #include "pdl/metrics/metrics.h"
 #include "pdl/model/language_model.h"
+#include "pdl/trainer/run_control.h"
 
 namespace pdl {
 
@@ -17,11 +19,15 @@ struct EvaluatorOptions {
   int32_t pad_id = 0;
   // Rows of logits that exist at once, for models with a head; 0: those of the batch.
   int64_t logits_chunk_rows = 0;
+  RunControl* control = nullptr;  // null: nothing stops it
 };
 
 // Evaluates the targets of `rows`, in order; the model is left in evaluation mode. `weights` [V]
-// and `counts` [V] are those of the frequency table at full alpha. `step` is 0.
-EvalMetrics evaluate(LanguageModel& model, const Rows& rows, const std::vector<double>& weights,
-                     const std::vector<int64_t>& counts, const EvaluatorOptions& options);
+// and `counts` [V] are those of the frequency table at full alpha. `step` is 0. Returns nothing if
+// it was stopped.
+std::optional<EvalMetrics> evaluate(LanguageModel& model, const Rows& rows,
+                                    const std::vector<double>& weights,
+                                    const std::vector<int64_t>& counts,
+                                    const EvaluatorOptions& options);
 
 }  // namespace pdl

@@ -8,7 +8,7 @@
 #include <optional>
 #include <vector>
 
-#include "pdl/checkpoint/checkpoint.h"
+#include "pdl/checkpoint/checkpoint_saver.h"
 #include "pdl/config/run_config.h"
 #include "pdl/data/batch_loader.h"
 #include "pdl/data/batch_plan.h"
@@ -20,6 +20,7 @@
 #include "pdl/model/language_model.h"
 #include "pdl/optim/loss_scaler.h"
 #include "pdl/optim/optimizer.h"
+#include "pdl/trainer/run_control.h"
 
 namespace pdl {
 
@@ -35,6 +36,8 @@ struct TrainerOptions {
   bool scale_loss = false;             // for float16
   int32_t pad_id = 0;
   std::filesystem::path output_dir;
+  // Files of the sinks that a resumed run goes on with; see CheckpointSaver.
+  std::vector<std::filesystem::path> companions;
 };
 
 // What a trainer works with; all of it must outlive the trainer.
@@ -46,7 +49,8 @@ struct TrainerParts {
   const Rows& train_rows;
   const Rows* eval_rows;  // null: no evaluation
   const RunIdentity& identity;
-  Profiler* profiler = nullptr;  // null: no profile
+  Profiler* profiler = nullptr;   // null: no profile
+  RunControl* control = nullptr;  // null: nothing stops the run
 };
 
 class Trainer {
@@ -60,12 +64,18 @@ class Trainer {
   // checkpoint must be in output_dir too. Throws CheckpointError.
   void resume(const std::filesystem::path& checkpoint);
 
-  // True if there is nothing left to train.
-  bool is_done() const { return state_.step >= total_steps_ || state_.stopped_early; }
+  // True if there is nothing left to train or to evaluate.
+  bool is_done() const {
+    return (state_.step >= total_steps_ || state_.stopped_early) && !state_.evaluation_due;
+  }
+
+  // Bytes of a checkpoint of this run.
+  int64_t checkpoint_bytes() const;
 
   // Trains to the end: the last step, or no improvement for early_stopping_patience evaluations,
-  // after which the model has the weights of the best one. Throws NumericError after max_bad_steps
-  // non-finite steps in a row.
+  // after which the model has the weights of the best one. Returns before that, with a checkpoint
+  // saved, if the run's control asks for it. Throws NumericError after max_bad_steps non-finite
+  // steps in a row, and StorageError if checkpoints cannot be saved.
   void run(const std::vector<MetricsSink*>& sinks);
 
  private:
@@ -80,8 +90,9 @@ class Trainer {
   // that the host waits for a GPU no more often than that.
   struct UnsettledStep {
     int64_t step;  // from 1
-    std::vector<std::vector<int64_t>> rows;
+    std::vector<int64_t> rows;
     double learning_rate;
+    double z_score;      // of its ce, see spike_detector.h; 0 if spikes are not watched
     at::Tensor figures;  // [7] float64, see settle()
   };
   // Wall time of the steps since the last line: of this process, so it is not part of the state.
@@ -92,6 +103,8 @@ class Trainer {
   };
 
   void train_step(BatchLoader& loader);
+  void report_if_due();
+  bool evaluate_and_save();
   StepWeights sum_weights(const std::vector<Batch>& batches);
   void settle();
   void settle(const UnsettledStep& unsettled, const double* figures);
@@ -99,7 +112,12 @@ class Trainer {
   bool needs_figures(int64_t step) const;
   void report_training();
   bool evaluate_now();
-  void save();
+  bool stop_requested() const;
+  double spike_z_score_now(const at::Tensor& ce_sum, const StepWeights& weights) const;
+  bool watches_spikes() const;
+  bool is_spike(double z_score) const;
+  bool report_spike(const UnsettledStep& unsettled, double ce);
+  void save(bool in_background);
   CheckpointTensors checkpoint_tensors(const std::vector<NamedTensor>& generators) const;
   bool keeps_best() const;
   std::filesystem::path best_checkpoint() const;
@@ -110,12 +128,11 @@ class Trainer {
   BatchPlan plan_;
   int64_t total_steps_;
   TrainerState state_;
+  CheckpointSaver saver_;
   std::optional<LossScaler> loss_scaler_;
   std::vector<MetricsSink*> sinks_;
   std::vector<UnsettledStep> unsettled_;
   bool resumed_ = false;
-  double learning_rate_ = 0;  // of the last step
-  double grad_norm_ = 0;      // of the last step, before clipping
   Timing timing_;
 };
 

@@ -67,5 +67,63 @@ TEST(FileTest, AppendKeepsWhatIsThere) {
   EXPECT_EQ(file_content(folder / "f"), "a\nb\n");
 }
 
+TEST(FileTest, ANewFileNeedsAFreeNameAndIsRemovedUnlessItIsClosed) {
+  const TempFolder folder;
+  { NewFile(folder / "f").write("half"); }
+  EXPECT_FALSE(std::filesystem::exists(folder / "f"));
+  NewFile file(folder / "f");
+  file.write("whole");
+  file.close();
+  EXPECT_EQ(file_content(folder / "f"), "whole");
+  EXPECT_THROW(NewFile(folder / "f"), StorageError);
+}
+
+TEST(FileTest, AFolderReplacesAnother) {
+  const TempFolder folder;
+  folder.file("new/a", "1");
+  replace_folder_durably(folder / "new", folder / "name");
+  EXPECT_EQ(file_content(folder / "name" / "a"), "1");
+  folder.file("newer/b", "2");
+  replace_folder_durably(folder / "newer", folder / "name");
+  EXPECT_EQ(file_content(folder / "name" / "b"), "2");
+  EXPECT_FALSE(std::filesystem::exists(folder / "name" / "a"));
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder.path()), {}), 1);
+}
+
+TEST(FileTest, RemovesFilesFoldersAndWhatIsNotThere) {
+  const TempFolder folder;
+  folder.file("full/inside/f", "x");
+  folder.file("f", "x");
+  remove_durably(folder / "full");
+  remove_durably(folder / "f");
+  remove_durably(folder / "none");
+  EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
+}
+
+TEST(FileTest, RemovingALinkLeavesWhatItPointsTo) {
+  const TempFolder folder;
+  folder.file("kept/f", "x");
+  std::filesystem::create_directory_symlink(folder / "kept", folder / "link");
+  remove_durably(folder / "link");
+  EXPECT_FALSE(std::filesystem::exists(std::filesystem::symlink_status(folder / "link")));
+  EXPECT_EQ(file_content(folder / "kept" / "f"), "x");
+}
+
+TEST(FileTest, TemporariesAreRemovedAndNothingElse) {
+  const TempFolder folder;
+  folder.file(".tmp-checkpoint-5-123/model.safetensors", "half");
+  folder.file(".tmp-config.json-123-0", "half");
+  folder.file("kept", "x");
+  remove_temporaries(folder.path());
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder.path()), {}), 1);
+  remove_temporaries(folder / "none");
+}
+
+TEST(FileTest, KnowsTheFreeSpace) {
+  const TempFolder folder;
+  EXPECT_GT(free_bytes(folder.path()), 0);
+  EXPECT_THROW(free_bytes(folder / "none"), StorageError);
+}
+
 }  // namespace
 }  // namespace pdl

@@ -51,7 +51,7 @@ TEST(SchemaTest, RangesAreThoseOfTheTable) {
   int num_ranges = 0;
   for (const ConfigKey& key : config_keys()) {
     const json& property = properties[std::string(key.name)];
-    if (key.rules.only_default || key.rules.or_value) continue;
+    if (key.rules.or_value) continue;
     if (std::isfinite(key.rules.min)) {
       EXPECT_EQ(property[key.rules.open_min ? "exclusiveMinimum" : "minimum"], key.rules.min);
       ++num_ranges;
@@ -62,13 +62,6 @@ TEST(SchemaTest, RangesAreThoseOfTheTable) {
     }
   }
   EXPECT_GT(num_ranges, 25);
-}
-
-TEST(SchemaTest, ValuesOfLaterVersionsAreExcludedAndSaidSo) {
-  const json properties = schema()["properties"];
-  EXPECT_EQ(properties["spike_action"]["const"], "warn");
-  EXPECT_THAT(properties["spike_action"]["description"].get<std::string>(),
-              testing::HasSubstr("this version supports only the default"));
 }
 
 }  // namespace

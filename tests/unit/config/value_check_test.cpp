@@ -103,7 +103,6 @@ TEST_F(ValueCheckTest, ValueOutOfRangeOfAnyKeyIsRefusedByName) {
 TEST_F(ValueCheckTest, EndsOfEachRangeAreAccepted) {
   for (const ConfigKey& key : config_keys()) {
     const KeyRules& rules = key.rules;
-    if (rules.only_default) continue;
     std::vector<double> values;
     if (std::isfinite(rules.min) && !rules.open_min) values.push_back(rules.min);
     if (std::isfinite(rules.max) && !rules.open_max) values.push_back(rules.max);
@@ -121,7 +120,7 @@ TEST_F(ValueCheckTest, AnIntegerIsFineForANumber) {
 
 TEST_F(ValueCheckTest, MegabyteOfTextInAnyKeyIsRefusedShortly) {
   for (const ConfigKey& key : config_keys()) {
-    if (key.kind < KeyKind::kChoice || key.rules.only_default) continue;
+    if (key.kind < KeyKind::kChoice) continue;
     const std::string big = '"' + std::string(1000000, '(') + '"';
     const std::string message = error_of(object_with(key.name, big));
     EXPECT_THAT(message, HasSubstr(std::string(key.name) + ": \"((("));
@@ -183,20 +182,6 @@ TEST_F(ValueCheckTest, ListsAcceptOneString) {
 
 TEST_F(ValueCheckTest, NulCharactersAreRefused) {
   EXPECT_THAT(error_of(R"({"output_dir": "a\u0000b"})"), HasSubstr("output_dir: "));
-}
-
-// ---------------------------------------------------------------- not yet
-
-TEST_F(ValueCheckTest, ValuesOfLaterVersionsAreRefusedWithWhatToUse) {
-  const std::vector<std::pair<std::string, std::string>> cases = {
-      {"max_minutes", "5 is not supported by this version; use 0"},
-      {"spike_threshold", "3 is not supported by this version; use 0"},
-      {"spike_action", R"("skip" is not supported by this version; use "warn")"},
-  };
-  for (const auto& [key, expected] : cases) {
-    const std::string value = expected.substr(0, expected.find(' '));
-    EXPECT_THAT(error_of(object_with(key, value)), HasSubstr(key + ": " + expected));
-  }
 }
 
 TEST_F(ValueCheckTest, TheEndingOfADataFileTellsItsKind) {

@@ -169,7 +169,7 @@ TEST_F(JsonlSinkTest, NewRunBeginsTheFileAnew) {
 TEST_F(JsonlSinkTest, ResumeCutsLaterLinesAndTheEnd) {
   write_finished_run();
   {
-    JsonlSink sink(path_, 20);
+    JsonlSink sink(path_, ResumePoint{20});
     sink.on_start(example_start());
     sink.on_resume(20);
     sink.on_step(example_step(30));
@@ -178,16 +178,22 @@ TEST_F(JsonlSinkTest, ResumeCutsLaterLinesAndTheEnd) {
                                                 "eval 20", "resume 20", "train 30"}));
 }
 
+TEST_F(JsonlSinkTest, AnEvaluationThatIsStillToComeIsCut) {
+  write_finished_run();
+  JsonlSink sink(path_, ResumePoint{.step = 20, .evaluation_due = true});
+  EXPECT_EQ(events(), (std::vector<std::string>{"start", "train 10", "eval 10", "train 20"}));
+}
+
 TEST_F(JsonlSinkTest, ResumeBeforeTheFirstLineKeepsTheStart) {
   write_finished_run();
-  JsonlSink sink(path_, 5);
+  JsonlSink sink(path_, ResumePoint{5});
   EXPECT_EQ(events(), (std::vector<std::string>{"start"}));
 }
 
 TEST_F(JsonlSinkTest, ResumeAtTheLastStepDropsOnlyTheEnd) {
   write_finished_run();
   const std::string before = content();
-  JsonlSink sink(path_, 30);
+  JsonlSink sink(path_, ResumePoint{30});
   EXPECT_EQ(content(), before.substr(0, before.find("{\"event\":\"end\"")));
 }
 
@@ -198,13 +204,13 @@ TEST_F(JsonlSinkTest, ResumeDropsAnIncompleteLastLineAndDamagedOnes) {
     file.append(std::string(7, '\0') + "\n");
     file.append(R"({"event":"train","step":12)");
   }
-  JsonlSink sink(path_, 20);
+  JsonlSink sink(path_, ResumePoint{20});
   EXPECT_EQ(events(),
             (std::vector<std::string>{"start", "train 10", "eval 10", "train 20", "eval 20"}));
 }
 
 TEST_F(JsonlSinkTest, ResumeWithoutAFileBeginsOneWithItsStart) {
-  JsonlSink sink(path_, 20);
+  JsonlSink sink(path_, ResumePoint{20});
   sink.on_start(example_start());
   sink.on_resume(20);
   EXPECT_EQ(events(), (std::vector<std::string>{"start", "resume 20"}));
@@ -213,7 +219,7 @@ TEST_F(JsonlSinkTest, ResumeWithoutAFileBeginsOneWithItsStart) {
 TEST_F(JsonlSinkTest, FolderInItsPlaceIsAStorageError) {
   std::filesystem::create_directory(path_);
   EXPECT_THROW(JsonlSink(path_, std::nullopt), StorageError);
-  EXPECT_THROW(JsonlSink(path_, 3), StorageError);
+  EXPECT_THROW(JsonlSink(path_, ResumePoint{3}), StorageError);
 }
 
 TEST(RunSummaryJsonTest, HasTheDocumentedNames) {

@@ -17,10 +17,11 @@ TEST(EvaluatorTest, ChunksOfLogitsChangeRoundingAlone) {
   const TempFolder folder;
   const auto model = load_script_model(folder, kSplitSource);
   const Rows rows = random_rows(9, 4);
-  const EvalMetrics whole = evaluate(*model, rows, kWeights, kCounts, {.batch_size = 4});
+  const EvalMetrics whole = evaluate(*model, rows, kWeights, kCounts, {.batch_size = 4}).value();
   for (const int64_t chunk_rows : {1, 5, 1000}) {
     const EvalMetrics chunked = evaluate(*model, rows, kWeights, kCounts,
-                                         {.batch_size = 4, .logits_chunk_rows = chunk_rows});
+                                         {.batch_size = 4, .logits_chunk_rows = chunk_rows})
+                                    .value();
     EXPECT_EQ(chunked.eval_tokens, whole.eval_tokens);
     EXPECT_EQ(chunked.eval_accuracy, whole.eval_accuracy);
     EXPECT_NEAR(chunked.eval_loss, whole.eval_loss, 1e-6);
@@ -35,7 +36,7 @@ TEST(EvaluatorTest, IsTheDefinitionTargetByTarget) {
   const TempFolder folder;
   const auto model = load_script_model(folder, kDropoutSource);
   const Rows rows = random_rows(9, 4);
-  const EvalMetrics metrics = evaluate(*model, rows, kWeights, kCounts, {.batch_size = 4});
+  const EvalMetrics metrics = evaluate(*model, rows, kWeights, kCounts, {.batch_size = 4}).value();
   const at::NoGradGuard no_grad;
   double ce_sum = 0;
   double weighted_sum = 0;
@@ -85,13 +86,14 @@ TEST(EvaluatorTest, TheBatchSizeDoesNotMatter) {
   const TempFolder folder;
   const auto model = load_script_model(folder, kCausalSource);
   const Rows rows = random_rows(9, 4);
-  const EvalMetrics one = evaluate(*model, rows, kWeights, kCounts, {.batch_size = 1});
-  const EvalMetrics all = evaluate(*model, rows, kWeights, kCounts, {.batch_size = 100});
+  const EvalMetrics one = evaluate(*model, rows, kWeights, kCounts, {.batch_size = 1}).value();
+  const EvalMetrics all = evaluate(*model, rows, kWeights, kCounts, {.batch_size = 100}).value();
   EXPECT_NEAR(one.eval_ce, all.eval_ce, 1e-7);
   EXPECT_NEAR(one.eval_loss, all.eval_loss, 1e-7);
-  EXPECT_LT(
-      evaluate(*model, rows, kWeights, kCounts, {.batch_size = 2, .max_batches = 2}).eval_tokens,
-      one.eval_tokens);
+  EXPECT_LT(evaluate(*model, rows, kWeights, kCounts, {.batch_size = 2, .max_batches = 2})
+                .value()
+                .eval_tokens,
+            one.eval_tokens);
 }
 
 }  // namespace

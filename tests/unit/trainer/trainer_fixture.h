@@ -35,11 +35,13 @@ class RecordingSink : public MetricsSink {
   void on_resume(int64_t) override {}
   void on_step(const StepMetrics& step) override { steps.push_back(step); }
   void on_skip(const SkipMetrics& skip) override { skips.push_back(skip); }
+  void on_spike(const SpikeMetrics& spike) override { spikes.push_back(spike); }
   void on_eval(const EvalMetrics& eval) override { evals.push_back(eval); }
   void on_end(const RunSummary&) override {}
 
   std::vector<StepMetrics> steps;
   std::vector<SkipMetrics> skips;
+  std::vector<SpikeMetrics> spikes;
   std::vector<EvalMetrics> evals;
 };
 
@@ -70,7 +72,8 @@ struct SmallRun {
                                                      .collective = collective,
                                                      .train_rows = rows,
                                                      .eval_rows = eval_rows,
-                                                     .identity = identity},
+                                                     .identity = identity,
+                                                     .control = control},
                                         options);
     if (!checkpoint.empty()) trainer->resume(checkpoint);
     return *trainer;
@@ -81,6 +84,7 @@ struct SmallRun {
   TempFolder folder;
   Rows rows;
   const Rows* eval_rows = nullptr;
+  RunControl* control = nullptr;
   std::unique_ptr<LanguageModel> model;
   TrainerOptions options;
   WeightOptions weight_options;

@@ -8,9 +8,11 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <utility>
 
 #include "pdl/base/error.h"
 #include "pdl/loss/weighted_cross_entropy.h"
+#include "pdl/trainer/spike_detector.h"
 #include "trainer/trainer_fixture.h"
 
 namespace pdl {
@@ -271,6 +273,136 @@ TEST(TrainerTest, KeepsAsManyCheckpointsAsAsked) {
   ASSERT_EQ(checkpoints.size(), 2U);
   EXPECT_EQ(checkpoints[0].first, 6);
   EXPECT_EQ(checkpoints[1].first, 7);
+}
+
+// Stops after so many questions, and asks for a save at the step after `save_after` questions.
+class ScriptedControl : public RunControl {
+ public:
+  explicit ScriptedControl(int64_t stop_after) : stop_after_(stop_after) {}
+  bool stop_requested() override { return ++questions_ > stop_after_; }
+  bool take_save_request() override { return std::exchange(save_wanted, false); }
+
+  bool save_wanted = false;
+
+ private:
+  int64_t stop_after_;
+  int64_t questions_ = 0;
+};
+
+std::vector<int64_t> checkpoint_steps(const SmallRun& run) {
+  std::vector<int64_t> steps;
+  for (const auto& [step, path] : list_checkpoints(run.options.output_dir)) steps.push_back(step);
+  return steps;
+}
+
+TEST(TrainerTest, AStopSavesTheStepAndAResumedRunGoesOnAsIfNothingHadHappened) {
+  SmallRun whole;
+  whole.options.training.max_steps = 6;
+  whole.options.training.logging_steps = 2;
+  whole.run();
+  SmallRun stopped;
+  ScriptedControl control(2);
+  stopped.control = &control;
+  stopped.options.training.max_steps = 6;
+  stopped.options.training.logging_steps = 2;
+  stopped.run();
+  EXPECT_FALSE(stopped.trainer->is_done());
+  EXPECT_EQ(stopped.trainer->state().step, 3);
+  EXPECT_EQ(checkpoint_steps(stopped), (std::vector<int64_t>{3}));
+  stopped.control = nullptr;
+  stopped.run(stopped.options.output_dir / "checkpoint-3");
+  EXPECT_TRUE(stopped.trainer->is_done());
+  ASSERT_EQ(stopped.sink.steps.size(), whole.sink.steps.size());
+  for (size_t i = 0; i < whole.sink.steps.size(); ++i)
+    EXPECT_EQ(stopped.sink.steps[i].loss, whole.sink.steps[i].loss) << i;
+  EXPECT_TRUE(
+      at::equal(stopped.model->parameters()[0].tensor, whole.model->parameters()[0].tensor));
+}
+
+TEST(TrainerTest, AStopInAnEvaluationLeavesItToTheResumedRun) {
+  for (int64_t stop_after = 0; stop_after < 12; ++stop_after) {
+    SmallRun run;
+    const Rows eval_rows = random_rows(6, 9);
+    ScriptedControl control(stop_after);
+    run.eval_rows = &eval_rows;
+    run.control = &control;
+    run.options.training.max_steps = 2;
+    run.options.evaluation.eval_steps = 1;
+    run.options.evaluation.per_device_eval_batch_size = 2;  // three batches
+    run.run();
+    const auto steps = checkpoint_steps(run);
+    ASSERT_FALSE(steps.empty()) << stop_after;
+    run.control = nullptr;
+    run.run(run.options.output_dir / ("checkpoint-" + std::to_string(steps.back())));
+    EXPECT_TRUE(run.trainer->is_done());
+    ASSERT_EQ(run.sink.evals.size(), 2U) << stop_after;
+    EXPECT_EQ(run.sink.evals[0].step, 1);
+    EXPECT_EQ(run.sink.evals[1].step, 2);
+    EXPECT_EQ(run.sink.steps.size(), 2U) << stop_after;
+  }
+}
+
+TEST(TrainerTest, ASaveThatIsAskedForIsMadeOnce) {
+  SmallRun run;
+  ScriptedControl control(1000);
+  control.save_wanted = true;
+  run.control = &control;
+  run.options.training.max_steps = 4;
+  run.run();
+  EXPECT_EQ(checkpoint_steps(run), (std::vector<int64_t>{1, 4}));
+}
+
+// Documents of one token that is learnt, and in the last step another one.
+struct SpikeRun : SmallRun {
+  explicit SpikeRun(SpikeAction action) {
+    std::vector<Token> tokens;
+    std::vector<int64_t> ends;
+    const int64_t steps = kSpikeWindow + 3;
+    for (int64_t row = 0; row < steps; ++row) {
+      // Two kinds of rows in turn, for a window with a deviation.
+      const int32_t usual = row % 2 == 0 ? 1 : 2;
+      for (int i = 0; i < 6; ++i) tokens.emplace_back(row == kSpikeWindow + 1 ? 9 : usual);
+      ends.push_back(std::ssize(tokens));
+    }
+    rows = Rows(corpus_of(tokens, ends), {.max_length = 16, .packing = false});
+    options.training.per_device_train_batch_size = 1;
+    options.training.max_steps = steps;
+    options.training.spike_threshold = 3;
+    options.schedule.learning_rate = 0.05;
+    options.training.spike_action = action;
+  }
+};
+
+TEST(TrainerTest, ASpikeIsReportedAndTrainedOnOrSkipped) {
+  SpikeRun warned(SpikeAction::kWarn);
+  warned.run();
+  ASSERT_EQ(warned.sink.spikes.size(), 1U);
+  EXPECT_EQ(warned.sink.spikes[0].step, kSpikeWindow + 2);
+  EXPECT_EQ(warned.sink.spikes[0].rows, (std::vector<int64_t>{kSpikeWindow + 1}));
+  EXPECT_GT(warned.sink.spikes[0].z_score, 3);
+  EXPECT_TRUE(warned.sink.skips.empty());
+
+  SpikeRun skipped(SpikeAction::kSkip);
+  skipped.run();
+  ASSERT_EQ(skipped.sink.skips.size(), 1U);
+  EXPECT_EQ(skipped.sink.skips[0].step, kSpikeWindow + 2);
+  EXPECT_EQ(skipped.trainer->state().skipped_steps, 1);
+  // The step after it still meets the weights that knew nothing of the spike.
+  EXPECT_LT(skipped.sink.steps.back().ce, warned.sink.steps.back().ce);
+}
+
+TEST(TrainerTest, SpikesAreTheSameAfterAResume) {
+  SpikeRun run(SpikeAction::kSkip);
+  ScriptedControl control(kSpikeWindow);
+  run.control = &control;
+  run.run();
+  const auto steps = checkpoint_steps(run);
+  ASSERT_EQ(steps.back(), kSpikeWindow + 1);
+  EXPECT_TRUE(run.sink.skips.empty());
+  run.control = nullptr;
+  run.run(run.options.output_dir / ("checkpoint-" + std::to_string(steps.back())));
+  ASSERT_EQ(run.sink.skips.size(), 1U);
+  EXPECT_EQ(run.sink.skips[0].step, kSpikeWindow + 2);
 }
 
 }  // namespace

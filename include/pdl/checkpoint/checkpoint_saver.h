@@ -1,0 +1,56 @@
+// Saves checkpoints while training goes on, and lives with a disk that fails now and then.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <future>
+#include <vector>
+
+#include "pdl/checkpoint/checkpoint.h"
+
+namespace pdl {
+
+// What is on disk does not depend on which function wrote it. After each save older checkpoints are
+// pruned. A save that fails is a warning, the checkpoints before it stay, and the next one tries
+// anew; kMaxFailures in a row end the run.
+class CheckpointSaver {
+ public:
+  static constexpr int kMaxFailures = 3;
+
+  struct Options {
+    std::filesystem::path output_dir;
+    int64_t save_total_limit = 3;  // see PruneOptions
+    // Files that a resumed run goes on with, e.g. its metrics: synced before a checkpoint appears.
+    std::vector<std::filesystem::path> companions;
+  };
+
+  // `identity` must outlive the saver.
+  CheckpointSaver(Options options, const RunIdentity& identity);
+  // Waits for the save in progress.
+  ~CheckpointSaver();
+  CheckpointSaver(const CheckpointSaver&) = delete;
+  CheckpointSaver& operator=(const CheckpointSaver&) = delete;
+
+  // Waits for the save in progress, copies the tensors and writes the copy on another thread.
+  // `best_step` is that of PruneOptions. Throws StorageError after kMaxFailures in a row.
+  void start(const CheckpointTensors& tensors, const TrainerState& state, int64_t best_step);
+
+  // Waits for the save in progress, then writes before it returns, for what must be on disk before
+  // anything else happens: tries again at once if that fails. Throws as start() does.
+  void save(const CheckpointTensors& tensors, const TrainerState& state, int64_t best_step);
+
+  // Throws what start() would if the save in progress has ended as the last of kMaxFailures. Does
+  // not wait.
+  void check();
+
+ private:
+  void write(const CheckpointTensors& tensors, const TrainerState& state, int64_t best_step);
+  void finish();
+
+  Options options_;
+  const RunIdentity& identity_;
+  std::future<void> in_progress_;
+  int failures_ = 0;  // in a row; of the thread that writes while there is one
+};
+
+}  // namespace pdl

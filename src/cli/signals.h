@@ -1,0 +1,35 @@
+// SIGTERM, SIGINT, SIGUSR1 and the time limit of a training run.
+#pragma once
+
+#include <chrono>
+
+#include "pdl/trainer/run_control.h"
+
+namespace pdl {
+
+// Makes SIGTERM and SIGINT end the process at once with 128 + their number, and has SIGUSR1
+// remembered, until a ProcessControl exists. A closed pipe is an error of who writes to it.
+void handle_signals();
+
+// While it exists, the first SIGTERM or SIGINT asks the run to save and end; the second ends the
+// process at once. One exists at a time.
+class ProcessControl : public RunControl {
+ public:
+  // Asks the run to end when `max_minutes` have passed since `start`; 0: never.
+  ProcessControl(std::chrono::steady_clock::time_point start, double max_minutes);
+  ~ProcessControl() override;
+  ProcessControl(const ProcessControl&) = delete;
+  ProcessControl& operator=(const ProcessControl&) = delete;
+
+  bool stop_requested() override;
+  bool take_save_request() override;
+
+  // The signal that asked the run to end; 0 if none did.
+  int signal() const;
+
+ private:
+  std::chrono::steady_clock::time_point start_;
+  double max_minutes_;
+};
+
+}  // namespace pdl

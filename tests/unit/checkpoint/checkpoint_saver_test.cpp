@@ -1,0 +1,107 @@
+#include "pdl/checkpoint/checkpoint_saver.h"
+
+#include <ATen/ops/full.h>
+#include <gtest/gtest.h>
+
+#include "pdl/base/error.h"
+#include "support/temp_folder.h"
+
+namespace pdl {
+namespace {
+
+class CheckpointSaverTest : public ::testing::Test {
+ protected:
+  CheckpointSaverTest() { identity_.config_json = "{}"; }
+
+  CheckpointSaver saver() { return {{.output_dir = folder_ / "out", .companions = {}}, identity_}; }
+  // Writing there fails from now on.
+  void break_storage() {
+    std::filesystem::remove_all(folder_ / "out");
+    folder_.file("out", "a file, not a folder");
+  }
+  void mend_storage() {
+    std::filesystem::remove_all(folder_ / "out");
+    std::filesystem::create_directory(folder_ / "out");
+  }
+  static TrainerState at_step(int64_t step) {
+    TrainerState state;
+    state.step = step;
+    return state;
+  }
+  double saved_value(int64_t step) const {
+    CheckpointTensors loaded{{{"w", at::full({4}, 0.0), {}}}, {}};
+    load_checkpoint_tensors(folder_ / "out" / ("checkpoint-" + std::to_string(step)), loaded);
+    return loaded.model[0].tensor[0].item<double>();
+  }
+
+  TempFolder folder_;
+  RunIdentity identity_;
+  CheckpointTensors tensors_{{{"w", at::full({4}, 1.0), {}}}, {}};
+};
+
+TEST_F(CheckpointSaverTest, TheCopyIsOfTheMomentOfTheCall) {
+  mend_storage();
+  {
+    CheckpointSaver background = saver();
+    background.start(tensors_, at_step(1), -1);
+    tensors_.model[0].tensor.fill_(2.0);
+    background.start(tensors_, at_step(2), -1);
+    tensors_.model[0].tensor.fill_(3.0);
+    background.save(tensors_, at_step(3), -1);
+    tensors_.model[0].tensor.fill_(4.0);
+  }
+  EXPECT_EQ(saved_value(1), 1.0);
+  EXPECT_EQ(saved_value(2), 2.0);
+  EXPECT_EQ(saved_value(3), 3.0);
+}
+
+TEST_F(CheckpointSaverTest, TheThirdFailureInARowEndsTheRun) {
+  break_storage();
+  CheckpointSaver failing = saver();
+  failing.start(tensors_, at_step(1), -1);
+  failing.start(tensors_, at_step(2), -1);
+  failing.start(tensors_, at_step(3), -1);
+  EXPECT_THROW(failing.start(tensors_, at_step(4), -1), StorageError);
+}
+
+TEST_F(CheckpointSaverTest, ASaveThatWorksForgetsTheFailures) {
+  break_storage();
+  CheckpointSaver failing = saver();
+  failing.start(tensors_, at_step(1), -1);
+  failing.start(tensors_, at_step(2), -1);
+  EXPECT_NO_THROW(failing.check());
+  // Waits for the second save.
+  try {
+    failing.save(tensors_, at_step(3), -1);
+    FAIL();
+  } catch (const StorageError&) {
+  }
+  mend_storage();
+  CheckpointSaver mended = saver();
+  mended.save(tensors_, at_step(3), -1);
+  EXPECT_EQ(saved_value(3), 1.0);
+}
+
+TEST_F(CheckpointSaverTest, WhatMustBeSavedIsTriedAgainAtOnce) {
+  break_storage();
+  CheckpointSaver failing = saver();
+  EXPECT_THROW(failing.save(tensors_, at_step(1), -1), StorageError);
+}
+
+TEST_F(CheckpointSaverTest, CompanionsAreSyncedBeforeTheCheckpointAppears) {
+  mend_storage();
+  CheckpointSaver with_companion(
+      {.output_dir = folder_ / "out", .companions = {folder_ / "out" / "metrics.jsonl"}},
+      identity_);
+  EXPECT_THROW(with_companion.save(tensors_, at_step(1), -1), StorageError);  // there is none
+  EXPECT_TRUE(list_checkpoints(folder_ / "out").empty());
+  folder_.file("out/metrics.jsonl", "{}\n");
+  CheckpointSaver again(
+      {.output_dir = folder_ / "out", .companions = {folder_ / "out" / "metrics.jsonl"}},
+      identity_);
+  again.save(tensors_, at_step(1), -1);
+  EXPECT_EQ(list_checkpoints(folder_ / "out").size(), 1U);
+}
+
+}  // namespace
+}  // namespace pdl
