@@ -9,6 +9,7 @@ rename within a folder is one change: it has happened wholly or not at all.
 import os
 
 SECTOR = 4096
+RENAME_EXCHANGE = 2  # an exchange is two changes here: one more state than a file system should leave
 
 
 class File:
@@ -122,7 +123,11 @@ class FileSystem:
         folder, name = self._parent(operation.path)
         other, new_name = self._parent(operation.second)
         node = folder.current[name]
-        if folder is other:
+        if operation.flags & RENAME_EXCHANGE:
+            replaced = other.current[new_name]
+            other.change(None, new_name, node)
+            folder.change(None, name, replaced)
+        elif folder is other:
             folder.change(name, new_name, node)
         else:
             other.change(None, new_name, node)

@@ -18,8 +18,8 @@
 //   FAULT_FREE    bytes that the file system of any path claims to have free
 //   FAULT_TRACE   file outside FAULT_DIR, to which a line per counted operation is appended: index,
 //                 kind, path, second path, offset, bytes of data that follow the line, flags of
-//                 open, outcome; separated by tabs. The outcome is `ok`, `fault`, `kill`, or the
-//                 number of a genuine error
+//                 open, rename or link, outcome; separated by tabs. The outcome is `ok`, `fault`,
+//                 `kill`, or the number of a genuine error
 //
 // Kinds: open (for writing), write, fsync, rename, link, unlink, rmdir, mkdir, truncate. Writes
 // through stdio are not seen, for the C library makes them without a call that could be replaced.
@@ -412,6 +412,7 @@ static int on_two_paths(const char* kind, int folder, const char* path, int seco
       .path = path,
       .second_folder = second_folder,
       .second_path = second_path,
+      .flags = (int)flags,
       .offset = -1,
       .number = number,
       .arguments = {folder, (long)path, second_folder, (long)second_path, flags}};

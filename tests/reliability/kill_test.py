@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """SIGKILL at any moment: the run started again ends as if nothing had happened, and no checkpoint is ever half there."""
 
+import pathlib
 import shutil
 import signal
 import time
@@ -63,29 +64,47 @@ class KillTest(harness.TestCase):
 
     def test_each_operation_of_a_save(self):
         harness.copy_at(self.whole, self.root / "prepared", PREPARED_STEPS)
-        operations = self.root / "operations"
-        shutil.copytree(self.root / "prepared", operations)
-        found = harness.operations_of_one_save(self.job, operations, SAVED_STEP, self.root / "trace")
+        what = "SIGKILLs before and after one operation"
+        self.check_operations("prepared", what, lambda found: harness.spread(found, 9), set())
+
+    def test_each_operation_of_a_save_that_replaces(self):
+        """A damaged checkpoint of the same step is there, so that the run has gone on from an older one."""
+        harness.copy_at(self.whole, self.root / "damaged", (*PREPARED_STEPS, SAVED_STEP))
+        state = self.root / "damaged" / f"checkpoint-{SAVED_STEP}" / "trainer_state.json"
+        state.write_bytes(state.read_bytes()[:-1])
+
+        def renames_of(found):
+            return [each.index for each in found if harness.options.full or each.kind == "rename"]
+
+        what = "SIGKILLs while a damaged checkpoint is replaced"
+        self.check_operations("damaged", what, renames_of, {f"checkpoint-{SAVED_STEP}"})
+
+    def check_operations(self, prepared, what, chosen, may_be_bad):
+        """Kills runs that go on from the folder `prepared`, at the operations that `chosen` picks from those of a save."""
+        counted = self.root / f"{prepared}-counted"
+        shutil.copytree(self.root / prepared, counted)
+        found = harness.operations_of_one_save(self.job, counted, SAVED_STEP, self.root / f"{prepared}.trace")
 
         def check(case):
             action, index = case.split("@")
-            folder, trace = self.root / case, self.root / f"{case}.trace"
-            shutil.copytree(self.root / "prepared", folder)
+            folder, trace = self.root / f"{prepared}-{case}", self.root / f"{prepared}-{case}.trace"
+            shutil.copytree(self.root / prepared, folder)
             settings = {**harness.within_save(SAVED_STEP), "at": index, "trace": trace}
             result = harness.run(self.job, folder, faults=harness.injected(folder, action, **settings))
             fault = harness.fault_of(trace)
             assert result.code == -signal.SIGKILL, f"exit code {result.code} in spite of {action} {fault}"
-            harness.assert_all_good(folder, at_least=2)
+            verdicts = harness.verify(harness.checkpoints(folder))
+            bad = {pathlib.Path(path).name for path, problem in verdicts.items() if problem}
+            assert bad <= may_be_bad and len(verdicts) - len(bad) >= 2, f"after {action} {fault}: {verdicts}"
             harness.run_to_end(self.job, folder)
             harness.assert_same(folder, self.whole)
             left = [path.name for path in folder.glob(".t*")]
             assert not left, f"left after {action} {fault.kind} {fault.path}: {left}"
             shutil.rmtree(folder)
 
-        indices = harness.spread(found, 9)
         harness.count("operations of one save", len(found))
-        cases = [f"{action}@{index}" for index in indices for action in ("kill-before", "kill-after")]
-        self.check_each("SIGKILLs before and after one operation", cases, check)
+        cases = [f"{action}@{index}" for index in chosen(found) for action in ("kill-before", "kill-after")]
+        self.check_each(what, cases, check)
 
 
 if __name__ == "__main__":

@@ -76,14 +76,31 @@ class SignalTest(harness.TestCase):
             return  # while it was loading there was nothing to save
         assert steps, "there is no checkpoint"
         summary = json.loads((folder / "summary.json").read_text())
-        if summary["status"] == "finished":  # it came after the end, before the process had gone
-            harness.assert_same(folder, self.whole)
-            return
         assert summary["status"] == "interrupted", summary["status"]
         assert summary["exit_code"] == result.code, summary["exit_code"]
         assert summary["steps"] == steps[-1], f"{summary['steps']} steps, but saved at {steps}"
         last = harness.metrics(folder)[-1]["step"]
         assert last == steps[-1], f"lines up to step {last}, but saved at {steps}"
+
+    def test_a_signal_after_the_end(self):
+        """Comes too late to change anything: the exit code is still what summary.json says."""
+        number = 50 if harness.options.full else 5
+
+        def check(case):
+            folder = self.root / case
+            process = harness.start(self.job, folder)
+            while process.poll() is None and not (folder / "model.safetensors").exists():
+                time.sleep(0.0002)
+            time.sleep(harness.generator(case).uniform(0, 0.01))
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+            code = harness.wait(process).code
+            summary = json.loads((folder / "summary.json").read_text())
+            assert code == summary["exit_code"] == 0, f"exit code {code}, and summary.json says {summary['exit_code']}"
+            harness.assert_same(folder, self.whole)
+            shutil.rmtree(folder)
+
+        self.check_each("signals after the end", [f"late@{i}" for i in range(number)], check)
 
     def test_two_signals(self):
         """The second ends it at once, whatever the first has begun; what was saved before stays good."""
