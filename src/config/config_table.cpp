@@ -122,7 +122,11 @@ constexpr std::array kDataEndings{Words(".txt"),   Words(".txt.gz"),   Words(".t
                                   Words(".jsonl"), Words(".jsonl.gz"), Words(".jsonl.zst"),
                                   Words(".npy")};
 
-constexpr KeyRules kDataFiles{.is_path = true, .words = kStandardInput, .endings = kDataEndings};
+// What files hold is compared by hash, so they may lie elsewhere when a run is resumed.
+constexpr KeyRules kDataFiles{.is_path = true,
+                              .words = kStandardInput,
+                              .endings = kDataEndings,
+                              .may_change_on_resume = true};
 
 using R = RunConfig;
 using Text = TextOptions;
@@ -134,10 +138,12 @@ using Eval = EvaluationOptions;
 using Save = CheckpointOptions;
 
 constexpr std::array kKeys{
-    key<&R::model_path>("model_path", "TorchScript file: input_ids [B, T] to logits [B, T, V]"),
+    key<&R::model_path>("model_path", "TorchScript file: input_ids [B, T] to logits [B, T, V]",
+                        {.may_change_on_resume = true}),
     key<&R::tokenizer_path>("tokenizer_path",
                             "tokenizer: a SentencePiece .model or a tokenizer.json; not needed for "
-                            ".npy alone"),
+                            ".npy alone",
+                            {.may_change_on_resume = true}),
     key<&R::output_dir>("output_dir", "folder for everything the run writes",
                         {.may_change_on_resume = true}),
     key<&R::train_files>("train_files", "training texts; globs are expanded", kDataFiles),
@@ -170,7 +176,8 @@ constexpr std::array kKeys{
                                              "unit: occurrences, or occurrences / total"),
     key<&R::pdl_reference_files>("pdl_reference_files",
                                  "corpus to count; none: the training targets", kDataFiles),
-    key<&R::pdl_frequency_table>("pdl_frequency_table", "saved table to use instead of counting"),
+    key<&R::pdl_frequency_table>("pdl_frequency_table", "saved table to use instead of counting",
+                                 {.may_change_on_resume = true}),
     key<&R::weights, &Weight::pdl_unseen>("pdl_unseen", "weight of tokens of count 0"),
     key<&R::weights, &Weight::pdl_special_tokens>(
         "pdl_special_tokens", "weight of control tokens; neutral: the mean of the others"),

@@ -36,7 +36,8 @@ struct KeyRules {
   bool is_path = false;                // a string or string list that holds paths
   std::span<const std::string_view> words = {};    // values of a path key that are not paths
   std::span<const std::string_view> endings = {};  // of the paths, once globs are expanded
-  bool may_change_on_resume = false;               // cannot change data order, targets or weights
+  // Cannot change the data, their order or the weights, or is a path whose content is compared.
+  bool may_change_on_resume = false;
 };
 
 struct ConfigKey {
