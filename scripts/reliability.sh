@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the program and runs the reliability tests in full, one after the other: kills, failing storage, power cuts,
-# damage and signals; about an hour on two cores. Prints a table of what was counted at the end; exits 1 if anything failed. Options, such as
-# --seed N, go to every test.
+# damage and signals; about an hour on two cores. Prints a table of what was counted at the end; exits 1 if anything
+# failed. Options, such as --seed N, go to every test.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source scripts/setup.sh
