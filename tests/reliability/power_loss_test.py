@@ -52,15 +52,14 @@ class PowerLossTest(harness.TestCase):
         return truth
 
     def states(self, number, honours_fsync=True):
-        """Name, prefix and tree of `number` states, spread over all operations of the save."""
+        """Name, prefix and tree of `number` states: half of them spread evenly over the operations of the save, half over
+        those that are no writes, of which there are few."""
+        even = range(self.begin, self.end)
+        changes = [i + 1 for i in even if self.operations[i].kind != "write"]
         prefixes = collections.defaultdict(list)
-        width = self.end - self.begin
         for i in range(number):
-            prefix = self.begin + i * width // number if number >= width else None
-            name = f"state-{i}"
-            if prefix is None:
-                prefix = harness.generator(f"prefix of {name}").randint(self.begin, self.end)
-            prefixes[prefix].append(name)
+            places = changes if i % 2 else even
+            prefixes[places[i * len(places) // number]].append(f"state-{i}")
         system = crash_states.FileSystem(IGNORED, honours_fsync)
         replayed = 0
         for prefix, names in sorted(prefixes.items()):
