@@ -3,6 +3,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source scripts/setup.sh
+install_debian_packages
+find_libtorch
 
 configure_and_build release
 [ -d demo ] || build/release/pdl-train init demo

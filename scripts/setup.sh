@@ -1,11 +1,12 @@
-# Sourced by quickstart.sh and test.sh, in the repository's root: installs what is missing and sets CMAKE_ARGS.
-# Quick when nothing is missing.
+# Sourced by quickstart.sh, test.sh and fuzz.sh, in the repository's root: functions that install what is missing and
+# build. Quick when nothing is missing.
 
 DEBIAN_PACKAGES=(g++ cmake ninja-build ccache pkg-config git python3 python3-venv
   libsentencepiece-dev nlohmann-json3-dev libcli11-dev libspdlog-dev libssl-dev libicu-dev libpcre2-dev
   zlib1g-dev libzstd-dev
   libgtest-dev libgmock-dev)
 TORCH_VERSION=2.13.0
+CMAKE_ARGS=()
 
 fail() {
   echo "error: $*" >&2
@@ -48,9 +49,8 @@ PYTHON
   .venv/bin/python -m pip install --quiet "$@"
 }
 
-# LibTorch: the user's own (Torch_DIR or CMAKE_PREFIX_PATH), else the wheel.
+# LibTorch: the user's own (Torch_DIR or CMAKE_PREFIX_PATH), else the wheel. Sets CMAKE_ARGS.
 find_libtorch() {
-  CMAKE_ARGS=()
   if [ -n "${Torch_DIR:-}" ]; then
     CMAKE_ARGS+=("-DTorch_DIR=$Torch_DIR")
     return
@@ -71,6 +71,3 @@ configure_and_build() {
   rm -f "/tmp/pdl-configure-$$.log"
   cmake --build --preset "$1"
 }
-
-install_debian_packages
-find_libtorch

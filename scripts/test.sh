@@ -4,6 +4,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source scripts/setup.sh
+install_debian_packages
+find_libtorch
 install_python_packages numpy sentencepiece tensorboard jsonschema tokenizers transformers
 
 configure_and_build asan

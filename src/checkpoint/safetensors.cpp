@@ -36,6 +36,9 @@ int64_t header_bytes(std::string_view file) {
 
 // Parses the JSON; duplicate names and deep nesting are refused while it is read.
 json parse_json(std::string_view text, const std::string& name) {
+  // The parser takes a NUL byte for the end of the text, and drops a byte order mark.
+  if (text.find('\0') != std::string_view::npos) refuse(name, "its header has a NUL byte");
+  if (!text.starts_with('{')) refuse(name, "its header is not a JSON object");
   std::set<std::string> names;
   const json::parser_callback_t check = [&](int depth, json::parse_event_t event, json& parsed) {
     if (depth > 3) refuse(name, "its header is nested too deeply");
@@ -87,7 +90,8 @@ SafetensorsEntry parse_entry(const std::string& tensor, const json& fields,
   if (safetensors_element_bytes(entry.dtype) == 0) {
     refuse(name, quoted + " has dtype '" + printable(entry.dtype) + "', which is not known");
   }
-  if (entry.begin_bytes < 0 || entry.end_bytes - entry.begin_bytes != expected_bytes(entry)) {
+  if (entry.begin_bytes < 0 || entry.end_bytes < entry.begin_bytes ||
+      entry.end_bytes - entry.begin_bytes != expected_bytes(entry)) {
     refuse(name, quoted + " has data_offsets that do not agree with its shape");
   }
   return entry;

@@ -3,8 +3,10 @@
 #include <cmath>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <stdexcept>
 
 #include "pdl/base/error.h"
+#include "pdl/base/unicode.h"
 #include "pdl/metrics/fields.h"
 
 namespace pdl {
@@ -12,14 +14,26 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+// What is read need not keep its order; an object that does compares each new name with all before.
+using Parsed = nlohmann::json;
+
 // A non-finite number is null in JSON.
-void get(const Json& value, double& number) {
+void get(const Parsed& value, double& number) {
   number = value.is_null() ? std::numeric_limits<double>::quiet_NaN() : value.get<double>();
 }
-void get(const Json& value, int64_t& number) { number = value.get<int64_t>(); }
-void get(const Json& value, std::optional<double>& number) {
+void get(const Parsed& value, std::optional<double>& number) {
   number = value.is_null() ? std::nullopt : std::optional(value.get<double>());
 }
+// All integers are counts. The library would cut what is none to fit.
+void get(const Parsed& value, int64_t& count) {
+  if (!value.is_number_unsigned() || !std::in_range<int64_t>(value.get<uint64_t>())) {
+    throw std::invalid_argument("a count is " + printable(value.dump()));
+  }
+  count = value.get<int64_t>();
+}
+void get(const Parsed& value, bool& flag) { flag = value.get<bool>(); }
+void get(const Parsed& value, std::string& text) { text = value.get<std::string>(); }
+
 Json put(double number) { return number; }
 Json put(int64_t number) { return number; }
 Json put(const std::optional<double>& number) { return number ? Json(*number) : Json(); }
@@ -32,7 +46,7 @@ Json fields_to_json(const Metrics& metrics) {
 }
 
 template <class Metrics>
-void fields_from_json(const Json& object, Metrics& metrics) {
+void fields_from_json(const Parsed& object, Metrics& metrics) {
   for_each_field(metrics, [&](const char* name, auto& field) { get(object.at(name), field); });
 }
 
@@ -51,14 +65,14 @@ Json to_object(const EvalMetrics& metrics) {
   return object;
 }
 
-void from_object(const Json& object, StepMetrics& metrics) {
+void from_object(const Parsed& object, StepMetrics& metrics) {
   fields_from_json(object, metrics);
-  metrics.step = object.at("step");
+  get(object.at("step"), metrics.step);
 }
 
-void from_object(const Json& object, EvalMetrics& metrics) {
+void from_object(const Parsed& object, EvalMetrics& metrics) {
   fields_from_json(object, metrics);
-  metrics.step = object.at("step");
+  get(object.at("step"), metrics.step);
   for (size_t band = 0; band < metrics.eval_bands.size(); ++band) {
     fields_from_json(object.at("bands").at(band), metrics.eval_bands[band]);
   }
@@ -70,7 +84,7 @@ Json optional_to_object(const std::optional<Metrics>& metrics) {
 }
 
 template <class Metrics>
-void optional_from_object(const Json& object, std::optional<Metrics>& metrics) {
+void optional_from_object(const Parsed& object, std::optional<Metrics>& metrics) {
   if (!object.is_null()) from_object(object, metrics.emplace());
 }
 
@@ -109,6 +123,22 @@ void visit_identity(Identity& identity, const Visit& visit) {
   visit("frequency_sha256", identity.frequency_sha256);
 }
 
+[[noreturn]] void refuse(const std::string& name, const std::string& why) {
+  throw CheckpointError("'" + name + "' is not a trainer state of this version: " + why);
+}
+
+// What is nested deeply would be written again on the stack.
+Parsed parse(const std::string& text) {
+  constexpr int kMaxDepth = 16;
+  // The parser takes a NUL byte for the end of the text.
+  if (text.find('\0') != std::string::npos) throw std::invalid_argument("it has a NUL byte");
+  const Parsed::parser_callback_t limit_depth = [](int depth, Parsed::parse_event_t, Parsed&) {
+    if (depth > kMaxDepth) throw std::invalid_argument("it is nested too deeply");
+    return true;
+  };
+  return Parsed::parse(text, limit_depth);
+}
+
 }  // namespace
 
 std::string to_json(const TrainerState& state, const RunIdentity& identity) {
@@ -132,24 +162,25 @@ std::pair<TrainerState, RunIdentity> parse_trainer_state(const std::string& text
   TrainerState state;
   RunIdentity identity;
   try {
-    const Json root = Json::parse(text);
-    const auto read = [&](const char* key, auto& field) { root.at(key).get_to(field); };
+    const Parsed root = parse(text);
+    const auto read = [&](const char* key, auto& field) { get(root.at(key), field); };
     visit_state(state, read);
     visit_sums(state.pending,
-               [&](const char* key, auto& field) { root.at("pending").at(key).get_to(field); });
+               [&](const char* key, auto& field) { get(root.at("pending").at(key), field); });
     optional_from_object(root.at("last_train"), state.last_train);
     optional_from_object(root.at("last_eval"), state.last_eval);
     optional_from_object(root.at("best_eval"), state.best_eval);
     visit_identity(identity, read);
     identity.config_json = root.at("config").dump(1) + "\n";
-    for (const auto& [component, version] : root.at("versions").items()) {
+    for (const auto& [component, version] :
+         root.at("versions").get_ref<const Parsed::object_t&>()) {
       identity.versions.emplace_back(component, version.get<std::string>());
     }
-  } catch (const Json::exception& problem) {
-    throw CheckpointError("'" + name +
-                          "' is not a trainer state of this version: " + problem.what());
+  } catch (const Parsed::exception& problem) {
+    refuse(name, problem.what());
+  } catch (const std::invalid_argument& problem) {
+    refuse(name, problem.what());
   }
-  if (state.step < 0) throw CheckpointError("'" + name + "' has a negative step");
   return {state, identity};
 }
 

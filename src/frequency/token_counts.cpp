@@ -20,6 +20,11 @@ constexpr int64_t kMaxTableBytes = int64_t{1} << 30;
 
 // Nesting is limited before the parser recurses.
 json parse_json(const std::string& text, const std::filesystem::path& path) {
+  // The parser takes a NUL byte for the end of the text.
+  const size_t nul = text.find('\0');
+  if (nul != std::string::npos) {
+    refuse_table(path, "is not JSON (byte " + std::to_string(nul) + ": a NUL byte)");
+  }
   const json::parser_callback_t limit_depth = [](int depth, json::parse_event_t, json&) {
     if (depth > 2) throw std::length_error("it is nested too deeply");
     return true;

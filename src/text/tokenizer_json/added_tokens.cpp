@@ -7,6 +7,7 @@
 #include <unordered_map>
 
 #include "character.h"
+#include "pdl/base/error.h"
 #include "pdl/base/unicode.h"
 
 namespace pdl::tokenizer_json {
@@ -122,7 +123,12 @@ std::vector<AddedToken> read_added_tokens(const JsonValue& list, const std::stri
           .fail("has id " + std::to_string(token.id) + ", but the tokenizers package gives \"" +
                 printable(token.content, 40) + "\" id " + std::to_string(id));
     }
-    token.pattern = token.normalized ? normalizer.apply(token.content, false) : token.content;
+    try {
+      token.pattern = token.normalized ? normalizer.apply(token.content, false) : token.content;
+    } catch (const DataError& problem) {
+      ObjectReader(list.items[i], file, place)
+          .fail(std::string("cannot be normalised: ") + problem.what());
+    }
     ids[token.content] = id;
     added[id] = std::move(token);
   }

@@ -11,8 +11,9 @@
 namespace pdl::tokenizer_json {
 namespace {
 
-// Ids are indices of a list of pieces.
+// Ids are indices of a list of pieces: those that no token has take memory, too.
 constexpr int64_t kMaxId = (int64_t{1} << 24) - 1;
+constexpr int64_t kMaxUnusedIds = int64_t{1} << 20;
 // A word as long as this would not fit in 32-bit places.
 constexpr size_t kMaxWordBytes = UINT32_MAX;
 
@@ -176,12 +177,14 @@ Vocabulary read_vocabulary(ObjectReader& reader) {
   const JsonValue& vocab = reader.required("vocab", JsonValue::Kind::kObject);
   Vocabulary vocabulary;
   std::vector<bool> is_taken;
+  const int64_t max_id =
+      std::min(kMaxId, static_cast<int64_t>(vocab.keys.size()) - 1 + kMaxUnusedIds);
   for (size_t i = 0; i < vocab.keys.size(); ++i) {
     const std::string& written = vocab.keys[i];
     const JsonValue& id = vocab.items[i];
     const std::string token = "token \"" + printable(written, 40) + "\" ";
-    if (!id.is(JsonValue::Kind::kInteger) || id.integer < 0 || id.integer > kMaxId) {
-      reader.fail_at("vocab", token + "has no id from 0 to " + std::to_string(kMaxId));
+    if (!id.is(JsonValue::Kind::kInteger) || id.integer < 0 || id.integer > max_id) {
+      reader.fail_at("vocab", token + "has no id from 0 to " + std::to_string(max_id));
     }
     const auto index = static_cast<size_t>(id.integer);
     if (index >= is_taken.size()) {

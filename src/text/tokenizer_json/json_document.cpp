@@ -138,6 +138,13 @@ double power_of_ten(int64_t exponent) {
 
 JsonValue parse_json(std::string_view text, const std::string& file) {
   TreeBuilder builder(file);
+  // The parser takes a NUL byte for the end of the text, and drops a byte order mark.
+  const size_t nul = text.find('\0');
+  if (nul != std::string_view::npos || text.starts_with(kByteOrderMark)) {
+    throw ModelError(file + " is no JSON: wrong at byte " +
+                     std::to_string(nul == std::string_view::npos ? 0 : nul) +
+                     "; take the file from its source again");
+  }
   nlohmann::json::sax_parse(text.begin(), text.end(), &builder);
   return std::move(builder.root);
 }

@@ -14,6 +14,17 @@
 namespace pdl::tokenizer_json {
 namespace {
 
+// Normal forms and the replacements of known files make a text a few times as long. But what a step
+// makes, the next one can make more of: a short file could fill the memory.
+constexpr size_t kMaxGrowth = 64;
+constexpr size_t kMaxAddedBytes = 4096;
+
+void check_size(size_t size, size_t max_size) {
+  if (size <= max_size) return;
+  throw DataError("the tokenizer's normalizer makes a text more than " +
+                  std::to_string(kMaxGrowth) + " times as long; use another tokenizer");
+}
+
 void check(UErrorCode status) {
   if (U_FAILURE(status)) {
     throw ModelError(std::string("the Unicode library fails: ") + u_errorName(status));
@@ -64,7 +75,7 @@ std::string normalized(std::string_view text, NormalForm form) {
   return result;
 }
 
-std::string replaced(std::string_view text, const Replace& replace) {
+std::string replaced(std::string_view text, const Replace& replace, size_t max_size) {
   std::string result;
   result.reserve(text.size());
   size_t copied = 0;
@@ -73,6 +84,7 @@ std::string replaced(std::string_view text, const Replace& replace) {
     result += text.substr(copied, match.begin - copied);
     result += replace.content;
     copied = match.end;
+    check_size(result.size(), max_size);
   }
   result += text.substr(copied);
   return result;
@@ -82,10 +94,11 @@ std::string replaced(std::string_view text, const Replace& replace) {
 struct Application {
   std::string_view text;
   bool goes_on;
+  size_t max_size;
 
   std::string operator()(NormalForm form) const { return normalized(text, form); }
   std::string operator()(const Lowercase&) const { return lowercase(text); }
-  std::string operator()(const Replace& replace) const { return replaced(text, replace); }
+  std::string operator()(const Replace& replace) const { return replaced(text, replace, max_size); }
   std::string operator()(const Prepend& prepend) const {
     return text.empty() || goes_on ? std::string(text) : prepend.text + std::string(text);
   }
@@ -136,9 +149,11 @@ bool Normalizer::may_change(std::string_view text) const {
 }
 
 std::string Normalizer::apply(std::string_view text, bool goes_on) const {
+  const size_t max_size = text.size() * kMaxGrowth + kMaxAddedBytes;
   std::string result(text);
   for (const NormalizerStep& step : steps_) {
-    result = std::visit(Application{result, goes_on}, step);
+    result = std::visit(Application{result, goes_on, max_size}, step);
+    check_size(result.size(), max_size);
   }
   return result;
 }

@@ -34,7 +34,7 @@ class Normalizer {
   // False if the text is surely not changed.
   bool may_change(std::string_view text) const;
   // `goes_on`: the text is cut from a longer one and nothing is put before it. Throws DataError if
-  // a pattern takes too many tries.
+  // a pattern takes too many tries, or the text becomes many times as long.
   std::string apply(std::string_view text, bool goes_on) const;
 
  private:

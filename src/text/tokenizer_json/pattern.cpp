@@ -108,7 +108,11 @@ Pattern Pattern::regex(const std::string& expression) {
   }
   pattern.plain_words_ = PlainWords(pattern.alternatives_, [&](std::string_view text) {
     Span match{};
-    return pattern.find(text, 0, match) && match.begin == 0 ? match.end : 0;
+    try {
+      return pattern.find(text, 0, match) && match.begin == 0 ? match.end : 0;
+    } catch (const DataError&) {  // too many tries: such a word is left to find()
+      return size_t{0};
+    }
   });
   return pattern;
 }

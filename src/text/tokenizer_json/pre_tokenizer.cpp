@@ -14,8 +14,9 @@ namespace {
 constexpr const char* kGpt2Expression =
     R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
 
-// Each stage of a run has its own frame on the stack.
-constexpr size_t kMaxStages = 32;
+// Two stages can make two words of one, and known files have six. Each stage of a run has its own
+// frame on the stack, too.
+constexpr size_t kMaxStages = 12;
 
 // Runs a text through the stages, depth first, so that words come out in order.
 class Run {

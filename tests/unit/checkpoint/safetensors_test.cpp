@@ -67,6 +67,8 @@ TEST(SafetensorsTest, RefusesWhatTheFormatForbids) {
       "{\"a\":{\"dtype\":\"F32\",\"shape\":[1]}}",
       "{\"a\":{\"x\":[[[[[1]]]]]}}",
       "{}",  // data that no entry covers
+      "\xef\xbb\xbf{\"a\":" + good + "}",
+      "{\"a\":" + good + "}" + std::string(1, '\0') + "hidden",
   };
   for (const std::string& json : bad) {
     EXPECT_THROW(decode_safetensors_header(file_of(json, 4), "f"), CheckpointError) << json;

@@ -59,5 +59,48 @@ TEST(TrainerStateTest, EveryTruncationIsACheckpointError) {
   EXPECT_THROW(parse_trainer_state("{\"step\": \"x\"}", "s"), CheckpointError);
 }
 
+// The text of a state in which `from`, which it holds, is `to`.
+std::string changed(const std::string& from, const std::string& to) {
+  std::string text = to_json(state(), identity());
+  const size_t at = text.find(from);
+  EXPECT_NE(at, std::string::npos) << from;
+  return text.replace(at, from.size(), to);
+}
+
+TEST(TrainerStateTest, ACountThatIsNoneIsACheckpointError) {
+  EXPECT_NO_THROW(parse_trainer_state(changed("\"num_tokens\": 1000", "\"num_tokens\": 1"), "s"));
+  for (const char* count :
+       {"-1", "1.5", "1e300", "9223372036854775808", "18446744073709551615", "true", "null"}) {
+    for (const char* field : {"\"step\": 7", "\"num_tokens\": 1000", "\"num_tokens\": 4",
+                              "\"steps\": 5", "\"step\": 3", "\"tokens\": 0"}) {
+      const std::string name = std::string(field).substr(0, std::string(field).find(' '));
+      EXPECT_THROW(parse_trainer_state(changed(field, name + " " + count), "s"), CheckpointError)
+          << field << " " << count;
+    }
+  }
+}
+
+TEST(TrainerStateTest, SumsThatAreNotFiniteReadBack) {
+  TrainerState broken = state();
+  broken.pending.ce_sum = std::numeric_limits<double>::infinity();
+  const std::string text = to_json(broken, identity());
+  const auto [read, read_identity] = parse_trainer_state(text, "s");
+  EXPECT_TRUE(std::isnan(read.pending.ce_sum));
+  EXPECT_EQ(to_json(read, read_identity), text);
+}
+
+TEST(TrainerStateTest, HostileTextIsACheckpointError) {
+  const std::string config = "\"pdl_alpha\": 0.25";
+  const std::string deep = "\"x\": " + std::string(100'000, '[') + std::string(100'000, ']');
+  std::string many = "\"x\": 0";
+  for (int i = 0; i < 300'000; ++i) many += ",\"" + std::to_string(i) + "\":0";
+  EXPECT_THROW(parse_trainer_state(changed(config, deep), "s"), CheckpointError);
+  EXPECT_NO_THROW(parse_trainer_state(changed(config, many), "s"));  // and takes no minutes
+  EXPECT_THROW(parse_trainer_state(to_json(state(), identity()) + std::string(1, '\0') + "x", "s"),
+               CheckpointError);
+  EXPECT_THROW(parse_trainer_state(changed("{\n  \"LibTorch\": \"2.13.0\"\n }", "\"x\""), "s"),
+               CheckpointError);
+}
+
 }  // namespace
 }  // namespace pdl

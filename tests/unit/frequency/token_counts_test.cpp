@@ -59,6 +59,7 @@ TEST(TokenCountsTest, RefusesEveryMalformedTable) {
   const json good = json::parse(to_json(small_table()));
   std::vector<std::string> bad = {
       "", "[", "[]", "1", "{}", std::string(100000, '['), "{\"a\":" + std::string(1000, '[')};
+  bad.push_back(good.dump() + std::string(1, '\0') + "hidden");
   for (const auto& [key, value] : good.items()) {
     json without = good;
     without.erase(key);

@@ -42,6 +42,14 @@ TEST(JsonDocumentTest, LimitsDepthAndNumberOfValues) {
   EXPECT_THROW(parse_json(many + "0]", "file"), ModelError);
 }
 
+TEST(JsonDocumentTest, NothingStandsAroundTheValue) {
+  EXPECT_NO_THROW(parse_json(" {} \n", "file"));
+  for (const std::string& text : {std::string("{}\0", 3), std::string("{}\0{\"a\": 1}", 11),
+                                  std::string("\xef\xbb\xbf{}"), std::string("{} {}")}) {
+    EXPECT_THROW(parse_json(text, "file"), ModelError) << text;
+  }
+}
+
 TEST(JsonDocumentTest, AKeyThatNobodyAskedForIsNamed) {
   const JsonValue root = parse_json(R"({"a": 1, "b": 2})", "file");
   ObjectReader reader(root, "file", "model");

@@ -410,6 +410,7 @@ TEST_F(JsonTokenizerTest, WhatIsNotSupportedIsNamed) {
   EXPECT_THAT(changed("/model/vocab/zz", 3), HasSubstr("zz"));
   EXPECT_THAT(changed("/model/vocab/zz", -1), HasSubstr("zz"));
   EXPECT_THAT(changed("/model/vocab/zz", 2000000000), HasSubstr("zz"));
+  EXPECT_THAT(changed("/model/vocab/zz", 16777215), HasSubstr("zz"));  // half a GB of unused ids
   EXPECT_THAT(changed("/model/merges/0", {"a", "q"}), HasSubstr("merges"));
   EXPECT_THAT(changed("/model/vocab", 3), HasSubstr("model.vocab"));
   EXPECT_THAT(changed("/added_tokens", 3), HasSubstr("added_tokens"));
@@ -426,6 +427,47 @@ TEST_F(JsonTokenizerTest, HostileFilesAreRefused) {
   for (int i = 0; i < 200; ++i) many += R"(, {"type": "Digits", "individual_digits": true})";
   json file = whole_file({{"type", "Sequence"}, {"pretokenizers", json::parse("[" + many + "]")}});
   EXPECT_NE(refusal(file), "");
+}
+
+// Each step makes eight characters of one; twenty would fill any memory.
+TEST_F(JsonTokenizerTest, ANormalizerThatMakesATextManyTimesAsLongIsAnError) {
+  json steps = json::array();
+  const auto with_steps = [&] {
+    return whole_file(nullptr, {{"type", "Sequence"}, {"normalizers", steps}});
+  };
+  for (int i = 0; i < 20; ++i) {
+    steps.push_back({{"type", "Replace"}, {"pattern", {{"String", "a"}}}, {"content", "aaaaaaaa"}});
+    if (i == 1) EXPECT_EQ(load(with_steps())->encode("ac").size(), 65u);
+  }
+  EXPECT_THROW(load(with_steps())->encode("a"), DataError);
+  json file = with_steps();
+  file["added_tokens"].push_back(added_token(11, "a"));
+  file["added_tokens"][0]["id"] = 1;
+  file["added_tokens"][0]["normalized"] = true;
+  EXPECT_THAT(refusal(file), HasSubstr("added_tokens[0]"));
+}
+
+// A blank sign before each word, which then is a word of its own, twice as many each time.
+TEST_F(JsonTokenizerTest, WordsThatDoubleAtEachStageAreRefused) {
+  json stages = json::array();
+  for (const char* sign : {"▁", "a", "b", "c", "d", "é"}) {
+    json stage = metaspace("always", true);
+    stage["replacement"] = sign;
+    stages.push_back(stage);
+    stages.push_back(split(sign, "Isolated"));
+  }
+  const auto file = [&] { return whole_file({{"type", "Sequence"}, {"pretokenizers", stages}}); };
+  EXPECT_LE(words(file(), "x").size(), 64u);
+  stages.push_back(split("a", "Isolated"));
+  EXPECT_THAT(refusal(file()), HasSubstr("more than 12"));
+}
+
+// A letter in four ways, and what must follow is not there: sixteen letters are too many tries.
+TEST_F(JsonTokenizerTest, APatternThatTakesTooManyTriesIsNoFaultOfTheFile) {
+  const auto tokenizer =
+      load(whole_file(split("(?:[a-z]|[a-z]|[a-z]|[a-z])+[^a-z]!|[a-z]+", "Isolated")));
+  EXPECT_EQ(tokenizer->encode("ab"), Ids{6});
+  EXPECT_THROW(tokenizer->encode(std::string(40, 'a') + "!"), DataError);
 }
 
 // Whatever is cut off or overwritten, the file is refused or it works.

@@ -1,0 +1,52 @@
+// A line of a JSONL file: texts, prompts with completions, and chats in every template.
+#include "fuzz_target.h"
+#include "pdl/base/error.h"
+#include "pdl/base/unicode.h"
+#include "pdl/text/jsonl.h"
+
+namespace pdl {
+namespace {
+
+std::string whole_text(const Document& document) {
+  std::string text;
+  for (const DocumentPart& part : document.parts) text += part.text;
+  return text;
+}
+
+void check_document(const Document& document, bool completion_only_loss) {
+  for (const DocumentPart& part : document.parts) {
+    require(find_invalid_utf8(part.text) == std::string_view::npos, "a part is UTF-8");
+    require(part.trained || completion_only_loss, "all is trained on unless told otherwise");
+    require(!document.is_chat || !part.text.empty(), "no part of a chat is empty");
+    require(document.is_chat || !part.is_control, "only a chat has control tokens");
+  }
+}
+
+void check_record(std::string_view line, TextOptions options) {
+  const auto parse = [&](std::string_view text) {
+    return accepted<DataError>([&] { return parse_record(text, options, {"f.jsonl", 3}); });
+  };
+  const auto document = parse(line);
+  if (document) check_document(*document, options.completion_only_loss);
+  options.completion_only_loss = !options.completion_only_loss;
+  const auto other = parse(std::string(line) + (line.ends_with('\r') ? "" : "\r"));
+  require(document.has_value() == other.has_value(),
+          "what is trained on does not decide what is accepted");
+  if (!document) return;
+  require(whole_text(*document) == whole_text(*other), "what is trained on changes no text");
+  require(document->parts.size() == other->parts.size(), "what is trained on changes no part");
+}
+
+}  // namespace
+}  // namespace pdl
+
+int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  using namespace pdl;
+  for (const ChatTemplate chat_template : {ChatTemplate::kChatMl, ChatTemplate::kLlama2,
+                                           ChatTemplate::kLlama3, ChatTemplate::kPlain}) {
+    TextOptions options;
+    options.chat_template = chat_template;
+    check_record(text_of(data, size), options);
+  }
+  return 0;
+}
