@@ -15,4 +15,4 @@ command -v clang-format >/dev/null || {
   echo "error: clang-format is missing; install the Debian package clang-format" >&2
   exit 1
 }
-find include src tests bench \( -name .venv -prune \) -o -type f \( -name '*.h' -o -name '*.cpp' -o -name '*.inc' -o -name '*.cu' -o -name '*.cuh' \) -print0 | xargs -0 clang-format "${options[@]}"
+find include src tests bench \( -name .venv -prune \) -o -type f \( -name '*.h' -o -name '*.c' -o -name '*.cpp' -o -name '*.inc' -o -name '*.cu' -o -name '*.cuh' \) -print0 | xargs -0 clang-format "${options[@]}"

@@ -54,8 +54,6 @@ ProcessControl::ProcessControl(std::chrono::steady_clock::time_point start, doub
   run_can_stop = true;
 }
 
-ProcessControl::~ProcessControl() { run_can_stop = false; }
-
 bool ProcessControl::stop_requested() {
   if (signal() != 0) return true;
   const std::chrono::duration<double, std::ratio<60>> minutes =

@@ -11,15 +11,13 @@ namespace pdl {
 // remembered, until a ProcessControl exists. A closed pipe is an error of who writes to it.
 void handle_signals();
 
-// While it exists, the first SIGTERM or SIGINT asks the run to save and end; the second ends the
-// process at once. One exists at a time.
+// From its construction on, the first SIGTERM or SIGINT asks the run to save and end; the second
+// ends the process at once. One that comes when the run has ended is too late to change anything:
+// not the exit code either, which summary.json has told already. A process makes one.
 class ProcessControl : public RunControl {
  public:
   // Asks the run to end when `max_minutes` have passed since `start`; 0: never.
   ProcessControl(std::chrono::steady_clock::time_point start, double max_minutes);
-  ~ProcessControl() override;
-  ProcessControl(const ProcessControl&) = delete;
-  ProcessControl& operator=(const ProcessControl&) = delete;
 
   bool stop_requested() override;
   bool take_save_request() override;
