@@ -2,7 +2,7 @@
 """Malformed configs, corpora, tokenizers, tables, checkpoints and models: every one ends with the right exit code and one
 line, makes nothing, and takes little time and memory.
 
-    .venv/bin/python tests/reliability/bad_input_test.py --binary build/release/pdl-train [--full]
+    .venv/bin/python tests/input/bad_input_test.py --binary build/release/pdl-train [--full]
 
 Without --full some inputs of every kind are tried. The binary may also be named by PDL_TRAIN_BINARY. The Python needs torch.
 """

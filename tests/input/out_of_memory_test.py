@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Too little memory ends with its exit code and one line, wherever it runs out.
 
-    .venv/bin/python tests/reliability/out_of_memory_test.py --binary build/release/pdl-train
+    .venv/bin/python tests/input/out_of_memory_test.py --binary build/release/pdl-train
 
 The binary may also be named by PDL_TRAIN_BINARY.
 """
