@@ -126,7 +126,7 @@ std::vector<AddedToken> read_added_tokens(const JsonValue& list, const std::stri
     try {
       token.pattern = token.normalized ? normalizer.apply(token.content, false) : token.content;
     } catch (const DataError& problem) {
-      ObjectReader(list.items[i], file, place)
+      ObjectReader(list.items()[i], file, place)
           .fail(std::string("cannot be normalised: ") + problem.what());
     }
     ids[token.content] = id;

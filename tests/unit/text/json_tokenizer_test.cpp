@@ -437,7 +437,9 @@ TEST_F(JsonTokenizerTest, ANormalizerThatMakesATextManyTimesAsLongIsAnError) {
   };
   for (int i = 0; i < 20; ++i) {
     steps.push_back({{"type", "Replace"}, {"pattern", {{"String", "a"}}}, {"content", "aaaaaaaa"}});
-    if (i == 1) EXPECT_EQ(load(with_steps())->encode("ac").size(), 65u);
+    if (i == 1) {
+      EXPECT_EQ(load(with_steps())->encode("ac").size(), 65u);
+    }
   }
   EXPECT_THROW(load(with_steps())->encode("a"), DataError);
   json file = with_steps();
