@@ -62,16 +62,11 @@ FolderLock::FolderLock(const fs::path& folder)
 
 FolderLock::~FolderLock() {
   std::error_code ignored;
+  // Still locked: who opened it meanwhile will see that it is gone.
+  fs::remove(folder_ / kFileName, ignored);
   if (!first_made_.empty()) {
-    bool is_unused = true;
-    for (const auto& entry : fs::directory_iterator(folder_, ignored)) {
-      if (entry.path().filename() != kFileName) is_unused = false;
-    }
-    if (is_unused) {
-      fs::remove(folder_ / kFileName, ignored);
-      for (fs::path at = folder_; fs::remove(at, ignored) && at != first_made_;)
-        at = at.parent_path();
-    }
+    // Ends at the first folder that is not empty.
+    for (fs::path at = folder_; fs::remove(at, ignored) && at != first_made_;) at = at.parent_path();
   }
   ::close(descriptor_);
 }

@@ -123,7 +123,7 @@ class BadInputTest(unittest.TestCase):
         slowest = max(outcome.cpu_s for _, outcome in results)
         failed = collections.Counter(case.kind for case, (found, _) in zip(cases, results) if found)
         for kind, count in counts.items():  # as the tests of tests/reliability do
-            print("count", f"bad {kind}s refused", count, failed[kind], sep="\t")
+            print("count", f"bad input refused: {kind}", count, failed[kind], sep="\t")
         print(f"at most {peak} MiB and {slowest:.1f} s of CPU", file=sys.stderr)
 
 

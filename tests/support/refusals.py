@@ -45,7 +45,9 @@ def snapshot(folder):
         for name in folders + files:
             path = os.path.join(root, name)
             status = os.lstat(path)
-            entries[path] = (status.st_mode, status.st_size, status.st_mtime_ns)
+            # What is in a folder has entries of its own; a lock that came and went leaves only its time.
+            is_folder = name in folders
+            entries[path] = (status.st_mode,) if is_folder else (status.st_mode, status.st_size, status.st_mtime_ns)
     return entries
 
 

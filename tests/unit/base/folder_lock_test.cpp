@@ -18,6 +18,7 @@ TEST(FolderLockTest, OneHolderAtATime) {
   EXPECT_THROW(FolderLock(folder / "out"), ConfigError);
   folder.file("out/result", "x");
   lock.reset();
+  EXPECT_FALSE(std::filesystem::exists(folder / "out" / FolderLock::kFileName));
   EXPECT_NO_THROW(FolderLock(folder / "out"));
   EXPECT_TRUE(std::filesystem::exists(folder / "out" / "result"));
 }
