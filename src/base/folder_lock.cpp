@@ -66,7 +66,8 @@ FolderLock::~FolderLock() {
   fs::remove(folder_ / kFileName, ignored);
   if (!first_made_.empty()) {
     // Ends at the first folder that is not empty.
-    for (fs::path at = folder_; fs::remove(at, ignored) && at != first_made_;) at = at.parent_path();
+    for (fs::path at = folder_; fs::remove(at, ignored) && at != first_made_;)
+      at = at.parent_path();
   }
   ::close(descriptor_);
 }
