@@ -10,27 +10,25 @@ comparison is kept fair. Exit codes: 0 done, 1 a program failed, 2 usage.
 """
 
 import argparse
-import contextlib
 import itertools
 import json
 import os
 import re
 import shutil
-import signal
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 
-import machine
+from compare_report import FLOOR, WARM_UP_STEPS, print_report, steady_step, summarise
+from measuring import (
+    FOLDER, ROOT, RunError, Stopwatch, add_options, call, check_options, exit_code_of, log, running,
+    surroundings, write_json,
+)
 from prepare import SHAPES
 
 # This process imports nothing large: the peak memory of a child is never reported lower than that
 # of the process that started it.
-
-FOLDER = os.path.dirname(os.path.abspath(__file__))
-ROOT = os.path.dirname(FOLDER)
 
 # Programs in their order in a round, with the scripts and flags of those in bench/peers.
 PEERS = {
@@ -45,41 +43,15 @@ PDL_TRAIN = {
     "pdl-train whole logits": ["--logits_chunk_rows", "1000000"],
     "pdl-train bf16": ["--precision", "bf16"],
 }
-FLOOR = "floor"
 PROGRAMS = [*PEERS, *PDL_TRAIN, FLOOR]
 DEFAULT_PROGRAMS = [*PEERS, "pdl-train", FLOOR]
-
-# Rates and losses are given relative to those of these programs.
-BASELINES = ("trainer", "compiled", "pdl-train")
-
-# Steps that are not counted as steady: they compile, and allocate what later steps reuse.
-WARM_UP_STEPS = 2
 
 LEARNING_RATE = 3e-4
 PDL_ALPHA = 0.25
 PDL_EPSILON = 1.0
 
 
-class RunError(Exception):
-    """A program failed or did something else than it should."""
-
-
 # ----------------------------------------------------------------------------------- preparation
-
-
-def call(command, env):
-    """Runs a program and returns its stdout; raises RunError with the end of its stderr."""
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, env=env, check=False)
-    except OSError as error:
-        raise RunError(str(error))
-    if done.returncode != 0:
-        raise RunError(f"{' '.join(command)}: exit code {done.returncode}\n{tail(done.stderr)}")
-    return done.stdout
-
-
-def tail(text):
-    return "\n".join(text.strip().splitlines()[-8:])
 
 
 def make_environment(options, folder):
@@ -153,53 +125,7 @@ def prepare(options, folder, env):
     return config_path, write_json(os.path.join(folder, "job.json"), job)
 
 
-def write_json(path, value):
-    with open(path, "w", encoding="utf-8") as file:
-        json.dump(value, file, indent=None if isinstance(value, list) else 1)
-    return path
-
-
-def log(message):
-    print(message, file=sys.stderr, flush=True)
-
-
 # --------------------------------------------------------------------------------------- running
-
-
-@contextlib.contextmanager
-def running(command, **arguments):
-    """Starts a process, which does not outlive this program if it is interrupted."""
-    process = subprocess.Popen(command, **arguments)
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-            process.wait()
-
-
-class Stopwatch:
-    """What is measured of a process from outside, from before its start to its end."""
-
-    def __init__(self):
-        self.started = time.monotonic()
-        self.busy = machine.busy_seconds()
-
-    def finish(self, process, read_errors):
-        """Waits for the process; returns its times, peak resident memory, and how much others ran."""
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode != 0:
-            raise RunError(f"exit code {process.returncode}\n{tail(read_errors())}")
-        wall_seconds = time.monotonic() - self.started
-        cpu_seconds = usage.ru_utime + usage.ru_stime
-        others = machine.busy_seconds() - self.busy - cpu_seconds
-        return {
-            "wall_seconds": wall_seconds,
-            "cpu_seconds": cpu_seconds,
-            "peak_bytes": usage.ru_maxrss * 1024,  # Linux counts in KiB.
-            "others_share": max(0.0, others / (wall_seconds * os.cpu_count())),
-        }
 
 
 def run_script(arguments, options, job_path, env):
@@ -296,132 +222,6 @@ def run_rounds(options, paths, env):
     return rounds
 
 
-# ------------------------------------------------------------------------------------- reporting
-
-
-def steady_step(result):
-    return statistics.median(result["step_seconds"][WARM_UP_STEPS:])
-
-
-def difference(result, other, step):
-    """Relative difference of the losses of two results at a step."""
-    expected = other["losses"][step]
-    return abs(result["losses"][step] - expected) / abs(expected)
-
-
-def summarise(rounds, name, targets):
-    """The figures of a program, each a median over the rounds.
-
-    Ratios are formed in each round before the median is taken: programs of one round met the same
-    machine, those of different rounds perhaps not.
-    """
-    results = [results[name] for results in rounds]
-    steps = [steady_step(result) for result in results]
-    median = statistics.median
-    summary = {
-        "tokens_per_second": targets / median(steps),
-        "tokens_per_second_range": [targets / max(steps), targets / min(steps)],
-        "run_tokens_per_second": median(
-            targets * len(result["step_seconds"]) / result["run_seconds"] for result in results
-        ),
-        "step_ms": 1000 * median(steps),
-        "first_step_ratio": median(
-            result["step_seconds"][0] / step for result, step in zip(results, steps)
-        ),
-        "start_seconds": median(result["start_seconds"] for result in results),
-        "peak_mib": median(result["peak_bytes"] for result in results) / 2**20,
-        "first_loss": results[0]["losses"][0],
-        "last_loss": results[0]["losses"][-1],
-    }
-    for baseline in BASELINES:
-        if baseline in rounds[0]:
-            summary[f"ratio_to_{baseline}"] = median(
-                steady_step(results[baseline]) / step for results, step in zip(rounds, steps)
-            )
-    if BASELINES[0] in rounds[0]:
-        pairs = [(results[name], results[BASELINES[0]]) for results in rounds]
-        summary["first_loss_difference"] = max(difference(*pair, 0) for pair in pairs)
-        summary["last_loss_difference"] = max(difference(*pair, -1) for pair in pairs)
-    if FLOOR in rounds[0]:
-        summary["ratio_to_floor"] = median(
-            step / results[FLOOR]["seconds"] for results, step in zip(rounds, steps)
-        )
-    return summary
-
-
-# Heading, key of a summary and format of the columns.
-SPEED_COLUMNS = (
-    ("tokens/s", "tokens_per_second", "{:,.0f}"),
-    ("lowest – highest", "tokens_per_second_range", "{0[0]:,.0f} – {0[1]:,.0f}"),
-    ("× trainer", "ratio_to_trainer", "{:.2f}"),
-    ("× compiled", "ratio_to_compiled", "{:.2f}"),
-    ("× pdl-train", "ratio_to_pdl-train", "{:.3f}"),
-    ("step, ms", "step_ms", "{:.4g}"),
-    ("step / floor", "ratio_to_floor", "{:.2f}"),
-    ("tokens/s, whole run", "run_tokens_per_second", "{:,.0f}"),
-)
-OTHER_COLUMNS = (
-    ("start, s", "start_seconds", "{:.2f}"),
-    ("first step / step", "first_step_ratio", "{:.2f}"),
-    ("peak memory, MiB", "peak_mib", "{:,.0f}"),
-    ("first loss", "first_loss", "{:.6f}"),
-    ("last loss", "last_loss", "{:.6f}"),
-    ("difference from trainer, first", "first_loss_difference", "{:.1e}"),
-    ("last", "last_loss_difference", "{:.1e}"),
-)
-
-
-def print_table(columns, summaries):
-    print("| program | " + " | ".join(heading for heading, _, _ in columns) + " |")
-    print("|---" + "|---:" * len(columns) + "|")
-    for name, summary in summaries.items():
-        cells = [form.format(summary[key]) if key in summary else "" for _, key, form in columns]
-        print(f"| {name} | " + " | ".join(cells) + " |")
-    print()
-
-
-def print_compile_time(rounds):
-    """The time that the first step of the compiled loop takes beyond a later one."""
-    times = [
-        results["compiled"]["step_seconds"][0] - steady_step(results["compiled"])
-        for results in rounds
-    ]
-    line = f"Compile time: {times[0]:.1f} s with an empty cache"
-    if len(times) > 1:
-        line += f", {statistics.median(times[1:]):.1f} s in later rounds"
-    print(line + ".\n")
-
-
-def print_report(report, rounds):
-    shape, steps = report["shape"], report["steps"]
-    print(
-        f"{shape}: {report['rows']} rows × {report['length']} tokens a step, {steps} steps, "
-        f"{report['threads']} threads, {report['repeats']} rounds, float32, CPU\n"
-    )
-    if report["programs"]:
-        print_table(SPEED_COLUMNS, report["programs"])
-        print_table(OTHER_COLUMNS, report["programs"])
-    if "compiled" in rounds[0]:
-        print_compile_time(rounds)
-    if FLOOR in rounds[0]:
-        seconds = statistics.median(results[FLOOR]["seconds"] for results in rounds)
-        rate = rounds[0][FLOOR]["operations"] / seconds / 1e9
-        print(f"Matrix products of a step alone: {1000 * seconds:.4g} ms, {rate:,.0f} GFLOP/s.\n")
-    shares = [result["others_share"] for results in rounds for result in results.values()]
-    print(
-        f"Other processes used {statistics.median(shares):.0%} of the cores in the median run, "
-        f"{max(shares):.0%} in the worst.\n"
-    )
-    described = report["machine"]
-    caches = ", ".join(f"{name} {size}" for name, size in described["caches"].items())
-    print(
-        f"Machine: {described['cpu']}, {described['cores']} cores, {caches}, "
-        f"{described['memory_gib']} GiB, {described['system']}; "
-        f"load at start {described['load_at_start']:.2f}\n"
-    )
-    print("Versions: " + ", ".join(f"{name} {text}" for name, text in report["versions"].items()))
-
-
 def compare(options):
     with tempfile.TemporaryDirectory() as folder:
         env = make_environment(options, folder)
@@ -430,10 +230,7 @@ def compare(options):
             "rows": options.rows,
             "length": options.length,
             "steps": options.steps,
-            "threads": options.threads,
-            "repeats": options.repeats,
-            "machine": machine.describe_machine(),
-            "versions": machine.versions(options.python, options.binary),
+            **surroundings(options),
         }
         paths = prepare(options, folder, env)
         rounds = run_rounds(options, paths, env)
@@ -453,12 +250,7 @@ def parse_arguments():
         allow_abbrev=False, description="Measures pdl-train beside PyTorch programs."
     )
     add = parser.add_argument
-    add(
-        "--binary",
-        default=os.path.join(ROOT, "build", "release", "pdl-train"),
-        metavar="PATH",
-        help="the pdl-train program (default: build/release/pdl-train)",
-    )
+    add_options(add)
     add("--shape", choices=SHAPES, default="gpt2-15m", help="random model (default: gpt2-15m)")
     add("--model", metavar="FILE", help="a TorchScript model instead of a shape")
     add("--tokenizer", metavar="FILE", help="SentencePiece tokenizer of --model")
@@ -466,8 +258,6 @@ def parse_arguments():
     add("--rows", type=int, default=8, help="rows of a step (default: 8)")
     add("--length", type=int, default=256, help="tokens of a row (default: 256)")
     add("--steps", type=int, default=20, help="steps of a run (default: 20)")
-    add("--repeats", type=int, default=5, help="rounds (default: 5)")
-    add("--threads", type=int, default=len(os.sched_getaffinity(0)), help="default: all cores")
     add(
         "--only",
         nargs="+",
@@ -476,8 +266,6 @@ def parse_arguments():
         help=f"programs, of {', '.join(map(repr, PROGRAMS))} "
         f"(default: {', '.join(DEFAULT_PROGRAMS)})",
     )
-    add("--python", metavar="PATH", help="Python with the packages (default: makes bench/.venv)")
-    add("--json", metavar="FILE", help="write all figures of all rounds to FILE")
     options = parser.parse_args()
     check_arguments(parser, options)
     return options
@@ -485,16 +273,13 @@ def parse_arguments():
 
 def check_arguments(parser, options):
     """Ends the program for wrong arguments, and fills in the programs to run."""
-    if not (os.path.isfile(options.binary) and os.access(options.binary, os.X_OK)):
-        parser.error(f"--binary {options.binary}: no such program")
-    options.binary = os.path.abspath(options.binary)
+    check_options(parser, options)
     if bool(options.model) != bool(options.tokenizer):
         parser.error("--model and --tokenizer need one another")
     if options.text and not options.model:
         parser.error("--text needs --model: a shape's tokenizer knows only made-up words")
-    for name in ("rows", "repeats", "threads"):
-        if getattr(options, name) < 1:
-            parser.error(f"--{name} must be at least 1")
+    if options.rows < 1:
+        parser.error("--rows must be at least 1")
     if options.length < 2:
         parser.error("--length must be at least 2")
     if options.steps <= WARM_UP_STEPS:
@@ -507,21 +292,6 @@ def check_arguments(parser, options):
     options.only = [name for name in PROGRAMS if name in chosen]
     if "compiled" in options.only and not shutil.which("g++"):
         parser.error("compiled: torch.compile needs g++; install it or name others with --only")
-
-
-def exit_code_of(work, options):
-    """Calls work(options) with a Python that has the packages; 0 or, with a message, 1."""
-    # As an exception, so that processes and temporary folders are cleared away.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    try:
-        if not options.python:
-            subprocess.run([os.path.join(FOLDER, "setup.sh")], check=True)
-            options.python = os.path.join(FOLDER, ".venv", "bin", "python")
-        work(options)
-    except (RunError, OSError, subprocess.CalledProcessError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
 
 
 if __name__ == "__main__":

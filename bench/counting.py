@@ -18,15 +18,18 @@ import math
 import os
 import re
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
 
-import machine
-from compare import FOLDER, ROOT, RunError, Stopwatch, call, exit_code_of, log, running, write_json
 from counting_report import KINDS, PDL_TRAIN, print_report
+from measuring import (
+    FOLDER, ROOT, RunError, Stopwatch, add_options, call, check_options, exit_code_of, log, running,
+    surroundings, write_json,
+)
 
 MEGABYTE = 10**6
 SIZES = (10, 100, 1000)  # of the texts that bench/text.py writes, in megabytes
@@ -34,7 +37,10 @@ SIZES = (10, 100, 1000)  # of the texts that bench/text.py writes, in megabytes
 TIMES = ("wall_seconds", "cpu_seconds")
 START_RUNS = 3  # of which the fastest is subtracted
 
-PARTS = [*KINDS, "sizes", "start"]
+PARTS = [*KINDS, "sizes", "further", "start"]
+
+WARM_UP = 100  # megabytes, after which the rate of further text is measured
+WINDOW = 10  # megabytes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -174,16 +180,19 @@ def programs_of(kind, work):
     return programs
 
 
-def run_command(command, env):
-    """Runs a program; returns what is measured of it from outside."""
+def run_command(command, env, send=None):
+    """Runs a program; returns what is measured of it from outside. send() writes to its stdin."""
     with tempfile.TemporaryFile("w+") as errors:
 
         def read_errors():
             errors.seek(0)
             return errors.read()
 
+        pipes = {"stdin": subprocess.PIPE if send else None, "stdout": subprocess.DEVNULL}
         stopwatch = Stopwatch()
-        with running(command, stdout=subprocess.DEVNULL, stderr=errors, env=env) as process:
+        with running(command, **pipes, stderr=errors, env=env) as process:
+            if send:
+                send(process.stdin)
             return stopwatch.finish(process, read_errors)
 
 
@@ -284,6 +293,44 @@ def run_sizes(work):
     return rounds
 
 
+def run_further(work):
+    """How fast a run takes more text after its first, from when it accepts what it is sent."""
+    text = work.size_path(work.sizes_there()[-1])
+    warm_up = 0 if work.options.quick else WARM_UP
+    if os.path.getsize(text) < (warm_up + WINDOW) * MEGABYTE:
+        raise RunError(f"{text}: {warm_up + WINDOW} MB are needed")
+    program, tokenizer = pdl_train(work.options, work.options.threads), work.tokenizer("bpe")
+    command = program.command(tokenizer, "-", work.path("counts.json"))
+    rounds = []
+    for i in range(work.options.repeats):
+        marks, measured = stream(command, text, work.env)
+        marks = marks[warm_up // WINDOW :]
+        lengths = {1, min(10, len(marks) - 1), len(marks) - 1}
+        results = {}
+        for length in sorted(lengths):
+            # Of the short ones several fit into the first 100 MB.
+            starts = range(0, min(10, len(marks) - length), length)
+            seconds = [marks[start + length] - marks[start] for start in starts]
+            rate = length * WINDOW / statistics.median(seconds)
+            results[f"{length * WINDOW:,} MB"] = {**measured, "rate": rate}
+            log(f"round {i + 1} of {work.options.repeats}: {length * WINDOW} MB: {rate:.4g} MB/s")
+        rounds.append(results)
+    return rounds
+
+
+def stream(command, text, env):
+    """Sends a text to a program; returns when 0, 10, 20 … MB had been accepted, and what was measured."""
+    marks = [time.monotonic()]
+
+    def send(stdin):
+        with stdin, open(text, "rb") as file:
+            while len(chunk := file.read(WINDOW * MEGABYTE)) == WINDOW * MEGABYTE:
+                stdin.write(chunk)
+                marks.append(time.monotonic())
+
+    return marks, run_command(command, env, send)
+
+
 # ------------------------------------------------------------------------------ start of training
 
 
@@ -333,17 +380,12 @@ def run_starts(work):
 
 
 def measure(options):
-    report = {
-        "threads": options.threads,
-        "repeats": options.repeats,
-        "machine": machine.describe_machine(),
-        "versions": machine.versions(options.python, options.binary),
-    }
+    report = surroundings(options)
     rounds_of = {}
     with tempfile.TemporaryDirectory(dir=options.work) as folder:
         work = Work(options, folder)
         for part in options.only:
-            run = {"sizes": run_sizes, "start": run_starts}.get(part)
+            run = {"sizes": run_sizes, "further": run_further, "start": run_starts}.get(part)
             rounds_of[part] = run(work) if run else run_kind(part, work)
     report["parts"] = print_report(report, rounds_of)
     if options.json:
@@ -355,8 +397,7 @@ def parse_arguments():
         allow_abbrev=False, description="Measures counting and tokenising beside other programs."
     )
     add, build = parser.add_argument, os.path.join(ROOT, "build")
-    add("--binary", default=os.path.join(build, "release", PDL_TRAIN), metavar="PATH",
-        help="the pdl-train program (default: build/release/pdl-train)")
+    add_options(add)
     add("--text", default=os.path.join(build, "text"), metavar="DIR",
         help="texts that bench/text.py wrote (default: build/text)")
     add("--megabytes", type=int, default=100,
@@ -364,13 +405,9 @@ def parse_arguments():
     add("--sentencepiece", metavar="FILE", help="a SentencePiece BPE model (default: trains one)")
     add("--work", default=os.path.join(build, "counting"), metavar="DIR",
         help="where trained tokenizers are kept (default: build/counting)")
-    add("--threads", type=int, default=len(os.sched_getaffinity(0)), help="default: all cores")
-    add("--repeats", type=int, default=5, help="rounds (default: 5)")
     add("--only", nargs="+", choices=PARTS, default=PARTS, metavar="PART",
         help=f"parts, of {', '.join(PARTS)} (default: all)")
     add("--quick", action="store_true", help="one round on 10 MB, to see whether all works")
-    add("--python", metavar="PATH", help="Python with the packages (default: makes bench/.venv)")
-    add("--json", metavar="FILE", help="write all figures of all rounds to FILE")
     options = parser.parse_args()
     check_arguments(parser, options)
     return options
@@ -378,8 +415,7 @@ def parse_arguments():
 
 def check_arguments(parser, options):
     """Ends the program for wrong arguments, and fills in what follows from others."""
-    if not (os.path.isfile(options.binary) and os.access(options.binary, os.X_OK)):
-        parser.error(f"--binary {options.binary}: no such program")
+    check_options(parser, options)
     if options.sentencepiece and not os.path.isfile(options.sentencepiece):
         parser.error(f"--sentencepiece {options.sentencepiece}: no such file")
     if not os.path.isfile(os.path.join(options.text, f"text-{SIZES[0]}.txt")):
@@ -387,13 +423,12 @@ def check_arguments(parser, options):
     if options.quick:
         options.megabytes, options.repeats = 10, 1
     options.vocab_size, options.sample_megabytes = (8000, 2) if options.quick else (32000, 20)
-    for name in ("megabytes", "threads", "repeats"):
-        if getattr(options, name) < 1:
-            parser.error(f"--{name} must be at least 1")
+    if options.megabytes < 1:
+        parser.error("--megabytes must be at least 1")
     for tool in ("g++", "pkg-config"):
         if not shutil.which(tool):
             parser.error(f"{tool} is missing, which builds bench/sentencepiece_encode.cpp")
-    for name in ("binary", "text", "work", "sentencepiece"):
+    for name in ("text", "work", "sentencepiece"):
         if getattr(options, name):
             setattr(options, name, os.path.abspath(getattr(options, name)))
     options.only = [part for part in PARTS if part in options.only]

@@ -2,7 +2,7 @@
 
 import statistics
 
-from compare import print_table
+from measuring import print_surroundings, print_table
 
 KINDS = {
     "bpe": "SentencePiece BPE",
@@ -77,6 +77,29 @@ def report_sizes(rounds):
     return summaries
 
 
+def report_further(rounds):
+    shortest = next(iter(rounds[0]))
+    summaries = {
+        name: {
+            "rate": median_of(rounds, name, "rate"),
+            "rate_range": (
+                min(results[name]["rate"] for results in rounds),
+                max(results[name]["rate"] for results in rounds),
+            ),
+            "ratio": median_ratio(rounds, name, shortest, "rate"),
+        }
+        for name in rounds[0]
+    }
+    columns = (
+        ("MB/s", "rate", "{:.4g}"),
+        ("lowest – highest", "rate_range", "{0[0]:.4g} – {0[1]:.4g}"),
+        (f"× {shortest}", "ratio", "{:.2f}"),
+    )
+    print(f"`{PDL_TRAIN} count` on further text of a run, SentencePiece BPE, all threads:\n")
+    print_table(columns, summaries)
+    return summaries
+
+
 def report_starts(rounds):
     summaries = {
         name: {
@@ -94,30 +117,13 @@ def report_starts(rounds):
     return summaries
 
 
-def print_surroundings(report, rounds_of):
-    shares = [
-        result["others_share"]
-        for rounds in rounds_of.values()
-        for results in rounds
-        for result in results.values()
-    ]
-    print(
-        f"Other processes used {statistics.median(shares):.0%} of the cores in the median run, "
-        f"{max(shares):.0%} in the worst.\n"
-    )
-    described = report["machine"]
-    print(
-        f"Machine: {described['cpu']}, {described['cores']} cores, {described['memory_gib']} GiB, "
-        f"{described['system']}; load at start {described['load_at_start']:.2f}\n"
-    )
-    print("Versions: " + ", ".join(f"{name} {text}" for name, text in report["versions"].items()))
-
-
 def print_report(report, rounds_of):
     """Prints everything; returns the figures by part."""
     print(f"{report['threads']} threads, {report['repeats']} rounds\n")
-    figures, reports = {}, {"sizes": report_sizes, "start": report_starts}
+    reports = {"sizes": report_sizes, "further": report_further, "start": report_starts}
+    figures = {}
     for part, rounds in rounds_of.items():
         figures[part] = reports[part](rounds) if part in reports else report_kind(part, rounds)
-    print_surroundings(report, rounds_of)
+    runs = [result for rounds in rounds_of.values() for results in rounds for result in results.values()]
+    print_surroundings(report, [run["others_share"] for run in runs])
     return figures
