@@ -11,8 +11,10 @@ Exit codes: 0 done, 1 a program failed or counted other ids, 2 usage.
 """
 
 import argparse
+import contextlib
 import dataclasses
 import hashlib
+import itertools
 import json
 import math
 import os
@@ -40,7 +42,7 @@ START_RUNS = 3  # of which the fastest is subtracted
 PARTS = [*KINDS, "sizes", "further", "start"]
 
 WARM_UP = 100  # megabytes, after which the rate of further text is measured
-WINDOW = 10  # megabytes
+PIECE = 10  # megabytes, the least of which it is
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,6 +50,12 @@ class Program:
     threads: int
     command: Callable  # of tokenizer, text and output: the command line
     slow: bool = False  # runs on the smaller text
+
+
+def text_paths(folder):
+    """The texts that are there, the smallest first."""
+    paths = [os.path.join(folder, f"text-{size}.txt") for size in SIZES]
+    return [path for path in paths if os.path.isfile(path)]
 
 
 # ----------------------------------------------------------------------------------- preparation
@@ -66,17 +74,11 @@ class Work:
             "TOKENIZERS_PARALLELISM": "true",
         }
         slow_megabytes = min(options.megabytes, max(3, options.megabytes // 10))
-        largest = max(map(self.size_path, self.sizes_there()), key=os.path.getsize)
+        largest = text_paths(options.text)[-1]
         self.text = self.cut(largest, "text", options.megabytes * MEGABYTE)
         self.slow_text = self.cut(largest, "slow", slow_megabytes * MEGABYTE)
         self.line = self.cut(largest, "line", 1)
         self.tokenizers = {}
-
-    def size_path(self, size):
-        return os.path.join(self.options.text, f"text-{size}.txt")
-
-    def sizes_there(self):
-        return [size for size in SIZES if os.path.isfile(self.size_path(size))]
 
     def path(self, name):
         return os.path.join(self.folder, name)
@@ -192,7 +194,9 @@ def run_command(command, env, send=None):
         stopwatch = Stopwatch()
         with running(command, **pipes, stderr=errors, env=env) as process:
             if send:
-                send(process.stdin)
+                # finish() says why a program has ended early.
+                with contextlib.suppress(BrokenPipeError), process.stdin:
+                    send(process.stdin)
             return stopwatch.finish(process, read_errors)
 
 
@@ -280,7 +284,7 @@ def run_sizes(work):
     """Counts texts of different sizes, each as a program of its own."""
     texts = [work.slow_text, work.text]
     if not work.options.quick:
-        texts = [work.size_path(size) for size in work.sizes_there()]
+        texts = text_paths(work.options.text)
     program, tokenizer = pdl_train(work.options, work.options.threads), work.tokenizer("bpe")
     rounds = []
     for _ in range(work.options.repeats):
@@ -295,40 +299,42 @@ def run_sizes(work):
 
 def run_further(work):
     """How fast a run takes more text after its first, from when it accepts what it is sent."""
-    text = work.size_path(work.sizes_there()[-1])
-    warm_up = 0 if work.options.quick else WARM_UP
-    if os.path.getsize(text) < (warm_up + WINDOW) * MEGABYTE:
-        raise RunError(f"{text}: {warm_up + WINDOW} MB are needed")
+    quick = work.options.quick
+    text = work.text if quick else text_paths(work.options.text)[-1]
+    begin = 0 if quick else WARM_UP // PIECE
     program, tokenizer = pdl_train(work.options, work.options.threads), work.tokenizer("bpe")
     command = program.command(tokenizer, "-", work.path("counts.json"))
     rounds = []
     for i in range(work.options.repeats):
-        marks, measured = stream(command, text, work.env)
-        marks = marks[warm_up // WINDOW :]
-        lengths = {1, min(10, len(marks) - 1), len(marks) - 1}
+        pieces, measured = stream(command, text, work.env)
+        pieces = pieces[begin:]
+        first = pieces[:10]
+        seconds = {1: statistics.median(first), len(first): sum(first), len(pieces): sum(pieces)}
         results = {}
-        for length in sorted(lengths):
-            # Of the short ones several fit into the first 100 MB.
-            starts = range(0, min(10, len(marks) - length), length)
-            seconds = [marks[start + length] - marks[start] for start in starts]
-            rate = length * WINDOW / statistics.median(seconds)
-            results[f"{length * WINDOW:,} MB"] = {**measured, "rate": rate}
-            log(f"round {i + 1} of {work.options.repeats}: {length * WINDOW} MB: {rate:.4g} MB/s")
+        for count, taken in seconds.items():
+            rate = count * PIECE / taken
+            results[f"{count * PIECE} MB"] = {**measured, "rate": rate}
+            log(f"round {i + 1} of {work.options.repeats}: {count * PIECE} MB: {rate:.4g} MB/s")
         rounds.append(results)
     return rounds
 
 
 def stream(command, text, env):
-    """Sends a text to a program; returns when 0, 10, 20 … MB had been accepted, and what was measured."""
+    """Sends a text to a program; returns the seconds of each 10 MB of it, and what was measured."""
     marks = [time.monotonic()]
 
     def send(stdin):
-        with stdin, open(text, "rb") as file:
-            while len(chunk := file.read(WINDOW * MEGABYTE)) == WINDOW * MEGABYTE:
+        with open(text, "rb") as file:
+            while chunk := file.read(PIECE * MEGABYTE):
                 stdin.write(chunk)
                 marks.append(time.monotonic())
 
-    return marks, run_command(command, env, send)
+    measured = run_command(command, env, send)
+    num_pieces = os.path.getsize(text) // (PIECE * MEGABYTE)
+    if len(marks) <= num_pieces:
+        raise RunError(f"took {len(marks) - 1} of {num_pieces} pieces of {text}")
+    seconds = [later - earlier for earlier, later in itertools.pairwise(marks)]
+    return seconds[:num_pieces], measured  # without a shorter one at the end
 
 
 # ------------------------------------------------------------------------------ start of training
@@ -415,13 +421,13 @@ def parse_arguments():
 
 def check_arguments(parser, options):
     """Ends the program for wrong arguments, and fills in what follows from others."""
+    if options.quick:
+        options.megabytes, options.repeats = 10, 1
     check_options(parser, options)
     if options.sentencepiece and not os.path.isfile(options.sentencepiece):
         parser.error(f"--sentencepiece {options.sentencepiece}: no such file")
     if not os.path.isfile(os.path.join(options.text, f"text-{SIZES[0]}.txt")):
         parser.error(f"--text {options.text}: no text-{SIZES[0]}.txt; make it with bench/text.py DIR")
-    if options.quick:
-        options.megabytes, options.repeats = 10, 1
     options.vocab_size, options.sample_megabytes = (8000, 2) if options.quick else (32000, 20)
     if options.megabytes < 1:
         parser.error("--megabytes must be at least 1")
@@ -432,6 +438,11 @@ def check_arguments(parser, options):
         if getattr(options, name):
             setattr(options, name, os.path.abspath(getattr(options, name)))
     options.only = [part for part in PARTS if part in options.only]
+    needed = (WARM_UP + PIECE) * MEGABYTE
+    largest = text_paths(options.text)[-1]
+    if "further" in options.only and not options.quick and os.path.getsize(largest) < needed:
+        log(f"further: left out, for it needs a text of {needed // MEGABYTE} MB")
+        options.only.remove("further")
     os.makedirs(options.work, exist_ok=True)
 
 

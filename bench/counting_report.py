@@ -23,15 +23,21 @@ def median_ratio(rounds, name, other, key):
     return statistics.median(results[name][key] / results[other][key] for results in rounds)
 
 
-def summarise(rounds, name, baseline, one):
-    """The figures of a program beside those of `baseline` and of one thread of the same program."""
+def summarise_rate(rounds, name, baseline):
     rates = [results[name]["rate"] for results in rounds]
-    keys = ("megabytes", "rate", "cpu_rate", "start_seconds")
-    summary = {key: median_of(rounds, name, key) for key in keys}
-    summary["rate_range"] = (min(rates), max(rates))
-    summary["peak_mib"] = median_of(rounds, name, "peak_bytes") / 2**20
+    summary = {"rate": statistics.median(rates), "rate_range": (min(rates), max(rates))}
     if baseline:
         summary["ratio"] = median_ratio(rounds, name, baseline, "rate")
+    return summary
+
+
+def summarise(rounds, name, baseline, one):
+    """The figures of a program beside those of `baseline` and of one thread of the same program."""
+    keys = ("megabytes", "cpu_rate", "start_seconds")
+    summary = {key: median_of(rounds, name, key) for key in keys}
+    summary |= summarise_rate(rounds, name, baseline)
+    summary["peak_mib"] = median_of(rounds, name, "peak_bytes") / 2**20
+    if baseline:
         summary["cpu_ratio"] = median_ratio(rounds, name, baseline, "cpu_rate")
     if one:
         summary["scaling"] = median_ratio(rounds, name, one, "rate")
@@ -40,10 +46,16 @@ def summarise(rounds, name, baseline, one):
 
 def rate_columns(baseline):
     return (
-        ("text, MB", "megabytes", "{:,.0f}"),
         ("MB/s", "rate", "{:.4g}"),
         ("lowest – highest", "rate_range", "{0[0]:.4g} – {0[1]:.4g}"),
         (f"× {baseline}", "ratio", "{:.2f}"),
+    )
+
+
+def kind_columns(baseline):
+    return (
+        ("text, MB", "megabytes", "{:,.0f}"),
+        *rate_columns(baseline),
         ("MB a CPU second", "cpu_rate", "{:.4g}"),
         (f"× {baseline}, a CPU second", "cpu_ratio", "{:.2f}"),
         ("× 1 thread", "scaling", "{:.2f}"),
@@ -58,7 +70,7 @@ def report_kind(kind, rounds):
         for name in rounds[0]
     }
     print(f"{KINDS[kind]}:\n")
-    print_table(rate_columns(BASELINES[kind]), summaries)
+    print_table(kind_columns(BASELINES[kind]), summaries)
     return summaries
 
 
@@ -66,9 +78,7 @@ def report_sizes(rounds):
     smallest = next(iter(rounds[0]))
     summaries = {name: summarise(rounds, name, smallest, None) for name in rounds[0]}
     columns = (
-        ("MB/s", "rate", "{:.4g}"),
-        ("lowest – highest", "rate_range", "{0[0]:.4g} – {0[1]:.4g}"),
-        (f"× {smallest}", "ratio", "{:.2f}"),
+        *rate_columns(smallest),
         ("MB a CPU second", "cpu_rate", "{:.4g}"),
         ("peak memory, MiB", "peak_mib", "{:,.0f}"),
     )
@@ -78,25 +88,10 @@ def report_sizes(rounds):
 
 
 def report_further(rounds):
-    shortest = next(iter(rounds[0]))
-    summaries = {
-        name: {
-            "rate": median_of(rounds, name, "rate"),
-            "rate_range": (
-                min(results[name]["rate"] for results in rounds),
-                max(results[name]["rate"] for results in rounds),
-            ),
-            "ratio": median_ratio(rounds, name, shortest, "rate"),
-        }
-        for name in rounds[0]
-    }
-    columns = (
-        ("MB/s", "rate", "{:.4g}"),
-        ("lowest – highest", "rate_range", "{0[0]:.4g} – {0[1]:.4g}"),
-        (f"× {shortest}", "ratio", "{:.2f}"),
-    )
+    smallest = next(iter(rounds[0]))
+    summaries = {name: summarise_rate(rounds, name, smallest) for name in rounds[0]}
     print(f"`{PDL_TRAIN} count` on further text of a run, SentencePiece BPE, all threads:\n")
-    print_table(columns, summaries)
+    print_table(rate_columns(smallest), summaries)
     return summaries
 
 

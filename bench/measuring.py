@@ -65,6 +65,7 @@ class Stopwatch:
     def __init__(self):
         self.started = time.monotonic()
         self.busy = machine.busy_seconds()
+        self.own = time.process_time()
 
     def finish(self, process, read_errors):
         """Waits for the process; returns its times, peak resident memory, and how much others ran."""
@@ -74,7 +75,8 @@ class Stopwatch:
             raise RunError(f"exit code {process.returncode}\n{tail(read_errors())}")
         wall_seconds = time.monotonic() - self.started
         cpu_seconds = usage.ru_utime + usage.ru_stime
-        others = machine.busy_seconds() - self.busy - cpu_seconds
+        own_seconds = time.process_time() - self.own
+        others = machine.busy_seconds() - self.busy - cpu_seconds - own_seconds
         return {
             "wall_seconds": wall_seconds,
             "cpu_seconds": cpu_seconds,
