@@ -12,6 +12,10 @@ using nlohmann::json;
 constexpr const char* kFormat = "pdl-checkpoint";
 constexpr int kVersion = 2;
 
+// Throws for a number with a fraction or an exponent and for one of more than 64 bits, which get()
+// would cast. One of 64 bits becomes negative, and is another text then.
+int64_t integer(const json& value) { return value.get_ref<const json::number_integer_t&>(); }
+
 }  // namespace
 
 std::string to_json(const Manifest& manifest) {
@@ -27,10 +31,9 @@ Manifest parse_manifest(std::string_view text, const std::string& name) {
   Manifest manifest;
   try {
     const json root = json::parse(text);
-    root.at("step").get_to(manifest.step);
+    manifest.step = integer(root.at("step"));
     for (const auto& [file, digest] : root.at("files").items()) {
-      manifest.files[file] = {digest.at("size").get<int64_t>(),
-                              digest.at("sha256").get<std::string>()};
+      manifest.files[file] = {integer(digest.at("size")), digest.at("sha256").get<std::string>()};
     }
   } catch (const json::exception&) {
     manifest = {};  // whose text is another
