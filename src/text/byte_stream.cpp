@@ -155,12 +155,15 @@ class ZstdStream final : public ByteStream {
   }
 
  private:
+  static constexpr size_t kMaxFrameHeaderBytes = 18;
   static constexpr int kMaxWindowLog = 27;  // 128 MiB, what `zstd -d` accepts
 
   // The library also knows the formats from before Zstandard 1.0, which hold to no window limit.
   // They differ in the first byte.
   void begin_frame(std::string_view stored) {
     frame_offset_ = input_.offset();
+    frame_header_.clear();
+    frame_content_bytes_ = 0;
     if (stored.empty()) return;
     const auto first = static_cast<unsigned char>(stored.front());
     const bool is_frame = first == 0x28;
@@ -170,11 +173,28 @@ class ZstdStream final : public ByteStream {
 
   void decompress(std::string_view stored, ZSTD_outBuffer& out) {
     ZSTD_inBuffer in{stored.data(), stored.size(), 0};
+    const size_t before = out.pos;
     const size_t status = ::ZSTD_decompressStream(state_.get(), &out, &in);
     input_.consume(in.pos);
     if (::ZSTD_isError(status) != 0) fail_damaged(status);
+    frame_header_ +=
+        stored.substr(0, std::min(in.pos, kMaxFrameHeaderBytes - frame_header_.size()));
+    frame_content_bytes_ += out.pos - before;
     in_frame_ = status != 0;
-    if (!in_frame_) ++num_frames_;
+    if (!in_frame_) end_frame();
+  }
+
+  // The library compares the size that a frame declares with what is in it only if all fits into
+  // the buffer at once.
+  void end_frame() {
+    const auto declared = ::ZSTD_getFrameContentSize(frame_header_.data(), frame_header_.size());
+    const bool is_known =
+        declared != ZSTD_CONTENTSIZE_UNKNOWN && declared != ZSTD_CONTENTSIZE_ERROR;
+    if (is_known && declared != frame_content_bytes_) {
+      input_.fail("is damaged: its Zstandard frame does not hold what it declares,",
+                  input_.offset());
+    }
+    ++num_frames_;
   }
 
   [[noreturn]] void fail_no_frame() const {
@@ -205,6 +225,8 @@ class ZstdStream final : public ByteStream {
   bool in_frame_ = false;
   int64_t num_frames_ = 0;  // that ended
   int64_t frame_offset_ = 0;
+  std::string frame_header_;  // the first bytes of the frame
+  uint64_t frame_content_bytes_ = 0;
 };
 
 }  // namespace

@@ -292,6 +292,16 @@ TEST(ByteStreamTest, AWrongCheckIsNamed) {
                     "is damaged: Restored data doesn't match checksum at byte");
 }
 
+TEST(ByteStreamTest, AFrameThatHoldsLessThanItDeclaresIsDamagedHoweverItIsRead) {
+  const TempFolder folder;
+  // 17,640 bytes are declared; a block of 9,184 zeros and an empty one follow.
+  const std::string file = folder.file(
+      "a.zst", std::string("\x28\xb5\x2f\xfd\x60\xe8\x43\x02\x1f\x01\x00\x01\x00\x00", 14));
+  expect_data_error(file,
+                    "is damaged: its Zstandard frame does not hold what it declares, at byte 14");
+  EXPECT_THROW(read_all(file, size_t{1} << 16), DataError);  // at once
+}
+
 TEST(ByteStreamTest, AWindowIsAtMost128MiB) {
   const TempFolder folder;
   EXPECT_EQ(read_all(folder.file("a.zst", zstd("hello", 27))), "hello");
