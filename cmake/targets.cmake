@@ -24,7 +24,7 @@ target_include_directories(pdl_base SYSTEM PRIVATE ${SENTENCEPIECE_INCLUDE_DIR})
 target_compile_options(pdl_base PRIVATE ${PDL_WARNINGS})
 target_link_libraries(pdl_base
   PRIVATE OpenSSL::Crypto ICU::uc ZLIB::ZLIB PkgConfig::ZSTD PkgConfig::PCRE2 nlohmann_json::nlohmann_json spdlog::spdlog
-          ${SENTENCEPIECE_TRAIN_LIBRARY} ${SENTENCEPIECE_LIBRARY}
+          ${SENTENCEPIECE_TRAIN_LIBRARY} ${SENTENCEPIECE_LIBRARY} stdc++
   PUBLIC Threads::Threads)
 
 # The kernels of each instruction set are one source under other flags. They are optimised in every build; -Wno-psabi,
@@ -52,7 +52,7 @@ else()
 endif()
 add_library(pdl_core STATIC ${PDL_CORE_SOURCES})
 target_compile_options(pdl_core PRIVATE ${PDL_WARNINGS} -fopenmp)
-# pdl_base, and with it SentencePiece, must come before torch: tests/integration/link_order_test.py says why.
+# pdl_base, and with it SentencePiece and libstdc++, must come before torch: tests/integration/link_order_test.py says why.
 target_link_libraries(pdl_core PUBLIC pdl_base torch PRIVATE ${PDL_OPENMP_LIBRARY} nlohmann_json::nlohmann_json)
 
 if(PDL_CUDA_KERNELS AND TARGET torch_cuda)

@@ -22,13 +22,17 @@ std::string torch_message(const std::exception& problem) {
 }
 
 bool is_out_of_memory(const std::exception& problem) {
+  // TorchScript's interpreter throws the text alone.
+  const auto contains = [text = std::string_view(problem.what())](std::string_view part) {
+    return text.find(part) != std::string_view::npos;
+  };
   if (const auto* refused = dynamic_cast<const std::system_error*>(&problem)) {
     return refused->code() == std::errc::resource_unavailable_try_again ||
            refused->code() == std::errc::not_enough_memory;
   }
   return dynamic_cast<const c10::OutOfMemoryError*>(&problem) != nullptr ||
          dynamic_cast<const std::bad_alloc*>(&problem) != nullptr ||
-         std::string_view(problem.what()).find("can't allocate memory") != std::string_view::npos;
+         contains("can't allocate memory") || contains("CUDA out of memory");
 }
 
 }  // namespace pdl

@@ -1,6 +1,7 @@
 #include "pdl/trainer/trainer.h"
 
 #include <ATen/Context.h>
+#include <ATen/DeviceAccelerator.h>
 #include <ATen/ops/ones_like.h>
 #include <ATen/ops/stack.h>
 #include <ATen/ops/zeros.h>
@@ -8,6 +9,7 @@
 
 #include <chrono>
 #include <cmath>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -46,6 +48,15 @@ std::vector<int64_t> flat(const std::vector<std::vector<int64_t>>& rows) {
   for (const auto& micro_batch : rows)
     all.insert(all.end(), micro_batch.begin(), micro_batch.end());
   return all;
+}
+
+// What tensors have held on the device at most, as torch.cuda.max_memory_allocated; none on the
+// CPU.
+std::optional<double> peak_memory_gb(at::Device device) {
+  if (device.is_cpu()) return std::nullopt;
+  constexpr auto kAggregate = static_cast<size_t>(c10::CachingAllocator::StatType::AGGREGATE);
+  const auto stats = at::accelerator::getDeviceStats(device.index());
+  return static_cast<double>(stats.allocated_bytes[kAggregate].peak) / 1e9;
 }
 
 void add(const StepSums& step, StepSums& total) {
@@ -353,6 +364,7 @@ void Trainer::report_training() {
   metrics.skipped_steps = state_.skipped_steps;
   metrics.tokens_per_second = static_cast<double>(timing_.num_tokens) / timing_.seconds;
   metrics.step_ms = 1000 * timing_.seconds / static_cast<double>(timing_.steps);
+  metrics.peak_memory_gb = peak_memory_gb(parts_.model.device());
   for (MetricsSink* sink : sinks_) sink->on_step(metrics);
   state_.last_train = metrics;
   state_.pending = {};

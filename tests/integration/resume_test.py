@@ -13,7 +13,7 @@ import unittest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
 import program  # noqa: E402
 
-TIMES = ("tokens_per_second", "step_ms")
+MEASURED = ("tokens_per_second", "step_ms", "peak_memory_gb")
 
 
 def run(*arguments):
@@ -23,7 +23,7 @@ def run(*arguments):
 def metrics(folder):
     """The lines without times; `resume` is said of the resumed run alone, `end` has times."""
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    return [{key: value for key, value in line.items() if key not in TIMES}
+    return [{key: value for key, value in line.items() if key not in MEASURED}
             for line in lines if line["event"] not in ("resume", "end")]
 
 

@@ -24,7 +24,7 @@ import program  # noqa: E402
 options = argparse.Namespace(full=False, seed=1, injector="", only="")
 counts = {}  # what was counted -> number, failed
 
-TIMES = ("tokens_per_second", "step_ms")
+MEASURED = ("tokens_per_second", "step_ms", "peak_memory_gb")
 STEPS = 60
 SAVE_STEPS = 5
 CHECKPOINT_FILES = ("model.safetensors", "optimizer.safetensors", "trainer_state.json", "MANIFEST.json")
@@ -187,7 +187,7 @@ def metrics(folder):
     """The lines of metrics.jsonl without times; `resume` is said of the resumed run alone, `end` has times."""
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     return [
-        {key: value for key, value in line.items() if key not in TIMES}
+        {key: value for key, value in line.items() if key not in MEASURED}
         for line in lines
         if line["event"] not in ("resume", "end")
     ]

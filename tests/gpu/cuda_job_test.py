@@ -1,0 +1,132 @@
+#!/usr/bin/env python3
+"""The example job on a CUDA device: the CPU's figures, the same bits again, and after a resume."""
+
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
+import program  # noqa: E402
+
+MEASURED = ("tokens_per_second", "step_ms", "peak_memory_gb")
+STEPS = 24
+# Relative differences of the loss in any step. float32 differs by the order of sums, which 24 updates amplify; bfloat16
+# has 8 bits, half precision 11.
+TOLERANCE = {"fp32": 1e-4, "fp16": 5e-3, "bf16": 2e-2}
+
+
+def run(*arguments):
+    result = subprocess.run([program.binary(), *map(str, arguments)], capture_output=True, text=True)
+    if result.returncode != 0:
+        raise AssertionError(f"{arguments} exited with {result.returncode}:\n{result.stderr}")
+    return result.stdout
+
+
+def lines(folder, event):
+    parsed = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [{key: value for key, value in line.items() if key not in MEASURED} for line in parsed
+            if line["event"] == event]
+
+
+class CudaJobTest(unittest.TestCase):
+
+    @classmethod
+    def setUpClass(cls):
+        if "CUDA none" in run("--version"):
+            raise unittest.SkipTest("there is no CUDA device, or this LibTorch has no CUDA")
+        temporary = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(temporary.cleanup)
+        cls.root = pathlib.Path(temporary.name)
+        run("init", cls.root / "job", "--preset", "tiny")
+
+    def train(self, name, *flags):
+        folder = self.root / name
+        run("--config", self.root / "job" / "run.json", "--max_steps", STEPS, "--logging_steps", 1, "--eval_steps", 8,
+            "--save_steps", 6, "--save_total_limit", 0, "--gradient_accumulation_steps", 3, "--output_dir", folder, *flags)
+        return folder
+
+    def resumed(self, whole, name, *flags):
+        """Goes on from step 12 of the run `whole`."""
+        folder = self.root / name
+        shutil.copytree(whole, folder)
+        for result in ("summary.json", "model.pt", "model.safetensors"):
+            (folder / result).unlink()
+        for checkpoint in folder.glob("checkpoint-*"):
+            if int(checkpoint.name.split("-")[1]) > 12:
+                shutil.rmtree(checkpoint)
+        return self.train(name, *flags)
+
+    def compare_with_cpu(self, precision, *flags):
+        cpu = self.train(f"{self.id()}-{precision}-cpu", "--device", "cpu", *flags)
+        cuda = self.train(f"{self.id()}-{precision}-cuda", "--device", "cuda", "--precision", precision, *flags)
+        tolerance = TOLERANCE[precision]
+        for event, fields in (("train", ("loss", "ce", "weight_sum", "grad_norm")), ("eval", ("eval_loss", "eval_ce"))):
+            pairs = list(zip(lines(cpu, event), lines(cuda, event), strict=True))
+            self.assertTrue(pairs)
+            for expected, found in pairs:
+                for field in fields:
+                    # A norm adds up squares of all sizes: its error is larger than that of the loss.
+                    allowed = 10 * tolerance if field == "grad_norm" else tolerance
+                    self.assertLess(abs(found[field] - expected[field]), allowed * abs(expected[field]),
+                                    (field, expected["step"], found[field], expected[field]))
+        return cuda
+
+    def test_float32_as_on_the_cpu(self):
+        self.compare_with_cpu("fp32")
+
+    def test_float32_from_whole_logits(self):
+        self.compare_with_cpu("fp32", "--logits_chunk_rows", 1_000_000)
+
+    def test_float32_of_padded_rows(self):
+        self.compare_with_cpu("fp32", "--packing", "false")
+
+    def test_bfloat16(self):
+        self.compare_with_cpu("bf16")
+
+    def test_float16(self):
+        self.compare_with_cpu("fp16")
+
+    def test_the_same_bits_again_and_after_a_resume(self):
+        for precision in ("fp32", "bf16", "fp16"):
+            flags = ("--device", "cuda", "--precision", precision)
+            whole = self.train(f"whole-{precision}", *flags)
+            for other in (self.train(f"again-{precision}", *flags), self.resumed(whole, f"resumed-{precision}", *flags)):
+                for event in ("train", "eval"):
+                    self.assertEqual(lines(other, event), lines(whole, event), other.name)
+                for name in ("model.pt", "model.safetensors", f"checkpoint-{STEPS}/optimizer.safetensors"):
+                    self.assertEqual((other / name).read_bytes(), (whole / name).read_bytes(), (other.name, name))
+
+    def test_evaluation_alone(self):
+        folder = self.train("evaluated", "--device", "cpu")
+        results = [json.loads(run("eval", "--config", self.root / "job" / "run.json", "--model_path", folder / "model.pt",
+                                  "--device", device)) for device in ("cpu", "cuda")]
+        for field in ("eval_loss", "eval_ce", "eval_accuracy"):
+            self.assertAlmostEqual(results[0][field], results[1][field], delta=1e-5 * abs(results[0][field]), msg=field)
+
+    def test_out_of_memory_is_said_with_its_exit_code(self):
+        for share in ("0.000001", "0.0002"):  # of the device: too little for the model, and for a batch
+            arguments = ["--config", self.root / "job" / "run.json", "--device", "cuda", "--output_dir", self.root / share,
+                         "--per_device_train_batch_size", "512"]
+            environment = dict(os.environ, PYTORCH_ALLOC_CONF=f"per_process_memory_fraction:{share}")
+            result = subprocess.run([program.binary(), *map(str, arguments)], capture_output=True, text=True, env=environment)
+            self.assertEqual(result.returncode, 10, result.stderr)
+            errors = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
+            self.assertEqual(len(errors), 1, result.stderr)
+            self.assertIn("CUDA out of memory. Tried to allocate", errors[0])
+
+    def test_the_peak_of_memory_is_reported(self):
+        folder = self.train("memory", "--device", "cuda")
+        parsed = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+        peaks = [line["peak_memory_gb"] for line in parsed if line["event"] == "train"]
+        self.assertEqual(len(peaks), STEPS)
+        self.assertGreater(peaks[0], 0)
+        self.assertEqual(peaks, sorted(peaks))
+
+
+if __name__ == "__main__":
+    program.main()
