@@ -26,7 +26,7 @@ void run_verify(const std::vector<std::string>& checkpoints) {
   }
   if (bad > 0) {
     throw CheckpointError(std::to_string(bad) + " of " + std::to_string(checkpoints.size()) +
-                          " checkpoints are damaged; go on from one that is not");
+                          " checkpoints are missing or damaged; go on from one that is whole");
   }
 }
 

@@ -218,7 +218,9 @@ void ConfigBuilder::check_relation(const KeyRelation& relation) {
 
 void ConfigBuilder::throw_problems() const {
   if (problems_.size() == 1) {
-    throw ConfigError((file_name_.empty() ? "" : file_name_ + ": ") + problems_.front());
+    const bool is_of_flag = problems_.front().starts_with("--");
+    throw ConfigError((file_name_.empty() || is_of_flag ? "" : file_name_ + ": ") +
+                      problems_.front());
   }
   const size_t num_unlisted =
       num_unknown_keys_ > kMaxUnknownKeys ? num_unknown_keys_ - kMaxUnknownKeys : 0;

@@ -11,7 +11,7 @@ std::optional<int32_t> id_to_add(bool add, std::optional<int32_t> id, const std:
   if (!add) return std::nullopt;
   if (!id) {
     throw ModelError("the tokenizer has no " + name + " token; set add_" + name +
-                     " to false or use another tokenizer");
+                     " to false or, for a tokenizer.json, put its tokenizer_config.json beside it");
   }
   return id;
 }

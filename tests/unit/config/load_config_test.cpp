@@ -146,7 +146,16 @@ TEST_F(LoadConfigTest, TruncatedOrDamagedTextNeverDoesWorseThanConfigError) {
 TEST_F(LoadConfigTest, OneProblemIsOneLine) {
   EXPECT_EQ(error_of(R"({"pdl_alpha": -1})"),
             (folder_ / "run.json").string() + ": pdl_alpha: -1 is out of range; must be >= 0");
-  EXPECT_EQ(flag_error({{"pdl_alpha", {"-1"}}}), "--pdl_alpha: -1 is out of range; must be >= 0");
+  const std::string of_flag = "--pdl_alpha: -1 is out of range; must be >= 0";
+  EXPECT_EQ(flag_error({{"pdl_alpha", {"-1"}}}), of_flag);
+  // A flag beside a file is not the file's problem.
+  const std::filesystem::path file = write("run.json", R"({"seed": 1})");
+  try {
+    load_config(file, {{"pdl_alpha", {"-1"}}}, {});
+    ADD_FAILURE() << "no error";
+  } catch (const ConfigError& problem) {
+    EXPECT_STREQ(problem.what(), of_flag.c_str());
+  }
 }
 
 TEST_F(LoadConfigTest, LongPathOfTheFileIsShortened) {
