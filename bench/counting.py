@@ -6,7 +6,8 @@
 
 The programs run one after the other, in rounds: A B C, A B C, and so on. stdout gets markdown tables
 of medians over the rounds, progress goes to stderr. Programs that tokenize alike must count the same
-ids. bench/README.md says what each figure is and how the comparison is kept fair.
+ids. After the programs come pdl-train alone on texts of three sizes and on further text of one run,
+and the two starts of a training job. bench/README.md says what each figure is and how the comparison is kept fair.
 Exit codes: 0 done, 1 a program failed or counted other ids, 2 usage.
 """
 
