@@ -29,11 +29,12 @@ if(NOT Torch_DIR AND NOT CMAKE_PREFIX_PATH)
 endif()
 set(kineto_LIBRARY dl CACHE STRING "The wheel has no kineto library; nothing links it")
 # A CUDA LibTorch would otherwise compile a program to ask for the machine's GPU, in C++20, which CMake before 3.25.2
-# cannot for nvcc. LibTorch is built already, and our kernels have their own list.
+# cannot for nvcc. LibTorch is built already, and its flags for nvcc are not for our kernels, which have their own.
 if(NOT DEFINED TORCH_CUDA_ARCH_LIST)
   set(TORCH_CUDA_ARCH_LIST 8.0)
 endif()
 find_package(Torch QUIET)
+unset(CMAKE_CUDA_FLAGS)
 if(NOT Torch_FOUND)
   message(FATAL_ERROR "LibTorch was not found. Run scripts/quickstart.sh, which installs it in .venv, "
                       "or give -DTorch_DIR=<folder of TorchConfig.cmake>.")

@@ -129,8 +129,8 @@ std::vector<std::pair<int64_t, fs::path>> list_checkpoints(const fs::path& outpu
 }
 
 std::string find_damage(const fs::path& checkpoint) {
-  std::error_code ignored;
-  if (!fs::is_directory(checkpoint, ignored)) return "there is no such folder";
+  std::error_code error;
+  if (!fs::exists(checkpoint, error) && !error) return "there is no such folder";
   std::string text;
   const std::string problem = try_read_file(checkpoint / kManifestFile, text, kMaxStateBytes);
   if (!problem.empty()) return std::string(kManifestFile) + " " + problem;

@@ -37,6 +37,11 @@ struct Setting {
   Source source;
 };
 
+struct Problem {
+  std::string text;
+  bool is_of_file;
+};
+
 // Collects settings and problems from the file, then the flags; finish() makes the config of them.
 class ConfigBuilder {
  public:
@@ -65,7 +70,7 @@ class ConfigBuilder {
   bool is_cut_short_ = false;  // the rest of the file is unknown
   size_t num_unknown_keys_ = 0;
   std::map<std::string_view, Setting> settings_;
-  std::vector<std::string> problems_;
+  std::vector<Problem> problems_;
   std::set<std::string> bad_keys_;
   RunConfig config_;
 };
@@ -75,13 +80,13 @@ std::string unknown_key_problem(const std::string& key) {
   return nearest.empty() ? "unknown key" : "unknown key; did you mean \"" + nearest + "\"?";
 }
 
-std::string problem_line(const Source& source, std::string_view key, const std::string& text) {
-  return source.prefix + printable(key) + ": " + text;
+Problem problem_of(const Source& source, std::string_view key, const std::string& text) {
+  return {source.prefix + printable(key) + ": " + text, source.prefix.empty()};
 }
 
 void ConfigBuilder::add_problem(const Source& source, std::string_view key,
                                 const std::string& text) {
-  problems_.push_back(problem_line(source, key, text));
+  problems_.push_back(problem_of(source, key, text));
   bad_keys_.emplace(key);
 }
 
@@ -112,7 +117,7 @@ void ConfigBuilder::add_file(std::string_view text, const Source& source) {
     }
   }
   if (object.problem.empty()) return;
-  problems_.push_back(object.problem);
+  problems_.push_back({object.problem, /*is_of_file=*/true});
   is_cut_short_ = true;
 }
 
@@ -213,20 +218,20 @@ void ConfigBuilder::check_relation(const KeyRelation& relation) {
     text = shown(value) + " excludes " + other_name + "; give only one of them";
   }
   // The value itself is not bad: further relations of the key are looked at.
-  if (!text.empty()) problems_.push_back(problem_line(source_of(key), key.name, text));
+  if (!text.empty()) problems_.push_back(problem_of(source_of(key), key.name, text));
 }
 
 void ConfigBuilder::throw_problems() const {
+  const bool is_of_file =
+      !file_name_.empty() && std::ranges::any_of(problems_, &Problem::is_of_file);
   if (problems_.size() == 1) {
-    const bool is_of_flag = problems_.front().starts_with("--");
-    throw ConfigError((file_name_.empty() || is_of_flag ? "" : file_name_ + ": ") +
-                      problems_.front());
+    throw ConfigError((is_of_file ? file_name_ + ": " : "") + problems_.front().text);
   }
   const size_t num_unlisted =
       num_unknown_keys_ > kMaxUnknownKeys ? num_unknown_keys_ - kMaxUnknownKeys : 0;
-  std::string message = (file_name_.empty() ? "flags" : file_name_) + ": " +
+  std::string message = (is_of_file ? file_name_ : "flags") + ": " +
                         std::to_string(problems_.size() + num_unlisted) + " problems";
-  for (const std::string& problem : problems_) message += "\n  " + problem;
+  for (const Problem& problem : problems_) message += "\n  " + problem.text;
   if (num_unlisted > 0) {
     message += "\n  and " + std::to_string(num_unlisted) + " more unknown keys";
   }

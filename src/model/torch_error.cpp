@@ -2,6 +2,8 @@
 
 #include <c10/util/Exception.h>
 
+#include <algorithm>
+#include <array>
 #include <new>
 #include <string_view>
 #include <system_error>
@@ -9,6 +11,19 @@
 #include "pdl/base/unicode.h"
 
 namespace pdl {
+namespace {
+
+// What LibTorch throws as another type: TorchScript's interpreter keeps the text alone, and of
+// CUDA's errors only those of its allocator have a type.
+bool says_out_of_memory(std::string_view message) {
+  constexpr std::array<std::string_view, 4> kTexts{"can't allocate memory", "CUDA out of memory",
+                                                   "CUDA error: out of memory",
+                                                   "CUBLAS_STATUS_ALLOC_FAILED"};
+  return std::ranges::any_of(
+      kTexts, [&](std::string_view text) { return message.find(text) != std::string_view::npos; });
+}
+
+}  // namespace
 
 std::string torch_message(const std::exception& problem) {
   const auto* torch_problem = dynamic_cast<const c10::Error*>(&problem);
@@ -22,17 +37,13 @@ std::string torch_message(const std::exception& problem) {
 }
 
 bool is_out_of_memory(const std::exception& problem) {
-  // TorchScript's interpreter throws the text alone.
-  const auto contains = [text = std::string_view(problem.what())](std::string_view part) {
-    return text.find(part) != std::string_view::npos;
-  };
   if (const auto* refused = dynamic_cast<const std::system_error*>(&problem)) {
     return refused->code() == std::errc::resource_unavailable_try_again ||
            refused->code() == std::errc::not_enough_memory;
   }
   return dynamic_cast<const c10::OutOfMemoryError*>(&problem) != nullptr ||
          dynamic_cast<const std::bad_alloc*>(&problem) != nullptr ||
-         contains("can't allocate memory") || contains("CUDA out of memory");
+         says_out_of_memory(problem.what());
 }
 
 }  // namespace pdl

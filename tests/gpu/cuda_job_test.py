@@ -43,10 +43,12 @@ class CudaJobTest(unittest.TestCase):
         cls.addClassCleanup(temporary.cleanup)
         cls.root = pathlib.Path(temporary.name)
         run("init", cls.root / "job", "--preset", "tiny")
+        cls.float32 = lines(cls.train("float32", "--device", "cuda"), "train")
 
-    def train(self, name, *flags):
-        folder = self.root / name
-        run("--config", self.root / "job" / "run.json", "--max_steps", STEPS, "--logging_steps", 1, "--eval_steps", 8,
+    @classmethod
+    def train(cls, name, *flags):
+        folder = cls.root / name
+        run("--config", cls.root / "job" / "run.json", "--max_steps", STEPS, "--logging_steps", 1, "--eval_steps", 8,
             "--save_steps", 6, "--save_total_limit", 0, "--gradient_accumulation_steps", 3, "--output_dir", folder, *flags)
         return folder
 
@@ -86,16 +88,21 @@ class CudaJobTest(unittest.TestCase):
         self.compare_with_cpu("fp32", "--packing", "false")
 
     def test_bfloat16(self):
-        self.compare_with_cpu("bf16")
+        cuda = self.compare_with_cpu("bf16")
+        self.assertNotEqual(lines(cuda, "train")[0]["loss"], self.float32[0]["loss"])
 
     def test_float16(self):
-        self.compare_with_cpu("fp16")
+        cuda = self.compare_with_cpu("fp16")
+        self.assertNotEqual(lines(cuda, "train")[0]["loss"], self.float32[0]["loss"])
 
     def test_the_same_bits_again_and_after_a_resume(self):
         for precision in ("fp32", "bf16", "fp16"):
             flags = ("--device", "cuda", "--precision", precision)
             whole = self.train(f"whole-{precision}", *flags)
-            for other in (self.train(f"again-{precision}", *flags), self.resumed(whole, f"resumed-{precision}", *flags)):
+            again = self.train(f"again-{precision}", *flags)
+            resumed = self.resumed(whole, f"resumed-{precision}", *flags)
+            self.assertEqual([line["step"] for line in lines(resumed, "resume")], [12])
+            for other in (again, resumed):
                 for event in ("train", "eval"):
                     self.assertEqual(lines(other, event), lines(whole, event), other.name)
                 for name in ("model.pt", "model.safetensors", f"checkpoint-{STEPS}/optimizer.safetensors"):

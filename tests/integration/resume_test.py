@@ -20,11 +20,18 @@ def run(*arguments):
     return subprocess.run([program.binary(), *map(str, arguments)], capture_output=True, text=True, check=True)
 
 
+def lines(folder):
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
 def metrics(folder):
-    """The lines without times; `resume` is said of the resumed run alone, `end` has times."""
-    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    """The lines without what is measured; `resume` is said of the resumed run alone, `end` has times."""
     return [{key: value for key, value in line.items() if key not in MEASURED}
-            for line in lines if line["event"] not in ("resume", "end")]
+            for line in lines(folder) if line["event"] not in ("resume", "end")]
+
+
+def resumed_steps(folder):
+    return [line["step"] for line in lines(folder) if line["event"] == "resume"]
 
 
 class ResumeTest(unittest.TestCase):
@@ -46,6 +53,7 @@ class ResumeTest(unittest.TestCase):
                     if int(checkpoint.name.split("-")[1]) > step:
                         shutil.rmtree(checkpoint)
                 run(*common, "--output_dir", resumed)
+                self.assertEqual(resumed_steps(resumed), [step])
                 self.assertEqual(metrics(resumed), metrics(whole), step)
                 for name in ("model.pt", "model.safetensors", "checkpoint-24/optimizer.safetensors"):
                     self.assertEqual((resumed / name).read_bytes(), (whole / name).read_bytes(), (step, name))

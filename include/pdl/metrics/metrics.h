@@ -103,7 +103,7 @@ struct StepMetrics {
   int64_t skipped_steps = 0;  // since the start of the run
   double tokens_per_second = 0;
   double step_ms = 0;
-  std::optional<double> peak_memory_gb;  // tensors on the device, the most so far; none on the CPU
+  std::optional<double> peak_memory_gb;  // the most that tensors held; none on the CPU
 };
 
 struct BandMetrics {

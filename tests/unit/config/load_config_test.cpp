@@ -146,16 +146,29 @@ TEST_F(LoadConfigTest, TruncatedOrDamagedTextNeverDoesWorseThanConfigError) {
 TEST_F(LoadConfigTest, OneProblemIsOneLine) {
   EXPECT_EQ(error_of(R"({"pdl_alpha": -1})"),
             (folder_ / "run.json").string() + ": pdl_alpha: -1 is out of range; must be >= 0");
-  const std::string of_flag = "--pdl_alpha: -1 is out of range; must be >= 0";
-  EXPECT_EQ(flag_error({{"pdl_alpha", {"-1"}}}), of_flag);
-  // A flag beside a file is not the file's problem.
-  const std::filesystem::path file = write("run.json", R"({"seed": 1})");
-  try {
-    load_config(file, {{"pdl_alpha", {"-1"}}}, {});
-    ADD_FAILURE() << "no error";
-  } catch (const ConfigError& problem) {
-    EXPECT_STREQ(problem.what(), of_flag.c_str());
-  }
+  EXPECT_EQ(flag_error({{"pdl_alpha", {"-1"}}}), "--pdl_alpha: -1 is out of range; must be >= 0");
+}
+
+TEST_F(LoadConfigTest, FileIsNamedOnlyForItsOwnProblems) {
+  const auto error_with_flags = [&](const std::string& text,
+                                    const std::vector<FlagSetting>& flags) {
+    const std::filesystem::path file = write("run.json", text);
+    try {
+      load_config(file, flags, {});
+    } catch (const ConfigError& problem) {
+      return std::string(problem.what());
+    }
+    return std::string();
+  };
+  const FlagSetting alpha{"pdl_alpha", {"-1"}};
+  const FlagSetting seed{"seed", {"x"}};
+  const std::string file = (folder_ / "run.json").string();
+  EXPECT_THAT(error_with_flags("{}", {alpha}), StartsWith("--pdl_alpha: -1 is out of range"));
+  EXPECT_THAT(error_with_flags("{}", {alpha, seed}),
+              StartsWith("flags: 2 problems\n  --pdl_alpha: "));
+  EXPECT_THAT(error_with_flags(R"({"pdl_epsilon": -1})", {alpha}),
+              StartsWith(file + ": 2 problems\n"));
+  EXPECT_THAT(error_with_flags(R"({"--seed": 1})", {}), StartsWith(file + ": --seed: unknown key"));
 }
 
 TEST_F(LoadConfigTest, LongPathOfTheFileIsShortened) {
