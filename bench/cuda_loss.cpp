@@ -108,16 +108,20 @@ void compare(int64_t vocab_size, at::ScalarType dtype, int rounds) {
 
 int main(int argc, char** argv) {
   const int rounds = argc > 1 ? std::atoi(argv[1]) : 5;
-  if (!at::hasCUDA() || rounds < 1) {
-    std::fprintf(stderr, "error: there is no CUDA device, or ROUNDS is below 1\n");
+  if (rounds < 1) {
+    std::fprintf(stderr, "usage: pdl_cuda_loss [ROUNDS]\n");
     return 2;
+  }
+  if (!at::hasCUDA()) {
+    std::fprintf(stderr, "error: there is no CUDA device\n");
+    return 1;
   }
   std::printf("%ld rows, loss with gradient, median of %d calls\n\n", static_cast<long>(kRows),
               rounds * kCallsInRound);
   std::printf(
-      "| logits | V | ours, ms | ATen, ms | ATen / ours | copy, ms | ours / copy | ours, memory / "
-      "logits "
-      "| ATen, memory / logits |\n|---|---:|---:|---:|---:|---:|---:|---:|---:|\n");
+      "| logits | V | ours, ms | ATen, ms | ATen / ours | copy, ms | ours / copy "
+      "| ours, memory / logits | ATen, memory / logits |\n"
+      "|---|---:|---:|---:|---:|---:|---:|---:|---:|\n");
   for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16, at::kHalf}) {
     for (const int64_t vocab_size : {32000, 50257, 128256}) compare(vocab_size, dtype, rounds);
   }

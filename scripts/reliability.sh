@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds the program and runs the reliability tests in full, one after the other: kills, failing storage, power cuts,
-# damage and signals, and bad input; about 70 minutes on two cores. Prints a table of what was counted at the end; exits 1
+# damage and signals, and bad input; about 50 to 70 minutes on two cores. Prints a table of what was counted at the end; exits 1
 # if anything failed. Options, such as --seed N, go to the tests of tests/reliability.
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -12,26 +12,11 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
 import program  # noqa: E402
-
-MEASURED = ("tokens_per_second", "step_ms", "peak_memory_gb")
+from run_folder import cut_back, lines, metrics  # noqa: E402
 
 
 def run(*arguments):
     return subprocess.run([program.binary(), *map(str, arguments)], capture_output=True, text=True, check=True)
-
-
-def lines(folder):
-    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-
-
-def metrics(folder):
-    """The lines without what is measured; `resume` is said of the resumed run alone, `end` has times."""
-    return [{key: value for key, value in line.items() if key not in MEASURED}
-            for line in lines(folder) if line["event"] not in ("resume", "end")]
-
-
-def resumed_steps(folder):
-    return [line["step"] for line in lines(folder) if line["event"] == "resume"]
 
 
 class ResumeTest(unittest.TestCase):
@@ -47,13 +32,9 @@ class ResumeTest(unittest.TestCase):
             for step in (6, 12, 18):
                 resumed = root / f"from-{step}"
                 shutil.copytree(whole, resumed)
-                for name in ("summary.json", "model.pt", "model.safetensors"):
-                    (resumed / name).unlink()
-                for checkpoint in resumed.glob("checkpoint-*"):
-                    if int(checkpoint.name.split("-")[1]) > step:
-                        shutil.rmtree(checkpoint)
+                cut_back(resumed, step)
                 run(*common, "--output_dir", resumed)
-                self.assertEqual(resumed_steps(resumed), [step])
+                self.assertEqual([line["step"] for line in lines(resumed, "resume")], [step])
                 self.assertEqual(metrics(resumed), metrics(whole), step)
                 for name in ("model.pt", "model.safetensors", "checkpoint-24/optimizer.safetensors"):
                     self.assertEqual((resumed / name).read_bytes(), (whole / name).read_bytes(), (step, name))

@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 """Whatever one byte of a checkpoint becomes, wherever a file of it ends or is gone or another's: `verify` sees it."""
 
-import json
 import os
 import shutil
 
@@ -182,7 +181,7 @@ class CorruptionTest(harness.TestCase):
             result = harness.run_to_end(self.job, folder)
             warnings = [line for line in result.errors.splitlines() if "warning" in line]
             assert len(warnings) == 1 and f"checkpoint-{STEP}" in warnings[0] and name in warnings[0], warnings
-            events = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+            events = harness.lines(folder)
             assert [e["step"] for e in events if e["event"] == "resume"] == [OTHER_STEP], "resumed elsewhere"
             harness.assert_same(folder, self.whole)
             harness.assert_all_good(folder, at_least=2)

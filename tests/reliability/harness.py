@@ -20,11 +20,11 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
 import program  # noqa: E402
+from run_folder import lines, metrics  # noqa: E402
 
 options = argparse.Namespace(full=False, seed=1, injector="", only="")
 counts = {}  # what was counted -> number, failed
 
-MEASURED = ("tokens_per_second", "step_ms", "peak_memory_gb")
 STEPS = 60
 SAVE_STEPS = 5
 CHECKPOINT_FILES = ("model.safetensors", "optimizer.safetensors", "trainer_state.json", "MANIFEST.json")
@@ -181,16 +181,6 @@ def injected(output_dir, action, **settings):
     faults = {"LD_PRELOAD": options.injector, "FAULT_DIR": str(output_dir), "FAULT_ACTION": action}
     faults.update({f"FAULT_{name.upper()}": str(value) for name, value in settings.items()})
     return faults
-
-
-def metrics(folder):
-    """The lines of metrics.jsonl without times; `resume` is said of the resumed run alone, `end` has times."""
-    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    return [
-        {key: value for key, value in line.items() if key not in MEASURED}
-        for line in lines
-        if line["event"] not in ("resume", "end")
-    ]
 
 
 def difference(folder, whole):
