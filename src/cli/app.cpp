@@ -9,6 +9,7 @@
 #include <limits>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 #include "cli/commands.h"
 #include "cli/job.h"
@@ -42,6 +43,18 @@ void keep_freed_memory() {
   std::_Exit(report_error(thrown));
 }
 
+// Of the arguments that nothing takes: the flags, or else all of them. CLI11's own message has the
+// values of unknown flags among them, last first.
+std::string extras_message(const std::vector<std::string>& extras) {
+  std::string flags;
+  std::string all;
+  for (const std::string& extra : extras) {
+    all += " " + extra;
+    if (extra.starts_with("--")) flags += " " + extra;
+  }
+  return flags.empty() ? "unexpected:" + all : "unknown flag:" + flags;
+}
+
 // Returns the exit code; throws Error by blame.
 int run_command_line(int argc, char** argv) {
   CLI::App app("Finetunes a TorchScript causal language model with the Power-Law Decay Loss.",
@@ -67,8 +80,12 @@ int run_command_line(int argc, char** argv) {
       if (!std::cout.flush()) throw StorageError("cannot write to stdout");
       return 0;
     }
+    const bool is_extra = dynamic_cast<const CLI::ExtrasError*>(&problem) != nullptr;
     constexpr size_t kMaxBytes = 200;
-    throw ConfigError(printable(problem.what(), kMaxBytes) + "; see pdl-train --help");
+    throw ConfigError(
+        printable(is_extra ? extras_message(app.remaining(/*recurse=*/true)) : problem.what(),
+                  kMaxBytes) +
+        "; see pdl-train --help");
   }
   return exit_code;
 }

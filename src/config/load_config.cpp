@@ -194,7 +194,8 @@ void ConfigBuilder::check_required(const std::vector<std::string_view>& required
     const ConfigKey* key = find_config_key(name);
     if (key == nullptr || is_bad(name) || is_set(key->get(config_))) continue;
     const std::string flag = "--" + std::string(name);
-    const std::string where = file_name_.empty() ? flag : "it in the file or as " + flag;
+    const std::string where =
+        (file_name_.empty() ? "--config FILE with it, or " : "it in the file or as ") + flag;
     add_problem({}, name, "is missing; give " + where);
   }
 }

@@ -351,6 +351,12 @@ class Refusals(unittest.TestCase):
     def test_usage(self):
         self.assert_all_refused(USAGE)
 
+    def test_unknown_flags_are_named_in_order_without_their_values(self):
+        arguments = ["--config", "run.json", "--learning_rte", "1", "--max_step", "4"]
+        for command in ([], ["check"]):
+            message, = self.assert_all_refused([("two", [*command, *arguments], [CONFIG])])
+            self.assertIn("unknown flag: --learning_rte --max_step; see", message)
+
     def test_starts_by_themselves(self):
         """Of the program as the user starts it, beside those that pdl_starter makes."""
         rows = [USAGE[0], USAGE[1], USAGE[6], ("model", ["--config", "run.json", "--model_path", "raises.pt"], [MODEL])]

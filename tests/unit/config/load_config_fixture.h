@@ -52,9 +52,10 @@ class LoadConfigTest : public testing::Test {
     return "";
   }
 
-  std::string flag_error(const std::vector<FlagSetting>& flags) const {
+  std::string flag_error(const std::vector<FlagSetting>& flags,
+                         const std::vector<std::string_view>& required = {}) const {
     try {
-      load_config({}, flags, {});
+      load_config({}, flags, required);
     } catch (const ConfigError& error) {
       return error.what();
     }

@@ -150,25 +150,13 @@ TEST_F(LoadConfigTest, OneProblemIsOneLine) {
 }
 
 TEST_F(LoadConfigTest, FileIsNamedOnlyForItsOwnProblems) {
-  const auto error_with_flags = [&](const std::string& text,
-                                    const std::vector<FlagSetting>& flags) {
-    const std::filesystem::path file = write("run.json", text);
-    try {
-      load_config(file, flags, {});
-    } catch (const ConfigError& problem) {
-      return std::string(problem.what());
-    }
-    return std::string();
-  };
   const FlagSetting alpha{"pdl_alpha", {"-1"}};
   const FlagSetting seed{"seed", {"x"}};
   const std::string file = (folder_ / "run.json").string();
-  EXPECT_THAT(error_with_flags("{}", {alpha}), StartsWith("--pdl_alpha: -1 is out of range"));
-  EXPECT_THAT(error_with_flags("{}", {alpha, seed}),
-              StartsWith("flags: 2 problems\n  --pdl_alpha: "));
-  EXPECT_THAT(error_with_flags(R"({"pdl_epsilon": -1})", {alpha}),
-              StartsWith(file + ": 2 problems\n"));
-  EXPECT_THAT(error_with_flags(R"({"--seed": 1})", {}), StartsWith(file + ": --seed: unknown key"));
+  EXPECT_THAT(error_of("{}", {alpha}), StartsWith("--pdl_alpha: -1 is out of range"));
+  EXPECT_THAT(error_of("{}", {alpha, seed}), StartsWith("flags: 2 problems\n  --pdl_alpha: "));
+  EXPECT_THAT(error_of(R"({"pdl_epsilon": -1})", {alpha}), StartsWith(file + ": 2 problems\n"));
+  EXPECT_THAT(error_of(R"({"--seed": 1})"), StartsWith(file + ": --seed: unknown key"));
 }
 
 TEST_F(LoadConfigTest, LongPathOfTheFileIsShortened) {
@@ -209,6 +197,8 @@ TEST_F(LoadConfigTest, ProblemsBeforeASyntaxErrorAreReportedWithIt) {
 TEST_F(LoadConfigTest, RequiredKeysMustBeThereAndNotEmpty) {
   EXPECT_EQ(error_of(kMinimal, {}, kTraining), "");
   EXPECT_THAT(error_of("{}", {}, {"model_path"}), HasSubstr("model_path: is missing; give it in"));
+  EXPECT_THAT(flag_error({}, {"model_path"}),
+              HasSubstr("give --config FILE with it, or --model_path"));
   EXPECT_THAT(error_of(R"({"train_files": []})", {}, {"train_files"}), HasSubstr("is missing"));
   EXPECT_EQ(error_of("{}", {{"model_path", {"m.pt"}}}, {"model_path"}), "");
   EXPECT_EQ(error_of("{}"), "");
