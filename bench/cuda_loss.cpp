@@ -22,7 +22,7 @@
 #include <vector>
 
 #include "pdl/data/batch.h"
-#include "pdl/loss/weighted_cross_entropy.h"
+#include "pdl/ops/cross_entropy.h"
 
 namespace {
 

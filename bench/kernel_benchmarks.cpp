@@ -18,8 +18,8 @@
 #include <cstring>
 
 #include "pdl/data/batch.h"
-#include "pdl/loss/row_evaluation.h"
-#include "pdl/loss/weighted_cross_entropy.h"
+#include "pdl/ops/cross_entropy.h"
+#include "pdl/ops/evaluate_positions.h"
 #include "pdl/optim/gradient_clipping.h"
 
 namespace {
@@ -125,8 +125,9 @@ void pdl_evaluation(benchmark::State& state, at::ScalarType dtype) {
   const Example example(state.range(0), dtype);
   const at::Tensor logits = example.logits.detach();
   const at::Tensor bands = at::randint(0, 7, {state.range(0)}, at::kByte);
-  time_all(state,
-           [&] { benchmark::DoNotOptimize(pdl::evaluate_rows(logits, example.targets, bands)); });
+  time_all(state, [&] {
+    benchmark::DoNotOptimize(pdl::evaluate_positions(logits, example.targets, bands));
+  });
 }
 
 void pdl_norm(benchmark::State& state) {

@@ -7,14 +7,8 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_L
   list(APPEND PDL_WARNINGS -Wno-restrict)
 endif()
 
-# Modules without Torch are globbed by folder; a module with both kinds lists its files.
-file(GLOB PDL_BASE_SOURCES CONFIGURE_DEPENDS
-  src/base/*.cpp src/kernels/cpu/*.cpp src/config/*.cpp src/metrics/*.cpp src/text/*.cpp src/text/tokenizer_json/*.cpp
-  src/data/rows.cpp
-  src/data/batch_plan.cpp src/frequency/token_counts.cpp src/frequency/count_cache.cpp src/frequency/weight_formula.cpp
-  src/frequency/weight_statistics.cpp src/frequency/weight_plot.cpp src/frequency/shard_counts.cpp
-  src/optim/schedule.cpp src/checkpoint/safetensors.cpp src/checkpoint/trainer_state.cpp src/checkpoint/manifest.cpp
-  src/example/grammar_corpus.cpp)
+pdl_glob_layers(${CMAKE_SOURCE_DIR}/src *.cpp PDL_BASE_SOURCES PDL_CORE_SOURCES)
+list(FILTER PDL_CORE_SOURCES EXCLUDE REGEX "/src/cli/")
 if(NOT CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   list(FILTER PDL_BASE_SOURCES EXCLUDE REGEX "kernels/cpu/avx")
 endif()
@@ -41,14 +35,10 @@ if(NOT PDL_BUILD_TORCH)
   return()
 endif()
 
-file(GLOB PDL_CORE_SOURCES CONFIGURE_DEPENDS
-  src/frequency/*.cpp src/data/*.cpp src/model/*.cpp src/loss/*.cpp src/optim/*.cpp
-  src/distributed/*.cpp src/checkpoint/*.cpp src/trainer/*.cpp src/example/*.cpp)
-list(REMOVE_ITEM PDL_CORE_SOURCES ${PDL_BASE_SOURCES})
 if(PDL_CUDA_KERNELS AND TARGET torch_cuda)
-  list(REMOVE_ITEM PDL_CORE_SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/src/loss/no_cuda_cross_entropy.cpp)
+  list(REMOVE_ITEM PDL_CORE_SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/src/ops/cross_entropy_without_cuda.cpp)
 else()
-  list(REMOVE_ITEM PDL_CORE_SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/src/loss/cuda_cross_entropy.cpp)
+  list(REMOVE_ITEM PDL_CORE_SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/src/ops/cross_entropy_cuda.cpp)
 endif()
 add_library(pdl_core STATIC ${PDL_CORE_SOURCES})
 target_compile_options(pdl_core PRIVATE ${PDL_WARNINGS} -fopenmp)
@@ -62,7 +52,7 @@ elseif(PDL_CUDA_KERNELS)
   # it is at least compiled wherever there is a toolkit.
   file(WRITE ${CMAKE_BINARY_DIR}/generated/c10/cuda/impl/cuda_cmake_macros.h
     "#pragma once\n#define C10_CUDA_BUILD_SHARED_LIBS\n")
-  add_library(pdl_cuda_compiled OBJECT src/loss/cuda_cross_entropy.cpp)
+  add_library(pdl_cuda_compiled OBJECT src/ops/cross_entropy_cuda.cpp)
   target_include_directories(pdl_cuda_compiled SYSTEM PRIVATE ${CMAKE_BINARY_DIR}/generated ${CUDAToolkit_INCLUDE_DIRS})
   target_compile_options(pdl_cuda_compiled PRIVATE ${PDL_WARNINGS})
   target_link_libraries(pdl_cuda_compiled PRIVATE torch)

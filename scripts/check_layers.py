@@ -1,83 +1,90 @@
 #!/usr/bin/env python3
-"""Checks that includes point left only: a module may include itself and the modules before it.
+"""Checks the includes of src/ and include/pdl/ against src/layers.txt, which says what the layers are.
 
-Also: no JSON, argv, printing or exit below the command line, and no Torch in what pdl_base builds. Prints each breach
-as `file:line: …` and exits 1 if there is one.
+A file includes its own folder and those of lower layers; no folder without LibTorch includes LibTorch; no public header
+needs a library but LibTorch; only the command line reads arguments, prints or exits. Prints each breach as
+`file:line: …` and exits 1 if there is one.
 """
 
+import os
 import pathlib
 import re
 import sys
 
-# Modules from left to right; those of one tier may not include each other.
-TIERS = [
-    {"base", "kernels"},
-    {"config"},
-    {"metrics", "schedule"},
-    {"text"},
-    {"frequency"},
-    {"data", "model"},
-    {"optim", "distributed"},
-    {"loss", "checkpoint"},
-    {"trainer", "example"},
-    {"cli"},
-]
-TIER_OF = {module: tier for tier, modules in enumerate(TIERS) for module in modules}
-
-# Modules, and single files of mixed modules, that pdl_base builds.
-WITHOUT_TORCH = re.compile(
-    r"(base|kernels|config|metrics|text)/|data/(rows|batch_plan)|frequency/(token_counts|count_cache|shard_counts|weight_formula|weight_statistics|weight_plot)|"
-    r"optim/schedule|checkpoint/(safetensors|trainer_state)|example/grammar_corpus"
-)
-TORCH_INCLUDE = re.compile(r"#include <(ATen|c10|torch|caffe2)/")
-INCLUDE = re.compile(r'#include "(?:pdl/)?(\w+)/(\w+)\.h"')
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+TORCH_INCLUDE = re.compile(r"\s*#\s*include\s*[<\"](ATen|c10|torch|caffe2)/")
+INCLUDE = re.compile(r'\s*#\s*include\s*"(?:pdl/)?([^"]+)"')
+LIBRARY_INCLUDE = re.compile(r"\s*#\s*include\s*<(nlohmann|sentencepiece|spdlog|CLI)")
 CLI_ONLY = re.compile(r"\bargv\b|\bgetenv\b|std::cout|std::cerr|\bprintf\(|[^_]exit\(")
 
 
-def module_of(folder: str, stem: str) -> str:
-    """The schedule is a pure function that stands further left than the rest of optim."""
-    return "schedule" if (folder, stem) == ("optim", "schedule") else folder
+class Layers:
+    def __init__(self, root: pathlib.Path):
+        self.layer_of = {}  # folder -> its layer, from 0
+        self.with_torch = set()
+        after_torch = False
+        for number, line in enumerate((root / "src/layers.txt").read_text().splitlines()):
+            if line.startswith("#"):
+                continue
+            if line == "LibTorch":
+                after_torch = True
+                continue
+            for folder in line.split():
+                self.layer_of[folder] = number
+                if after_torch:
+                    self.with_torch.add(folder)
+
+    def folder_of(self, path: str):
+        """The entry that a path below src/ or include/pdl/ belongs to: the longest that it begins with."""
+        found = [f for f in self.layer_of if path.startswith(f + "/")]
+        return max(found, key=len, default=None)
 
 
-def breaches(path: pathlib.Path, root: pathlib.Path):
-    parts = path.relative_to(root).parts
-    folder = parts[2] if parts[0] == "include" else parts[1]
-    module = module_of(folder, path.stem)
-    is_header = parts[0] == "include"
-    without_torch = WITHOUT_TORCH.match(f"{folder}/{path.stem}")
-    for number, line in enumerate(path.read_text().splitlines(), 1):
+def path_in_layers(path: pathlib.PurePath) -> str:
+    """Of a path from the root: what follows src/ or include/pdl/."""
+    return "/".join(path.parts[2:] if path.parts[0] == "include" else path.parts[1:])
+
+
+def breaches(path: pathlib.PurePath, text: str, layers: Layers):
+    """Yields (line, problem) for a file with this path from the root and this content."""
+    inside = path_in_layers(path)
+    folder = layers.folder_of(inside)
+    if folder is None:
+        yield 1, "src/layers.txt does not have this folder"
+        return
+    for number, line in enumerate(text.splitlines(), 1):
+        if folder not in layers.with_torch and TORCH_INCLUDE.match(line):
+            yield number, f"{folder} is built without LibTorch"
         found = INCLUDE.match(line)
-        if found and found[1] in TIER_OF:
-            other = module_of(found[1], found[2])
-            if other != module and TIER_OF[other] >= TIER_OF[module]:
-                yield number, f"{module} may not include {other}"
-        if without_torch and TORCH_INCLUDE.match(line):
-            yield number, "pdl_base is built without Torch"
-        if is_header and re.match(r"#include <(nlohmann|sentencepiece|spdlog)", line):
+        if found:
+            beside = os.path.normpath(os.path.join(os.path.dirname(inside), found[1]))
+            other = layers.folder_of(found[1]) or layers.folder_of(beside)
+            if other not in (None, folder) and layers.layer_of[other] >= layers.layer_of[folder]:
+                yield number, f"{folder} may not include {other}"
+        if path.parts[0] == "include" and LIBRARY_INCLUDE.match(line):
             yield number, "a public header may not need this library"
-        if (
-            module not in ("cli", "base")
-            and CLI_ONLY.search(line)
-            and not line.lstrip().startswith("//")
-        ):
+        is_comment = line.lstrip().startswith("//")
+        if folder not in ("cli", "base") and CLI_ONLY.search(line) and not is_comment:
             if "_exit(" not in line:
                 yield number, "only the command line reads arguments, prints or exits"
 
 
+def sources(root: pathlib.Path):
+    for pattern in ("include/pdl/**/*.h", "src/**/*.h", "src/**/*.cpp", "src/**/*.inc", "src/**/*.cu*"):
+        yield from sorted(root.glob(pattern))
+
+
 def main() -> int:
-    root = pathlib.Path(__file__).resolve().parent.parent
-    files = [
-        p
-        for pattern in ("include/pdl/**/*.h", "src/**/*.h", "src/**/*.cpp")
-        for p in sorted(root.glob(pattern))
-    ]
-    count = 0
-    for path in files:
-        for number, problem in breaches(path, root):
-            print(f"{path.relative_to(root)}:{number}: {problem}")
+    layers = Layers(ROOT)
+    num_files = count = 0
+    for path in sources(ROOT):
+        num_files += 1
+        relative = path.relative_to(ROOT)
+        for number, problem in breaches(relative, path.read_text(), layers):
+            print(f"{relative}:{number}: {problem}")
             count += 1
-    print(f"{len(files)} files, {count} breaches")
-    return 1 if count or not files else 0
+    print(f"{num_files} files, {count} breaches")
+    return 1 if count or not num_files else 0
 
 
 if __name__ == "__main__":

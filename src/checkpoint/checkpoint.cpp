@@ -11,9 +11,9 @@
 #include "pdl/base/file.h"
 #include "pdl/base/sha256.h"
 #include "pdl/base/unnamed_file.h"
-#include "pdl/checkpoint/manifest.h"
-#include "pdl/checkpoint/safetensors.h"
-#include "pdl/checkpoint/tensor_file.h"
+#include "pdl/checkpoint/records/manifest.h"
+#include "pdl/safetensors/header.h"
+#include "pdl/tensors/tensor_file.h"
 
 namespace pdl {
 namespace {

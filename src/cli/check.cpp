@@ -13,11 +13,11 @@
 #include "pdl/base/log.h"
 #include "pdl/checkpoint/checkpoint.h"
 #include "pdl/data/batch.h"
-#include "pdl/loss/weighted_cross_entropy.h"
 #include "pdl/metrics/console_sink.h"
+#include "pdl/ops/cross_entropy.h"
 #include "pdl/optim/gradient_clipping.h"
 #include "pdl/optim/optimizer.h"
-#include "pdl/trainer/batch_gradient.h"
+#include "pdl/trainer/forward_backward.h"
 #include "pdl/trainer/trainer.h"
 
 namespace pdl {
@@ -40,22 +40,22 @@ void try_writing(const fs::path& output_dir) {
 void try_largest_batch(const Job& job) {
   const RunConfig& config = job.config;
   std::vector<int64_t> rows;
-  for (int64_t row = 0; row < job.train_rows->size(); ++row) {
-    const auto length = static_cast<int64_t>(job.train_rows->tokens(row).size());
-    if (length == job.train_rows->longest()) rows.push_back(row);
+  for (int64_t row = 0; row < job.train_sequences->size(); ++row) {
+    const auto length = static_cast<int64_t>(job.train_sequences->tokens(row).size());
+    if (length == job.train_sequences->longest()) rows.push_back(row);
     if (std::ssize(rows) == config.training.per_device_train_batch_size) break;
   }
   // Fewer rows of that length than a batch holds: the same row again has the same shape.
   while (std::ssize(rows) <
-         std::min(config.training.per_device_train_batch_size, job.train_rows->size())) {
+         std::min(config.training.per_device_train_batch_size, job.train_sequences->size())) {
     rows.push_back(rows.front());
   }
   job.model->set_training(true);
-  const Batch batch = make_batch(*job.train_rows, rows, job.pad_id, job.model->device());
+  const Batch batch = make_batch(*job.train_sequences, rows, job.pad_id, job.model->device());
   const at::Tensor& weights = job.weights->at_alpha(config.weights.pdl_alpha);
   const at::Tensor weight_sum = sum_target_weights(batch.targets, weights).weight_sum;
-  const BatchLoss sums = add_batch_gradient(*job.model, batch, weights, weight_sum,
-                                            {.chunk_rows = job.logits_chunk_rows});
+  const BatchLoss sums = forward_backward(*job.model, batch, weights, weight_sum,
+                                          {.chunk_positions = job.logits_chunk_rows});
   const auto loss = sums.weighted_sum.div(weight_sum).item<double>();
   const auto optimizer = make_optimizer(job.model->parameters(), config.optimizer);
   const auto norm = gradient_norm(optimizer->gradients(), job.model->device()).item<double>();

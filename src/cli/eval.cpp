@@ -4,8 +4,8 @@
 #include "cli/job.h"
 #include "cli/output.h"
 #include "pdl/base/log.h"
+#include "pdl/evaluation/evaluator.h"
 #include "pdl/metrics/jsonl_sink.h"
-#include "pdl/trainer/evaluator.h"
 
 namespace pdl {
 namespace {
@@ -16,11 +16,11 @@ void run_eval(const ConfigArguments& arguments) {
   const Job job = load_job(config);
   log_info("evaluating " + config.model_path.string());
   const std::optional<EvalMetrics> metrics =
-      evaluate(*job.model, *job.eval_rows, job.weights->full_weights(), job.weights->counts(),
+      evaluate(*job.model, *job.eval_sequences, job.weights->full_weights(), job.weights->counts(),
                {.batch_size = config.evaluation.per_device_eval_batch_size,
                 .max_batches = config.evaluation.eval_max_batches,
                 .pad_id = job.pad_id,
-                .logits_chunk_rows = job.eval_logits_chunk_rows});
+                .logits_chunk_rows = job.eval_chunk_positions});
   write_result("", eval_metrics_json(*metrics) + "\n");
 }
 

@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "pdl/config/load_config.h"
-#include "pdl/text/corpus_pipeline.h"
-#include "pdl/text/tokenizer.h"
+#include "pdl/tokenizer/tokenizer.h"
+#include "pdl/tokens/corpus_pipeline.h"
 
 namespace pdl {
 

@@ -13,12 +13,12 @@
 #include "pdl/base/error.h"
 #include "pdl/base/log.h"
 #include "pdl/base/sha256.h"
+#include "pdl/base/text_format.h"
 #include "pdl/config/load_config.h"
 #include "pdl/data/batch_plan.h"
 #include "pdl/frequency/weight_statistics.h"
 #include "pdl/kernels/cpu_kernels.h"
-#include "pdl/metrics/console_sink.h"
-#include "pdl/trainer/batch_gradient.h"
+#include "pdl/trainer/forward_backward.h"
 
 namespace pdl {
 namespace {
@@ -34,9 +34,10 @@ PipelineOptions pipeline_options(const Job& job, const std::string& what) {
   return {.num_threads = text_threads(job.config.num_threads), .progress = corpus_progress(what)};
 }
 
-Rows load_rows(const Job& job, const std::vector<std::string>& files) {
-  Rows rows(job.token_cache->tokenize(corpus_of(job, files), pipeline_options(job, "tokenizing")),
-            job.config.rows);
+Sequences load_sequences(const Job& job, const std::vector<std::string>& files) {
+  Sequences rows(
+      job.token_cache->tokenize(corpus_of(job, files), pipeline_options(job, "tokenizing")),
+      job.config.sequences);
   if (rows.num_untrained() > 0) {
     log_info(std::to_string(rows.num_untrained()) +
              " rows hold nothing that is trained, only prompts: they are left out");
@@ -60,7 +61,7 @@ void require_width(const LanguageModel& model, const Tokenizer* tokenizer,
 }
 
 // A model with fewer positions than a row has tokens must fail before the first step.
-at::Tensor try_longest_row(LanguageModel& model, const Rows& rows) {
+at::Tensor try_longest_sequence(LanguageModel& model, const Sequences& rows) {
   try {
     return model.forward(
         at::zeros({1, rows.longest()}, at::dtype(at::kLong).device(model.device())));
@@ -71,15 +72,15 @@ at::Tensor try_longest_row(LanguageModel& model, const Rows& rows) {
 }
 
 // So must a model whose logits no gradient reaches.
-void try_training(LanguageModel& model, const Rows& rows) {
-  if (!try_longest_row(model, rows).requires_grad()) {
+void try_training(LanguageModel& model, const Sequences& rows) {
+  if (!try_longest_sequence(model, rows).requires_grad()) {
     throw ModelError("the model's logits do not depend on any trainable parameter");
   }
 }
 
-void try_evaluation(LanguageModel& model, const Rows& rows) {
+void try_evaluation(LanguageModel& model, const Sequences& rows) {
   const at::NoGradGuard no_grad;
-  try_longest_row(model, rows);
+  try_longest_sequence(model, rows);
 }
 
 std::string tokenizer_sha256(const Job& job) {
@@ -97,24 +98,26 @@ TokenCounts load_table(const Job& job) {
     return job.count_cache->count(corpus_of(job, config.pdl_reference_files),
                                   pipeline_options(job, "counting"));
   }
-  if (!job.train_rows) {
+  if (!job.train_sequences) {
     throw ConfigError(
         "train_files: needed to count frequencies; or give pdl_frequency_table or "
         "pdl_reference_files");
   }
-  return {.counts = count_targets(*job.train_rows, width),
+  return {.counts = count_targets(*job.train_sequences, width),
           .counted = Counted::kTargets,
           .tokenizer_sha256 = tokenizer_sha256(job),
-          .corpus_sha256 = job.train_rows->corpus().sha256};
+          .corpus_sha256 = job.train_sequences->corpus().sha256};
 }
 
 void require_all_seen(const Job& job) {
   const std::vector<int64_t>& counts = job.weights->counts();
   const int64_t width = job.model->vocab_size();
-  if (job.train_rows)
-    require_seen(counts, count_targets(*job.train_rows, width), job.tokenizer.get(), "training");
-  if (job.eval_rows)
-    require_seen(counts, count_targets(*job.eval_rows, width), job.tokenizer.get(), "evaluation");
+  if (job.train_sequences)
+    require_seen(counts, count_targets(*job.train_sequences, width), job.tokenizer.get(),
+                 "training");
+  if (job.eval_sequences)
+    require_seen(counts, count_targets(*job.eval_sequences, width), job.tokenizer.get(),
+                 "evaluation");
 }
 
 std::optional<at::ScalarType> autocast_dtype(Precision precision, at::Device device) {
@@ -139,10 +142,11 @@ std::optional<at::ScalarType> autocast_dtype(Precision precision, at::Device dev
 }
 
 // For batches of up to `batch_size` of the rows.
-int64_t chunk_rows(const Job& job, const Rows& rows, int64_t batch_size) {
+int64_t chunk_positions(const Job& job, const Sequences& rows, int64_t batch_size) {
   const int64_t wanted = job.config.logits_chunk_rows;
   if (wanted == 0) {
-    return automatic_chunk_rows(*job.model, std::min(batch_size, rows.size()) * rows.longest());
+    return automatic_chunk_positions(*job.model,
+                                     std::min(batch_size, rows.size()) * rows.longest());
   }
   if (!job.model->has_head()) {
     throw ConfigError("logits_chunk_rows: model '" + job.config.model_path.string() +
@@ -167,9 +171,9 @@ void load_tokenizer_of(const RunConfig& config, Job& job) {
 
 WeightStatistics checked_weight_statistics(const Job& job) {
   const int64_t width = job.model->vocab_size();
-  const std::vector<int64_t> training = count_targets(*job.train_rows, width);
+  const std::vector<int64_t> training = count_targets(*job.train_sequences, width);
   const std::vector<int64_t> evaluation =
-      job.eval_rows ? count_targets(*job.eval_rows, width) : std::vector<int64_t>{};
+      job.eval_sequences ? count_targets(*job.eval_sequences, width) : std::vector<int64_t>{};
   WeightStatistics statistics =
       weight_statistics({.table = job.table.counts, .training = training, .evaluation = evaluation},
                         job.weights->full_weights(), job.config.weights, job.tokenizer.get());
@@ -218,42 +222,42 @@ Job load_job(const RunConfig& config) {
   const std::filesystem::path cache = config.output_dir.empty() ? "" : config.output_dir / "cache";
   job.token_cache = std::make_unique<TokenCache>(cache);
   job.count_cache = std::make_unique<CountCache>(cache);
-  if (!config.train_files.empty()) job.train_rows = load_rows(job, config.train_files);
-  if (!config.eval_files.empty()) job.eval_rows = load_rows(job, config.eval_files);
-  if (job.train_rows) try_training(*job.model, *job.train_rows);
-  if (job.eval_rows) try_evaluation(*job.model, *job.eval_rows);
+  if (!config.train_files.empty()) job.train_sequences = load_sequences(job, config.train_files);
+  if (!config.eval_files.empty()) job.eval_sequences = load_sequences(job, config.eval_files);
+  if (job.train_sequences) try_training(*job.model, *job.train_sequences);
+  if (job.eval_sequences) try_evaluation(*job.model, *job.eval_sequences);
   job.table = load_table(job);
   job.weights =
       std::make_unique<WeightTable>(job.table.counts, config.weights, job.special_ids, device);
   if (config.weights.pdl_unseen == UnseenPolicy::kError) require_all_seen(job);
-  if (job.train_rows) {
+  if (job.train_sequences) {
     job.logits_chunk_rows =
-        chunk_rows(job, *job.train_rows, config.training.per_device_train_batch_size);
+        chunk_positions(job, *job.train_sequences, config.training.per_device_train_batch_size);
   }
-  if (job.eval_rows) {
-    job.eval_logits_chunk_rows =
-        chunk_rows(job, *job.eval_rows, config.evaluation.per_device_eval_batch_size);
+  if (job.eval_sequences) {
+    job.eval_chunk_positions =
+        chunk_positions(job, *job.eval_sequences, config.evaluation.per_device_eval_batch_size);
   }
   return job;
 }
 
 StartMetrics start_metrics(const Job& job) {
-  const DocumentCounts& documents = job.train_rows->corpus().document_counts;
+  const DocumentCounts& documents = job.train_sequences->corpus().document_counts;
   return {.parameters = count_parameters(*job.model, /*trainable_only=*/false),
           .trainable_parameters = count_parameters(*job.model, /*trainable_only=*/true),
-          .num_tokens = job.train_rows->num_targets(),
-          .rows = job.train_rows->size(),
+          .num_tokens = job.train_sequences->num_targets(),
+          .rows = job.train_sequences->size(),
           .documents = documents.documents,
           .empty_documents = documents.empty_documents,
-          .steps = BatchPlan(job.train_rows->size(), job.config.training).total_steps(),
+          .steps = BatchPlan(job.train_sequences->size(), job.config.training).total_steps(),
           .weights = checked_weight_statistics(job)};
 }
 
 RunIdentity identity_of(const Job& job) {
   return {.model_sha256 = job.model->sha256(),
           .tokenizer_sha256 = tokenizer_sha256(job),
-          .train_sha256 = job.train_rows->corpus().sha256,
-          .eval_sha256 = job.eval_rows ? job.eval_rows->corpus().sha256 : "",
+          .train_sha256 = job.train_sequences->corpus().sha256,
+          .eval_sha256 = job.eval_sequences ? job.eval_sequences->corpus().sha256 : "",
           .frequency_sha256 = sha256(to_json(job.table)),
           .config_json = config_to_json(job.config),
           .versions = component_versions()};

@@ -9,16 +9,16 @@
 #include <string>
 #include <vector>
 
-#include "pdl/checkpoint/trainer_state.h"
+#include "pdl/checkpoint/records/trainer_state.h"
 #include "pdl/config/run_config.h"
-#include "pdl/data/rows.h"
 #include "pdl/frequency/count_cache.h"
 #include "pdl/frequency/token_counts.h"
-#include "pdl/frequency/weight_table.h"
+#include "pdl/loss/weight_table.h"
 #include "pdl/metrics/metrics.h"
 #include "pdl/model/language_model.h"
-#include "pdl/text/tokenized_corpus.h"
-#include "pdl/text/tokenizer.h"
+#include "pdl/tokenizer/tokenizer.h"
+#include "pdl/tokens/sequences.h"
+#include "pdl/tokens/tokenized_corpus.h"
 
 namespace pdl {
 
@@ -29,15 +29,17 @@ struct Job {
   std::unique_ptr<LanguageModel> model;
   std::unique_ptr<TokenCache> token_cache;  // in output_dir; keep() is for who makes that
   std::unique_ptr<CountCache> count_cache;  // there, too
-  std::optional<Rows> train_rows;  // none for a job that only evaluates and has no train_files
-  std::optional<Rows> eval_rows;   // none without eval_files
-  TokenCounts table;               // as wide as the logits
+  std::optional<Sequences>
+      train_sequences;  // none for a job that only evaluates and has no train_files
+  std::optional<Sequences> eval_sequences;  // none without eval_files
+  TokenCounts table;                        // as wide as the logits
   std::unique_ptr<WeightTable> weights;
   std::vector<int32_t> special_ids;
   int32_t pad_id = 0;
-  // Rows of logits that exist at once in training and in evaluation; 0: those of the whole batch.
+  // Sequences of logits that exist at once in training and in evaluation; 0: those of the whole
+  // batch.
   int64_t logits_chunk_rows = 0;
-  int64_t eval_logits_chunk_rows = 0;
+  int64_t eval_chunk_positions = 0;
 };
 
 // Applies device and num_threads, loads and checks. Nothing is written. Throws Error by blame.

@@ -4,7 +4,7 @@
 #include <filesystem>
 #include <optional>
 
-#include "pdl/checkpoint/trainer_state.h"
+#include "pdl/checkpoint/records/trainer_state.h"
 #include "pdl/config/run_config.h"
 
 namespace pdl {

@@ -5,8 +5,8 @@
 #include "cli/file_job.h"
 #include "cli/output.h"
 #include "pdl/base/error.h"
-#include "pdl/data/rows.h"
-#include "pdl/text/tokenizer.h"
+#include "pdl/tokenizer/tokenizer.h"
+#include "pdl/tokens/sequences.h"
 
 namespace pdl {
 namespace {
@@ -53,12 +53,12 @@ void tokenize_rows(const TokenizeArguments& arguments) {
   const auto tokenizer =
       config.tokenizer_path.empty() ? nullptr : load_tokenizer(config.tokenizer_path);
   TokenCache cache("");
-  const Rows rows(cache.tokenize({.files = config.train_files,
-                                  .text = config.text,
-                                  .tokenizer = tokenizer.get(),
-                                  .vocab_size = tokenizer ? tokenizer->size() : INT32_MAX},
-                                 {.num_threads = text_threads(config.num_threads)}),
-                  config.rows);
+  const Sequences rows(cache.tokenize({.files = config.train_files,
+                                       .text = config.text,
+                                       .tokenizer = tokenizer.get(),
+                                       .vocab_size = tokenizer ? tokenizer->size() : INT32_MAX},
+                                      {.num_threads = text_threads(config.num_threads)}),
+                       config.sequences);
   for (int64_t row = 0; row < rows.size(); ++row) {
     write_result("", to_line(rows.tokens(row), /*first_is_target=*/false, tokenizer.get()));
   }

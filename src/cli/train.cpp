@@ -15,10 +15,10 @@
 #include "pdl/base/file.h"
 #include "pdl/base/folder_lock.h"
 #include "pdl/base/log.h"
-#include "pdl/checkpoint/tensor_file.h"
 #include "pdl/metrics/console_sink.h"
 #include "pdl/metrics/jsonl_sink.h"
 #include "pdl/metrics/tensorboard_sink.h"
+#include "pdl/tensors/tensor_file.h"
 #include "pdl/trainer/trainer.h"
 
 namespace pdl {
@@ -46,7 +46,7 @@ TrainerOptions trainer_options(const Job& job) {
           .checkpoint = job.config.checkpoint,
           .max_grad_norm = job.config.optimizer.max_grad_norm,
           .logits_chunk_rows = job.logits_chunk_rows,
-          .eval_logits_chunk_rows = job.eval_logits_chunk_rows,
+          .eval_chunk_positions = job.eval_chunk_positions,
           .scale_loss = job.config.precision == Precision::kFp16,
           .pad_id = job.pad_id,
           .output_dir = job.config.output_dir,
@@ -69,7 +69,7 @@ RunSummary summarise(const TrainerState& state, const std::string& status, ExitC
 }
 
 // The files of a run, and the observers that write them.
-std::vector<std::unique_ptr<MetricsSink>> open_output(const Job& job, const RunIdentity& identity,
+std::vector<std::unique_ptr<RunObserver>> open_output(const Job& job, const RunIdentity& identity,
                                                       const std::optional<ResumePoint>& resumed) {
   const fs::path& folder = job.config.output_dir;
   open_log_file(folder / "train.log");
@@ -78,7 +78,7 @@ std::vector<std::unique_ptr<MetricsSink>> open_output(const Job& job, const RunI
   write_file_durably(folder / "frequency.json", to_json(job.table));
   job.token_cache->keep();
   job.count_cache->keep();
-  std::vector<std::unique_ptr<MetricsSink>> sinks;
+  std::vector<std::unique_ptr<RunObserver>> sinks;
   sinks.push_back(std::make_unique<ConsoleSink>());
   sinks.push_back(std::make_unique<JsonlSink>(folder / kMetricsFile, resumed));
   if (job.config.tensorboard) {
@@ -111,8 +111,8 @@ void require_space(const Trainer& trainer, const fs::path& folder) {
                      "; make room, or choose another output_dir");
 }
 
-void finish(const Job& job, const std::vector<MetricsSink*>& sinks, const RunSummary& summary) {
-  for (MetricsSink* sink : sinks) sink->on_end(summary);
+void finish(const Job& job, const std::vector<RunObserver*>& sinks, const RunSummary& summary) {
+  for (RunObserver* sink : sinks) sink->on_end(summary);
   write_file_durably(job.config.output_dir / kSummaryFile, run_summary_json(summary));
 }
 
@@ -129,7 +129,7 @@ void write_profile(const RunClock& clock) {
 }
 
 // A run that its control has ended: SIGTERM, SIGINT or the time limit.
-int finish_early(const Job& job, const Trainer& trainer, const std::vector<MetricsSink*>& sinks,
+int finish_early(const Job& job, const Trainer& trainer, const std::vector<RunObserver*>& sinks,
                  RunClock& clock, int signal) {
   const auto code = static_cast<ExitCode>(signal == 0 ? 0 : 128 + signal);
   if (clock.profiler) write_profile(clock);
@@ -141,7 +141,7 @@ int finish_early(const Job& job, const Trainer& trainer, const std::vector<Metri
 }
 
 // Returns the exit code.
-int train_to_the_end(const Job& job, Trainer& trainer, const std::vector<MetricsSink*>& sinks,
+int train_to_the_end(const Job& job, Trainer& trainer, const std::vector<RunObserver*>& sinks,
                      RunClock& clock, const ProcessControl& control) {
   try {
     trainer.run(sinks);
@@ -201,14 +201,14 @@ int run_train(const ConfigArguments& arguments, const std::string& profile_folde
   const Job job = load_job(config);
   const RunIdentity identity = identity_of(job);
   const auto optimizer = make_optimizer(job.model->parameters(), config.optimizer);
-  SingleProcess collective;
+  SingleProcessGroup process_group;
   ProcessControl control(clock.start, config.training.max_minutes);
   Trainer trainer({.model = *job.model,
                    .optimizer = *optimizer,
                    .weights = *job.weights,
-                   .collective = collective,
-                   .train_rows = *job.train_rows,
-                   .eval_rows = job.eval_rows ? &*job.eval_rows : nullptr,
+                   .process_group = process_group,
+                   .train_sequences = *job.train_sequences,
+                   .eval_sequences = job.eval_sequences ? &*job.eval_sequences : nullptr,
                    .identity = identity,
                    .profiler = clock.profiler_or_null(),
                    .control = &control},
@@ -230,9 +230,9 @@ int run_train(const ConfigArguments& arguments, const std::string& profile_folde
   }
   require_space(trainer, config.output_dir);
   const auto owned_sinks = open_output(job, identity, resumed);
-  std::vector<MetricsSink*> sinks;
+  std::vector<RunObserver*> sinks;
   for (const auto& sink : owned_sinks) sinks.push_back(sink.get());
-  for (MetricsSink* sink : sinks) {
+  for (RunObserver* sink : sinks) {
     sink->on_start(report);
     if (resumed) sink->on_resume(resumed->step);
   }

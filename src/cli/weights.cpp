@@ -17,7 +17,7 @@
 #include "pdl/frequency/weight_plot.h"
 #include "pdl/frequency/weight_statistics.h"
 #include "pdl/metrics/console_sink.h"
-#include "pdl/text/tokenizer.h"
+#include "pdl/tokenizer/tokenizer.h"
 
 namespace pdl {
 namespace {

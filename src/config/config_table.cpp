@@ -111,7 +111,7 @@ constexpr ConfigKey key(std::string_view name, std::string_view help, KeyRules r
   return result;
 }
 
-// Rows, micro-batches and tokens: products of two of them stay within int64_t.
+// Sequences, micro-batches and tokens: products of two of them stay within int64_t.
 constexpr double kMaxSize = 2147483647;
 // Integers that a double holds exactly.
 constexpr double kMaxWholeNumber = 9007199254740992;
@@ -160,10 +160,10 @@ constexpr std::array kKeys{
                                                "do not train on prompts and non-assistant turns"),
     key<&R::text, &Text::add_bos>("add_bos", "begin each document with the tokenizer's bos"),
     key<&R::text, &Text::add_eos>("add_eos", "end each document with the tokenizer's eos"),
-    key<&R::rows, &RowOptions::max_length>("max_length", "tokens in a row",
-                                           {.min = 2, .max = kMaxSize}),
-    key<&R::rows, &RowOptions::packing>("packing",
-                                        "fill rows with consecutive documents; false: one a row"),
+    key<&R::sequences, &SequenceOptions::max_length>("max_length", "tokens in a row",
+                                                     {.min = 2, .max = kMaxSize}),
+    key<&R::sequences, &SequenceOptions::packing>(
+        "packing", "fill rows with consecutive documents; false: one a row"),
     key<&R::training, &Train::shuffle>("shuffle", "new order of the rows each epoch, from seed"),
 
     key<&R::weights, &Weight::pdl_alpha>(

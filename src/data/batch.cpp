@@ -15,7 +15,7 @@ at::Tensor on_device(const at::Tensor& tensor, at::Device device) {
 
 }  // namespace
 
-Batch make_batch(const Rows& rows, const std::vector<int64_t>& rows_of_batch, int32_t pad_id,
+Batch make_batch(const Sequences& rows, const std::vector<int64_t>& rows_of_batch, int32_t pad_id,
                  at::Device device) {
   int64_t length = 0;
   for (const int64_t row : rows_of_batch) {

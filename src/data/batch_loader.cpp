@@ -10,7 +10,8 @@ constexpr size_t kMaxReady = 2;
 
 }  // namespace
 
-BatchLoader::BatchLoader(const Rows& rows, const BatchPlan& plan, const BatchLoaderOptions& options)
+BatchLoader::BatchLoader(const Sequences& rows, const BatchPlan& plan,
+                         const BatchLoaderOptions& options)
     : rows_(rows), plan_(plan), options_(options), thread_([this] { make_batches(); }) {}
 
 BatchLoader::~BatchLoader() {

@@ -10,8 +10,8 @@
 #include "pdl/base/file.h"
 #include "pdl/base/unicode.h"
 #include "pdl/example/example_model.h"
-#include "pdl/example/grammar_corpus.h"
-#include "pdl/text/sentencepiece_trainer.h"
+#include "pdl/example/grammar/grammar_corpus.h"
+#include "pdl/tokenizer/sentencepiece_trainer.h"
 
 namespace pdl {
 namespace {

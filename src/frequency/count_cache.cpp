@@ -5,7 +5,7 @@
 #include "pdl/base/error.h"
 #include "pdl/base/file.h"
 #include "pdl/base/log.h"
-#include "pdl/text/tokenized_corpus.h"
+#include "pdl/tokens/tokenized_corpus.h"
 
 namespace pdl {
 

@@ -141,6 +141,13 @@ void add_counts(std::span<const Token> tokens, Counted counted, std::vector<int6
   }
 }
 
+std::vector<int64_t> count_targets(const Sequences& rows, int64_t vocab_size) {
+  std::vector<int64_t> counts(static_cast<size_t>(vocab_size));
+  for (int64_t row = 0; row < rows.size(); ++row)
+    add_counts(rows.tokens(row).subspan(1), Counted::kTargets, counts);
+  return counts;
+}
+
 TokenCounts count_corpus(const Corpus& corpus, PipelineOptions options) {
   const auto width = static_cast<size_t>(corpus.vocab_size);
   std::vector<std::vector<int64_t>> counts(static_cast<size_t>(options.num_threads),

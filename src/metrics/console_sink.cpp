@@ -1,65 +1,15 @@
 #include "pdl/metrics/console_sink.h"
 
 #include <algorithm>
-#include <array>
-#include <charconv>
-#include <cmath>
 #include <string_view>
 #include <utility>
 
 #include "pdl/base/log.h"
+#include "pdl/base/text_format.h"
 #include "pdl/base/unicode.h"
 
 namespace pdl {
 namespace {
-
-// ------------------------------------------------------------------ numbers, whatever the locale
-
-std::string to_text(double value, std::chars_format format, int digits) {
-  std::array<char, 400> buffer{};  // room for 1e308 without exponent
-  const auto result =
-      std::to_chars(buffer.data(), buffer.data() + buffer.size(), value, format, digits);
-  return std::string(buffer.data(), result.ptr);
-}
-
-std::string fixed(double value, int digits) {
-  return to_text(value, std::chars_format::fixed, digits);
-}
-
-std::string significant(double value, int digits) {
-  return to_text(value, std::chars_format::general, digits);
-}
-
-// 1234567 -> "1,234,567".
-std::string grouped(int64_t value) {
-  std::string text = std::to_string(value);
-  const ptrdiff_t first_digit = value < 0 ? 1 : 0;
-  for (ptrdiff_t i = std::ssize(text) - 3; i > first_digit; i -= 3) {
-    text.insert(static_cast<size_t>(i), ",");
-  }
-  return text;
-}
-
-std::string grouped(double value) {
-  constexpr double kExact = 9e15;
-  return std::abs(value) < kExact ? grouped(static_cast<int64_t>(std::llround(value)))
-                                  : significant(value, 4);
-}
-
-std::string duration(double seconds) {
-  constexpr double kCentury = 3.2e9;
-  if (!(seconds >= 0 && seconds < kCentury)) {
-    return "?";
-  }
-  const int64_t whole = std::llround(seconds);
-  if (whole < 60) {
-    return std::to_string(whole) + " s";
-  }
-  if (whole < 3600) {
-    return std::to_string(whole / 60) + " min " + std::to_string(whole % 60) + " s";
-  }
-  return std::to_string(whole / 3600) + " h " + std::to_string(whole % 3600 / 60) + " min";
-}
 
 std::string padded_left(std::string text, size_t width) {
   return std::string(width - std::min(width, text.size()), ' ') + text;
@@ -124,8 +74,6 @@ std::string cap_line(const CapEffect& cap) {
 }
 
 }  // namespace
-
-std::string percent(double share) { return fixed(100 * share, 1) + " %"; }
 
 std::vector<std::string> weight_warnings(const WeightStatistics& weights) {
   std::vector<std::string> warnings;

@@ -16,12 +16,12 @@
 #include "generator_state.h"
 #include "pdl/base/error.h"
 #include "pdl/base/log.h"
+#include "pdl/evaluation/evaluator.h"
 #include "pdl/frequency/weight_formula.h"
-#include "pdl/loss/weighted_cross_entropy.h"
+#include "pdl/ops/cross_entropy.h"
 #include "pdl/optim/gradient_clipping.h"
 #include "pdl/optim/schedule.h"
-#include "pdl/trainer/batch_gradient.h"
-#include "pdl/trainer/evaluator.h"
+#include "pdl/trainer/forward_backward.h"
 #include "pdl/trainer/spike_detector.h"
 
 namespace pdl {
@@ -73,7 +73,7 @@ void add(const StepSums& step, StepSums& total) {
 Trainer::Trainer(const TrainerParts& parts, const TrainerOptions& options)
     : parts_(parts),
       options_(options),
-      plan_(parts.train_rows.size(), options.training),
+      plan_(parts.train_sequences.size(), options.training),
       total_steps_(plan_.total_steps()),
       saver_({.output_dir = options.output_dir,
               .save_total_limit = options.checkpoint.save_total_limit,
@@ -122,10 +122,10 @@ std::filesystem::path Trainer::best_checkpoint() const {
   return options_.output_dir / ("checkpoint-" + std::to_string(state_.best_eval->step));
 }
 
-void Trainer::run(const std::vector<MetricsSink*>& sinks) {
+void Trainer::run(const std::vector<RunObserver*>& sinks) {
   sinks_ = sinks;
   if (!resumed_) at::manual_seed(static_cast<uint64_t>(options_.training.seed));
-  BatchLoader loader(parts_.train_rows, plan_,
+  BatchLoader loader(parts_.train_sequences, plan_,
                      {.pad_id = options_.pad_id,
                       .device = parts_.model.device(),
                       .first_step = state_.step,
@@ -151,7 +151,7 @@ void Trainer::run(const std::vector<MetricsSink*>& sinks) {
 void Trainer::report_if_due() {
   const bool is_last = state_.step == total_steps_;
   if (is_last || is_due(state_.step, options_.training.logging_steps)) report_training();
-  state_.evaluation_due = parts_.eval_rows != nullptr &&
+  state_.evaluation_due = parts_.eval_sequences != nullptr &&
                           (is_last || is_due(state_.step, options_.evaluation.eval_steps));
 }
 
@@ -194,8 +194,8 @@ void Trainer::train_step(BatchLoader& loader) {
   at::Tensor ce_sum = at::zeros_like(weights.weight_sum);
   for (const Batch& batch : step.batches) {
     const BatchLoss loss =
-        add_batch_gradient(parts_.model, batch, weights.weights, denominator,
-                           {.chunk_rows = options_.logits_chunk_rows, .profiler = profiler});
+        forward_backward(parts_.model, batch, weights.weights, denominator,
+                         {.chunk_positions = options_.logits_chunk_rows, .profiler = profiler});
     weighted_sum.add_(loss.weighted_sum);
     ce_sum.add_(loss.ce_sum);
   }
@@ -203,8 +203,8 @@ void Trainer::train_step(BatchLoader& loader) {
   // 3. Sums, not means: weight_sum already covers every rank.
   phase.next("reduce");
   const std::vector<at::Tensor> gradients = parts_.optimizer.gradients();
-  parts_.collective.all_reduce_sum({weighted_sum, ce_sum});
-  parts_.collective.all_reduce_sum(gradients);
+  parts_.process_group.all_reduce_sum({weighted_sum, ce_sum});
+  parts_.process_group.all_reduce_sum(gradients);
 
   // 4. Check and clip.
   phase.next("gradient norm");
@@ -255,7 +255,7 @@ Trainer::StepWeights Trainer::sum_weights(const std::vector<Batch>& batches) {
     step.square_sum.add_(sums.square_sum);
     step.num_tokens.add_(batch.num_tokens);
   }
-  parts_.collective.all_reduce_sum({step.weight_sum, step.square_sum, step.num_tokens});
+  parts_.process_group.all_reduce_sum({step.weight_sum, step.square_sum, step.num_tokens});
   return step;
 }
 
@@ -328,7 +328,7 @@ double Trainer::spike_z_score_now(const at::Tensor& ce_sum, const StepWeights& w
 bool Trainer::report_spike(const UnsettledStep& unsettled, double ce) {
   const SpikeMetrics spike{
       .step = unsettled.step, .rows = unsettled.rows, .ce = ce, .z_score = unsettled.z_score};
-  for (MetricsSink* sink : sinks_) sink->on_spike(spike);
+  for (RunObserver* sink : sinks_) sink->on_spike(spike);
   if (options_.training.spike_action == SpikeAction::kWarn) return false;
   skip(unsettled, "spike", /*is_bad=*/false);
   return true;
@@ -338,7 +338,7 @@ void Trainer::skip(const UnsettledStep& unsettled, const std::string& reason, bo
   ++state_.skipped_steps;
   if (is_bad) ++state_.bad_steps_in_a_row;
   const SkipMetrics skipped{.step = unsettled.step, .rows = unsettled.rows, .reason = reason};
-  for (MetricsSink* sink : sinks_) sink->on_skip(skipped);
+  for (RunObserver* sink : sinks_) sink->on_skip(skipped);
   if (is_bad && state_.bad_steps_in_a_row >= options_.training.max_bad_steps) {
     throw NumericError(reason + " in " + std::to_string(state_.bad_steps_in_a_row) +
                        " steps in a row, up to step " + std::to_string(skipped.step) +
@@ -365,7 +365,7 @@ void Trainer::report_training() {
   metrics.tokens_per_second = static_cast<double>(timing_.num_tokens) / timing_.seconds;
   metrics.step_ms = 1000 * timing_.seconds / static_cast<double>(timing_.steps);
   metrics.peak_memory_gb = peak_memory_gb(parts_.model.device());
-  for (MetricsSink* sink : sinks_) sink->on_step(metrics);
+  for (RunObserver* sink : sinks_) sink->on_step(metrics);
   state_.last_train = metrics;
   state_.pending = {};
   timing_ = {};
@@ -385,17 +385,17 @@ bool Trainer::evaluate_now() {
   const ProfiledPhase phase(parts_.profiler, "evaluation");
   const EvaluationOptions& evaluation = options_.evaluation;
   std::optional<EvalMetrics> result = evaluate(
-      parts_.model, *parts_.eval_rows, parts_.weights.full_weights(), parts_.weights.counts(),
+      parts_.model, *parts_.eval_sequences, parts_.weights.full_weights(), parts_.weights.counts(),
       {.batch_size = evaluation.per_device_eval_batch_size,
        .max_batches = evaluation.eval_max_batches,
        .pad_id = options_.pad_id,
-       .logits_chunk_rows = options_.eval_logits_chunk_rows,
-       .control = parts_.control});
+       .logits_chunk_rows = options_.eval_chunk_positions,
+       .stop_requested = [this] { return stop_requested(); }});
   if (!result) return false;
   EvalMetrics& metrics = *result;
   metrics.step = state_.step;
   state_.evaluation_due = false;
-  for (MetricsSink* sink : sinks_) sink->on_eval(metrics);
+  for (RunObserver* sink : sinks_) sink->on_eval(metrics);
   const bool improved = is_better(metrics);
   state_.last_eval = metrics;
   if (improved) state_.best_eval = metrics;

@@ -1,9 +1,9 @@
 // A corpus file as it is stored: gzip, Zstandard and plain, whatever the bytes are.
 #include <algorithm>
 
+#include "corpus/byte_stream.h"
 #include "fuzz_target.h"
 #include "pdl/base/error.h"
-#include "pdl/text/byte_stream.h"
 
 namespace pdl {
 namespace {

@@ -2,7 +2,7 @@
 #include "fuzz_target.h"
 #include "pdl/base/error.h"
 #include "pdl/base/unicode.h"
-#include "pdl/text/jsonl.h"
+#include "pdl/corpus/jsonl.h"
 
 namespace pdl {
 namespace {

@@ -1,7 +1,7 @@
 // The MANIFEST.json of a checkpoint.
 #include "fuzz_target.h"
 #include "pdl/base/error.h"
-#include "pdl/checkpoint/manifest.h"
+#include "pdl/checkpoint/records/manifest.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace pdl;

@@ -2,9 +2,9 @@
 #include <algorithm>
 #include <vector>
 
+#include "corpus/npy.h"
 #include "fuzz_target.h"
 #include "pdl/base/error.h"
-#include "pdl/text/npy.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace pdl;

@@ -3,7 +3,7 @@
 
 #include "fuzz_target.h"
 #include "pdl/base/error.h"
-#include "pdl/checkpoint/safetensors.h"
+#include "pdl/safetensors/header.h"
 
 namespace pdl {
 namespace {

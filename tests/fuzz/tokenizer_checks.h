@@ -7,8 +7,8 @@
 
 #include "fuzz_target.h"
 #include "pdl/base/error.h"
-#include "pdl/text/text_encoder.h"
-#include "pdl/text/tokenizer.h"
+#include "pdl/tokenizer/text_encoder.h"
+#include "pdl/tokenizer/tokenizer.h"
 
 namespace pdl {
 

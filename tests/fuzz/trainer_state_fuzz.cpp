@@ -1,7 +1,7 @@
 // The trainer_state.json of a checkpoint, and the config in it.
 #include "fuzz_target.h"
 #include "pdl/base/error.h"
-#include "pdl/checkpoint/trainer_state.h"
+#include "pdl/checkpoint/records/trainer_state.h"
 
 namespace pdl {
 namespace {

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "pdl/text/tokenizer.h"
+#include "pdl/tokenizer/tokenizer.h"
 
 namespace pdl {
 

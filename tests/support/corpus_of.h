@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include "pdl/text/tokenized_corpus.h"
+#include "pdl/tokens/tokenized_corpus.h"
 
 namespace pdl {
 

@@ -76,7 +76,7 @@ class Driver {
   virtual std::vector<double> scaled(const Problem& problem, double scale) = 0;
   // Whether it has `bytes` for one buffer.
   virtual bool can_hold(int64_t bytes) = 0;
-  // Rows that occupy every thread and block more than once.
+  // Sequences that occupy every thread and block more than once.
   virtual int64_t many_rows() const = 0;
 };
 

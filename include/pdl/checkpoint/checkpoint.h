@@ -10,8 +10,8 @@
 #include <utility>
 #include <vector>
 
-#include "pdl/checkpoint/trainer_state.h"
-#include "pdl/model/language_model.h"
+#include "pdl/checkpoint/records/trainer_state.h"
+#include "pdl/tensors/named_tensor.h"
 
 namespace pdl {
 

@@ -42,7 +42,7 @@ struct TextOptions {
 };
 
 // How tokens become rows.
-struct RowOptions {
+struct SequenceOptions {
   int64_t max_length = 1024;  // tokens in a row, >= 2
   bool packing = true;        // fill rows with consecutive documents; false: one document a row
 };
@@ -116,7 +116,7 @@ struct RunConfig {
   double pdl_max_unseen_share = 0.5;
 
   TextOptions text;
-  RowOptions rows;
+  SequenceOptions sequences;
   WeightOptions weights;
   ScheduleOptions schedule;
   OptimizerOptions optimizer;

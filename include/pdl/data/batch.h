@@ -1,4 +1,4 @@
-// Rows as tensors.
+// Sequences as tensors.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -6,13 +6,10 @@
 #include <cstdint>
 #include <vector>
 
-#include "pdl/data/rows.h"
+#include "pdl/ops/ignore_target.h"
+#include "pdl/tokens/sequences.h"
 
 namespace pdl {
-
-// The target of a position that predicts nothing; the value that PyTorch's losses ignore by
-// default.
-inline constexpr int64_t kIgnoreTarget = -100;
 
 // T is the length of the longest row of the batch.
 struct Batch {
@@ -22,7 +19,7 @@ struct Batch {
 };
 
 // The rows with the indices `rows_of_batch`, on `device`.
-Batch make_batch(const Rows& rows, const std::vector<int64_t>& rows_of_batch, int32_t pad_id,
+Batch make_batch(const Sequences& rows, const std::vector<int64_t>& rows_of_batch, int32_t pad_id,
                  at::Device device);
 
 }  // namespace pdl

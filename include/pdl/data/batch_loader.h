@@ -11,7 +11,7 @@
 
 #include "pdl/data/batch.h"
 #include "pdl/data/batch_plan.h"
-#include "pdl/data/rows.h"
+#include "pdl/tokens/sequences.h"
 
 namespace pdl {
 
@@ -31,7 +31,7 @@ struct BatchLoaderOptions {
 // next() is for one thread. `rows` must outlive the loader.
 class BatchLoader {
  public:
-  BatchLoader(const Rows& rows, const BatchPlan& plan, const BatchLoaderOptions& options);
+  BatchLoader(const Sequences& rows, const BatchPlan& plan, const BatchLoaderOptions& options);
   ~BatchLoader();
   BatchLoader(const BatchLoader&) = delete;
   BatchLoader& operator=(const BatchLoader&) = delete;
@@ -42,7 +42,7 @@ class BatchLoader {
  private:
   void make_batches();
 
-  const Rows& rows_;
+  const Sequences& rows_;
   BatchPlan plan_;
   BatchLoaderOptions options_;
   std::mutex mutex_;

@@ -8,7 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "pdl/text/corpus_pipeline.h"
+#include "pdl/tokens/corpus_pipeline.h"
+#include "pdl/tokens/sequences.h"
 
 namespace pdl {
 
@@ -28,6 +29,10 @@ struct TokenCounts {
 // Adds the occurrences of `tokens` to `counts` [V]; as targets only those that are trained. Throws
 // DataError for an id outside [0, V).
 void add_counts(std::span<const Token> tokens, Counted counted, std::vector<int64_t>& counts);
+
+// Occurrences of each id among the targets of all rows. Throws DataError for an id outside [0,
+// vocab_size).
+std::vector<int64_t> count_targets(const Sequences& rows, int64_t vocab_size);
 
 // Counts every token of a reference corpus, or of the shard that `options` name, for
 // corpus.vocab_size tokens. Throws what for_each_block() does, and DataError for a corpus without

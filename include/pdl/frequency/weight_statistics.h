@@ -2,15 +2,64 @@
 // the first step.
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "pdl/config/run_config.h"
-#include "pdl/metrics/metrics.h"
-#include "pdl/text/tokenizer.h"
+#include "pdl/frequency/bands.h"
+#include "pdl/tokenizer/tokenizer.h"
 
 namespace pdl {
+
+// A token and its share of the loss weight of the training targets.
+struct TokenShare {
+  int64_t id;
+  std::string piece;
+  int64_t count;  // in the frequency table
+  double weight;
+  double weight_share;  // targets·weight / Σ targets·weight, in [0, 1]
+};
+
+// Targets below this training count are called rare.
+inline constexpr int64_t kRareCount = 5;
+
+// The training targets of one frequency band.
+struct BandWeight {
+  int64_t tokens = 0;
+  double weight_share = 0;  // of the loss weight of all training targets
+};
+
+// What pdl_max_ratio changed: the types whose weight it lowered, and what they hold.
+struct CapEffect {
+  int64_t types = 0;
+  double target_share = 0;         // of the training targets
+  double weight_share_before = 0;  // of their loss weight, if nothing were capped
+  double weight_share = 0;         // of their loss weight as it is
+};
+
+// What the frequency table holds and what the weights will do to the training targets. A type is a
+// distinct token id.
+struct WeightStatistics {
+  int64_t counted_tokens = 0;  // Σ counts of the frequency table
+  int64_t counted_types = 0;   // ids with count > 0
+  int64_t unseen_types = 0;    // ids of the vocabulary with count 0
+  double w_min = 0;            // over tokens with count > 0
+  double w_max = 0;
+  double w_mean = 0;                        // over the training targets, i.e. occurrence-weighted
+  double unseen_share = 0;                  // share of the training targets with count 0
+  double rare_share = 0;                    // share with a count below kRareCount, 0 included
+  std::optional<double> eval_unseen_share;  // the same of the evaluation targets; none without them
+  std::optional<double> eval_rare_share;
+  double unseen_weight_share = 0;  // share of the loss weight on targets with count 0
+  double n_eff = 0;                // (Σw)² / (n·Σw²) over the n training targets, in (0, 1]
+  std::array<BandWeight, kFrequencyBands.size()> weight_bands;
+  std::optional<CapEffect> cap;        // none with pdl_max_ratio off
+  std::vector<TokenShare> top_tokens;  // by weight_share, largest first; twenty at the most
+};
 
 // Occurrences of every token, [V] each.
 struct TokenOccurrences {
@@ -19,7 +68,7 @@ struct TokenOccurrences {
   std::span<const int64_t> evaluation = {};  // among the evaluation targets; empty: there are none
 };
 
-// Figures of metrics/metrics.h. `weights` [V] is power_law_weights() of the table at the full alpha
+// `weights` [V] is power_law_weights() of the table at the full alpha
 // of `options`. `tokenizer` names the pieces of the top tokens and the special ones; null: none.
 // Takes O(V) time.
 WeightStatistics weight_statistics(const TokenOccurrences& occurrences,

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "pdl/metrics/sink.h"
+#include "pdl/metrics/observer.h"
 
 namespace pdl {
 
@@ -14,12 +14,9 @@ namespace pdl {
 inline constexpr double kMinEffectiveShare = 0.05;
 inline constexpr double kMaxTokenWeightShare = 0.20;
 
-// 0.1234 -> "12.3 %".
-std::string percent(double share);
-
 // Logs a report of data and weights at the start, a line for each StepMetrics, EvalMetrics, skipped
 // step and end, and the warnings of weight_warnings().
-class ConsoleSink : public MetricsSink {
+class ConsoleSink : public RunObserver {
  public:
   void on_start(const StartMetrics& start) override;
   void on_resume(int64_t step) override;

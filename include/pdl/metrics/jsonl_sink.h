@@ -25,7 +25,7 @@
 #include <string>
 
 #include "pdl/base/file.h"
-#include "pdl/metrics/sink.h"
+#include "pdl/metrics/observer.h"
 
 namespace pdl {
 
@@ -36,7 +36,7 @@ struct ResumePoint {
 };
 
 // Not thread-safe. Every function throws StorageError if the file cannot be written.
-class JsonlSink : public MetricsSink {
+class JsonlSink : public RunObserver {
  public:
   // Without a resume point the file begins anew. With it, the run goes on from a checkpoint, so the
   // file is first cut back to what was known then: lines of later steps, an "end"

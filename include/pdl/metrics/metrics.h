@@ -7,75 +7,13 @@
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
+#include "pdl/frequency/bands.h"
+#include "pdl/frequency/weight_statistics.h"
+
 namespace pdl {
-
-// A range of training counts, both ends included.
-struct FrequencyBand {
-  std::string_view name;
-  int64_t min_count;
-  int64_t max_count;
-};
-
-inline constexpr std::array<FrequencyBand, 7> kFrequencyBands = {{{"0", 0, 0},
-                                                                  {"1-4", 1, 4},
-                                                                  {"5-19", 5, 19},
-                                                                  {"20-99", 20, 99},
-                                                                  {"100-499", 100, 499},
-                                                                  {"500-1999", 500, 1999},
-                                                                  {"2000+", 2000, INT64_MAX}}};
-
-// Index into kFrequencyBands of a token with `count` >= 0 training occurrences.
-int band_of_count(int64_t count);
-
-// A token and its share of the loss weight of the training targets.
-struct TokenShare {
-  int64_t id;
-  std::string piece;
-  int64_t count;  // in the frequency table
-  double weight;
-  double weight_share;  // targets·weight / Σ targets·weight, in [0, 1]
-};
-
-// Targets below this training count are called rare.
-inline constexpr int64_t kRareCount = 5;
-
-// The training targets of one frequency band.
-struct BandWeight {
-  int64_t tokens = 0;
-  double weight_share = 0;  // of the loss weight of all training targets
-};
-
-// What pdl_max_ratio changed: the types whose weight it lowered, and what they hold.
-struct CapEffect {
-  int64_t types = 0;
-  double target_share = 0;         // of the training targets
-  double weight_share_before = 0;  // of their loss weight, if nothing were capped
-  double weight_share = 0;         // of their loss weight as it is
-};
-
-// What the frequency table holds and what the weights will do to the training targets; see
-// frequency/weight_statistics.h. A type is a distinct token id.
-struct WeightStatistics {
-  int64_t counted_tokens = 0;  // Σ counts of the frequency table
-  int64_t counted_types = 0;   // ids with count > 0
-  int64_t unseen_types = 0;    // ids of the vocabulary with count 0
-  double w_min = 0;            // over tokens with count > 0
-  double w_max = 0;
-  double w_mean = 0;                        // over the training targets, i.e. occurrence-weighted
-  double unseen_share = 0;                  // share of the training targets with count 0
-  double rare_share = 0;                    // share with a count below kRareCount, 0 included
-  std::optional<double> eval_unseen_share;  // the same of the evaluation targets; none without them
-  std::optional<double> eval_rare_share;
-  double unseen_weight_share = 0;  // share of the loss weight on targets with count 0
-  double n_eff = 0;                // (Σw)² / (n·Σw²) over the n training targets, in (0, 1]
-  std::array<BandWeight, kFrequencyBands.size()> weight_bands;
-  std::optional<CapEffect> cap;        // none with pdl_max_ratio off
-  std::vector<TokenShare> top_tokens;  // by weight_share, largest first; twenty at the most
-};
 
 struct StartMetrics {
   int64_t parameters = 0;  // elements, tied tensors once

@@ -15,12 +15,12 @@
 #include <optional>
 
 #include "pdl/base/file.h"
-#include "pdl/metrics/sink.h"
+#include "pdl/metrics/observer.h"
 
 namespace pdl {
 
 // Not thread-safe. Every function throws StorageError if the file cannot be written.
-class TensorBoardSink : public MetricsSink {
+class TensorBoardSink : public RunObserver {
  public:
   // Makes `folder` if need be and a new event file in it, which sorts after those of earlier starts
   // of the run. Its first event tells TensorBoard to forget the points after `resumed_step` (all

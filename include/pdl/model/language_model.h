@@ -12,13 +12,9 @@
 #include <string_view>
 #include <vector>
 
-namespace pdl {
+#include "pdl/tensors/named_tensor.h"
 
-struct NamedTensor {
-  std::string name;
-  at::Tensor tensor;
-  std::vector<std::string> aliases;  // further names of a tied tensor
-};
+namespace pdl {
 
 // Not thread-safe.
 class LanguageModel {

@@ -7,7 +7,7 @@
 
 #include <vector>
 
-#include "pdl/model/language_model.h"
+#include "pdl/tensors/named_tensor.h"
 
 namespace pdl {
 

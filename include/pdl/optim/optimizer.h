@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "pdl/config/run_config.h"
-#include "pdl/model/language_model.h"
+#include "pdl/tensors/named_tensor.h"
 
 namespace pdl {
 

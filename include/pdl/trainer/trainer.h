@@ -12,14 +12,14 @@
 #include "pdl/config/run_config.h"
 #include "pdl/data/batch_loader.h"
 #include "pdl/data/batch_plan.h"
-#include "pdl/data/rows.h"
-#include "pdl/distributed/collective.h"
-#include "pdl/frequency/weight_table.h"
+#include "pdl/distributed/process_group.h"
+#include "pdl/loss/weight_table.h"
+#include "pdl/metrics/observer.h"
 #include "pdl/metrics/profiler.h"
-#include "pdl/metrics/sink.h"
 #include "pdl/model/language_model.h"
 #include "pdl/optim/loss_scaler.h"
 #include "pdl/optim/optimizer.h"
+#include "pdl/tokens/sequences.h"
 #include "pdl/trainer/run_control.h"
 
 namespace pdl {
@@ -32,8 +32,8 @@ struct TrainerOptions {
   double max_grad_norm = 1.0;  // 0 is off
   int64_t logits_chunk_rows =
       0;  // rows of logits that exist at once, for models with a head; 0: all
-  int64_t eval_logits_chunk_rows = 0;  // the same in evaluations
-  bool scale_loss = false;             // for float16
+  int64_t eval_chunk_positions = 0;  // the same in evaluations
+  bool scale_loss = false;           // for float16
   int32_t pad_id = 0;
   std::filesystem::path output_dir;
   // Files of the sinks that a resumed run goes on with; see CheckpointSaver.
@@ -45,9 +45,9 @@ struct TrainerParts {
   LanguageModel& model;
   Optimizer& optimizer;
   WeightTable& weights;
-  Collective& collective;
-  const Rows& train_rows;
-  const Rows* eval_rows;  // null: no evaluation
+  ProcessGroup& process_group;
+  const Sequences& train_sequences;
+  const Sequences* eval_sequences;  // null: no evaluation
   const RunIdentity& identity;
   Profiler* profiler = nullptr;   // null: no profile
   RunControl* control = nullptr;  // null: nothing stops the run
@@ -76,7 +76,7 @@ class Trainer {
   // after which the model has the weights of the best one. Returns before that, with a checkpoint
   // saved, if the run's control asks for it. Throws NumericError after max_bad_steps non-finite
   // steps in a row, and StorageError if checkpoints cannot be saved.
-  void run(const std::vector<MetricsSink*>& sinks);
+  void run(const std::vector<RunObserver*>& sinks);
 
  private:
   // What is known of a step before any forward: scalars on the device, over all micro-batches.
@@ -130,7 +130,7 @@ class Trainer {
   TrainerState state_;
   CheckpointSaver saver_;
   std::optional<LossScaler> loss_scaler_;
-  std::vector<MetricsSink*> sinks_;
+  std::vector<RunObserver*> sinks_;
   std::vector<UnsettledStep> unsettled_;
   bool resumed_ = false;
   Timing timing_;

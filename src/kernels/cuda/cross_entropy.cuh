@@ -33,7 +33,7 @@ __device__ __forceinline__ void assign(__half& to, float x) { to = __float2half_
 // e^x for x <= 0. The product is rounded once, which costs e^x a relative error of |x|·2^-24.
 __device__ __forceinline__ float exp_nonpositive(float x) { return exp2_approximate(x * kLog2E); }
 
-// ---- Rows ----
+// ---- Sequences ----
 
 template <class T>
 struct Matrix {

@@ -91,7 +91,7 @@ RunConfig unusual_config() {
   config.training.seed = INT64_MAX;
   config.training.max_steps = 12;
   config.freeze = {"a\\.b", "c"};
-  config.rows.packing = false;
+  config.sequences.packing = false;
   return config;
 }
 

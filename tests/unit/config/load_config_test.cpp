@@ -238,7 +238,7 @@ TEST_F(LoadConfigTest, FlagsBeatTheFile) {
       R"({"seed": 1, "packing": true, "freeze": ["a"], "learning_rate": 1})",
       {{"seed", {"2"}}, {"packing", {"false"}}, {"freeze", {"b"}}, {"learning_rate", {"1e-3"}}});
   EXPECT_EQ(config.training.seed, 2);
-  EXPECT_FALSE(config.rows.packing);
+  EXPECT_FALSE(config.sequences.packing);
   EXPECT_THAT(config.freeze, ElementsAre("b"));
   EXPECT_EQ(config.schedule.learning_rate, 1e-3);
 }

@@ -10,7 +10,7 @@
 namespace pdl {
 namespace {
 
-Rows numbered_rows(int64_t num_rows) {
+Sequences numbered_rows(int64_t num_rows) {
   std::vector<Token> tokens;
   std::vector<int64_t> ends;
   for (int32_t row = 0; row < num_rows; ++row) {
@@ -28,7 +28,7 @@ TrainingOptions two_by_two() {
 }
 
 TEST(BatchLoaderTest, GivesTheBatchesOfThePlanInOrder) {
-  const Rows rows = numbered_rows(11);
+  const Sequences rows = numbered_rows(11);
   BatchPlan plan(rows.size(), two_by_two());
   BatchLoader loader(rows, plan, {.first_step = 2, .end_step = 9});
   for (int64_t step = 2; step < 9; ++step) {
@@ -45,13 +45,13 @@ TEST(BatchLoaderTest, GivesTheBatchesOfThePlanInOrder) {
 }
 
 TEST(BatchLoaderTest, CanBeLeftBeforeTheEnd) {
-  const Rows rows = numbered_rows(8);
+  const Sequences rows = numbered_rows(8);
   BatchLoader loader(rows, BatchPlan(rows.size(), two_by_two()), {.end_step = 1'000'000});
   loader.next();
 }
 
 TEST(BatchLoaderTest, AFailureReachesTheTaker) {
-  const Rows rows = numbered_rows(8);
+  const Sequences rows = numbered_rows(8);
   // a device that this build does not have
   BatchLoader loader(rows, BatchPlan(rows.size(), two_by_two()),
                      {.device = at::Device(at::kVulkan), .end_step = 3});

@@ -14,7 +14,7 @@
 namespace pdl {
 
 // Documents of 2 to 9 random tokens below `vocab`: rows of very different length and weight.
-inline Rows random_rows(int64_t num_documents, uint64_t seed, int32_t vocab = 11) {
+inline Sequences random_sequences(int64_t num_documents, uint64_t seed, int32_t vocab = 11) {
   std::vector<Token> tokens;
   std::vector<int64_t> ends;
   Random random(seed);
@@ -29,7 +29,7 @@ inline Rows random_rows(int64_t num_documents, uint64_t seed, int32_t vocab = 11
   return {corpus_of(tokens, ends), {.max_length = 16, .packing = false}};
 }
 
-class RecordingSink : public MetricsSink {
+class RecordingSink : public RunObserver {
  public:
   void on_start(const StartMetrics&) override {}
   void on_resume(int64_t) override {}
@@ -48,7 +48,7 @@ class RecordingSink : public MetricsSink {
 struct SmallRun {
   explicit SmallRun(const char* source = kCausalSource, int64_t num_documents = 16,
                     int32_t vocab = 11)
-      : rows(random_rows(num_documents, 5, vocab)), model(load_script_model(folder, source)) {
+      : rows(random_sequences(num_documents, 5, vocab)), model(load_script_model(folder, source)) {
     options.training.logging_steps = 1;
     options.training.max_steps = 1;
     options.training.shuffle = false;
@@ -69,9 +69,9 @@ struct SmallRun {
     trainer = std::make_unique<Trainer>(TrainerParts{.model = *model,
                                                      .optimizer = *optimizer,
                                                      .weights = *weights,
-                                                     .collective = collective,
-                                                     .train_rows = rows,
-                                                     .eval_rows = eval_rows,
+                                                     .process_group = process_group,
+                                                     .train_sequences = rows,
+                                                     .eval_sequences = eval_sequences,
                                                      .identity = identity,
                                                      .control = control},
                                         options);
@@ -82,15 +82,15 @@ struct SmallRun {
   void run(const std::filesystem::path& checkpoint = {}) { start(checkpoint).run({&sink}); }
 
   TempFolder folder;
-  Rows rows;
-  const Rows* eval_rows = nullptr;
+  Sequences rows;
+  const Sequences* eval_sequences = nullptr;
   RunControl* control = nullptr;
   std::unique_ptr<LanguageModel> model;
   TrainerOptions options;
   WeightOptions weight_options;
   OptimizerOptions optimizer_options;
   RunIdentity identity;
-  SingleProcess collective;
+  SingleProcessGroup process_group;
   RecordingSink sink;
   std::unique_ptr<Optimizer> optimizer;
   std::unique_ptr<WeightTable> weights;

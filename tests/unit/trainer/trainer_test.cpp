@@ -11,7 +11,7 @@
 #include <utility>
 
 #include "pdl/base/error.h"
-#include "pdl/loss/weighted_cross_entropy.h"
+#include "pdl/ops/cross_entropy.h"
 #include "pdl/trainer/spike_detector.h"
 #include "trainer/trainer_fixture.h"
 
@@ -214,8 +214,8 @@ TEST(TrainerTest, TooManyNonFiniteStepsInARowDiverge) {
 
 TEST(TrainerTest, EarlyStoppingKeepsTheBestModel) {
   SmallRun run;
-  const Rows other = random_rows(8, 99);
-  run.eval_rows = &other;
+  const Sequences other = random_sequences(8, 99);
+  run.eval_sequences = &other;
   run.options.training.max_steps = 400;
   run.options.schedule.learning_rate = 0.2;
   run.options.evaluation.eval_steps = 5;
@@ -239,8 +239,8 @@ TEST(TrainerTest, EarlyStoppingKeepsTheBestModel) {
 
 TEST(TrainerTest, ResumingWithoutTheBestCheckpointIsRefusedAtTheStart) {
   SmallRun run;
-  const Rows other = random_rows(8, 99);
-  run.eval_rows = &other;
+  const Sequences other = random_sequences(8, 99);
+  run.eval_sequences = &other;
   run.options.training.max_steps = 4;
   run.options.evaluation.eval_steps = 2;
   run.options.evaluation.early_stopping_patience = 5;
@@ -253,8 +253,8 @@ TEST(TrainerTest, ResumingWithoutTheBestCheckpointIsRefusedAtTheStart) {
 
 TEST(TrainerTest, ANonFiniteEvaluationIsNeverTheBest) {
   SmallRun run(kPoisonedSource);
-  const Rows poisoned = random_rows(30, 3, 12);
-  run.eval_rows = &poisoned;
+  const Sequences poisoned = random_sequences(30, 3, 12);
+  run.eval_sequences = &poisoned;
   run.options.training.max_steps = 2;
   run.options.evaluation.eval_steps = 1;
   run.run();
@@ -322,9 +322,9 @@ TEST(TrainerTest, AStopSavesTheStepAndAResumedRunGoesOnAsIfNothingHadHappened) {
 TEST(TrainerTest, AStopInAnEvaluationLeavesItToTheResumedRun) {
   for (int64_t stop_after = 0; stop_after < 12; ++stop_after) {
     SmallRun run;
-    const Rows eval_rows = random_rows(6, 9);
+    const Sequences eval_sequences = random_sequences(6, 9);
     ScriptedControl control(stop_after);
-    run.eval_rows = &eval_rows;
+    run.eval_sequences = &eval_sequences;
     run.control = &control;
     run.options.training.max_steps = 2;
     run.options.evaluation.eval_steps = 1;
@@ -364,7 +364,7 @@ struct SpikeRun : SmallRun {
       for (int i = 0; i < 6; ++i) tokens.emplace_back(row == kSpikeWindow + 1 ? 9 : usual);
       ends.push_back(std::ssize(tokens));
     }
-    rows = Rows(corpus_of(tokens, ends), {.max_length = 16, .packing = false});
+    rows = Sequences(corpus_of(tokens, ends), {.max_length = 16, .packing = false});
     options.training.per_device_train_batch_size = 1;
     options.training.max_steps = steps;
     options.training.spike_threshold = 3;

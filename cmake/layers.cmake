@@ -1,0 +1,32 @@
+# Reads src/layers.txt, the one list of folders with and without LibTorch.
+
+file(STRINGS ${CMAKE_SOURCE_DIR}/src/layers.txt layers REGEX "^[^#]")
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/layers.txt)
+set(PDL_BASE_FOLDERS)
+set(PDL_CORE_FOLDERS)
+set(list_of_folders PDL_BASE_FOLDERS)
+foreach(layer ${layers})
+  if(layer STREQUAL "LibTorch")
+    set(list_of_folders PDL_CORE_FOLDERS)
+  else()
+    string(REPLACE " " ";" folders "${layer}")
+    list(APPEND ${list_of_folders} ${folders})
+  endif()
+endforeach()
+
+# Sets BASE and CORE to the files that match PATTERN in the folders of ROOT without and with LibTorch.
+function(pdl_glob_layers root pattern base core)
+  foreach(part BASE CORE)
+    set(${part})
+    foreach(folder ${PDL_${part}_FOLDERS})
+      file(GLOB_RECURSE found CONFIGURE_DEPENDS ${root}/${folder}/${pattern})
+      list(APPEND ${part} ${found})
+    endforeach()
+  endforeach()
+  list(REMOVE_DUPLICATES BASE)
+  list(REMOVE_DUPLICATES CORE)
+  # The folder of a lower layer may lie in one of a higher layer.
+  list(REMOVE_ITEM CORE ${BASE})
+  set(${base} ${BASE} PARENT_SCOPE)
+  set(${core} ${CORE} PARENT_SCOPE)
+endfunction()

@@ -1,0 +1,22 @@
+// Numbers as people read them, whatever the locale.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace pdl {
+
+// 3.14159 with 2 digits behind the point -> "3.14".
+std::string fixed(double value, int digits);
+// 1234.5 with 3 significant digits -> "1.23e+03".
+std::string significant(double value, int digits);
+// 1234567 -> "1,234,567". A double is rounded to an integer, or shown with 4 significant digits if
+// it is too large for that.
+std::string grouped(int64_t value);
+std::string grouped(double value);
+// "59 s", "2 min 5 s", "3 h 7 min"; "?" for what is negative, not finite or beyond a century.
+std::string duration(double seconds);
+// 0.1234 -> "12.3 %".
+std::string percent(double share);
+
+}  // namespace pdl

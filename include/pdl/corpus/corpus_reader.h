@@ -1,0 +1,90 @@
+// The files of a corpus in blocks of about a megabyte that can be worked on apart from one another.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "pdl/base/sha256.h"
+#include "pdl/config/run_config.h"
+#include "pdl/corpus/corpus_file.h"
+#include "pdl/tokenizer/tokenizer.h"
+
+namespace pdl {
+
+class ByteStream;
+class TokenFile;
+
+struct CorpusBlock {
+  int64_t index = 0;  // in the corpus
+  size_t file = 0;    // index of its file
+  CorpusFileKind kind = CorpusFileKind::kText;
+  int64_t first_byte = 0;  // where it begins in the file, which may be compressed, once unpacked
+  int64_t first_line = 1;
+  std::string text;          // of text and JSON Lines; whole documents, but for:
+  std::vector<int32_t> ids;  // of .npy
+  // Whether the first document begins in this block and the last one ends in it: false where a file
+  // that is one document has several blocks.
+  bool begins_document = true;
+  bool ends_document = true;
+};
+
+// Blocks are the same whenever a corpus is read: they depend on the files, the options and the
+// tokenizer. In memory are one block, and as much of a file as is needed to find the next place
+// where it may be cut. For one thread.
+class CorpusReader {
+ public:
+  // `tokenizer` may be null if all files are .npy.
+  CorpusReader(const std::vector<std::string>& files, TextDocument document,
+               const Tokenizer* tokenizer);
+  ~CorpusReader();
+  CorpusReader(const CorpusReader&) = delete;
+  CorpusReader& operator=(const CorpusReader&) = delete;
+
+  // False after the last block. Throws DataError with file and byte or line for a file that is
+  // missing, unreadable, empty, a damaged archive, or has a line of JSON Lines that is too long.
+  bool next(CorpusBlock& block);
+
+  // After the last block: the SHA-256 of the lines "<SHA-256 of the file>\n", as `sha256sum FILES |
+  // cut -c1-64 | sha256sum` prints it.
+  const std::string& sha256() const { return sha256_; }
+
+  // Bytes of the files, as they are stored: those read so far, and all that are known beforehand.
+  int64_t bytes_read() const { return bytes_read_; }
+  int64_t total_bytes() const { return total_bytes_; }
+
+ private:
+  void open_file();
+  void close_file();
+  bool next_of_text(CorpusBlock& block);
+  bool next_of_array(CorpusBlock& block);
+  bool read_piece();
+  size_t find_cut();
+  size_t find_cut_from(size_t from) const;
+  void require_short_line() const;
+
+  const std::vector<std::string>& files_;
+  TextDocument document_;
+  const Tokenizer* tokenizer_;
+  int64_t bytes_read_ = 0;
+  int64_t total_bytes_ = 0;
+  int64_t next_index_ = 0;
+  Sha256 corpus_hash_;
+  std::string sha256_;
+
+  // The open file.
+  size_t file_ = 0;
+  CorpusFileKind kind_ = CorpusFileKind::kText;
+  std::unique_ptr<ByteStream> stream_;
+  std::unique_ptr<TokenFile> array_;
+  Sha256 file_hash_;
+  std::string buffer_;  // what is read and not yet given away
+  bool at_end_ = false;
+  int64_t next_byte_ = 0;
+  int64_t next_line_ = 1;
+};
+
+}  // namespace pdl

@@ -1,0 +1,41 @@
+// Records of a JSONL file to documents.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "pdl/config/run_config.h"
+#include "pdl/corpus/document.h"
+
+namespace pdl {
+
+// The longest line of a JSONL file.
+inline constexpr size_t kMaxRecordBytes = size_t{16} << 20;
+
+// Where a record is from, for messages.
+struct RecordPlace {
+  std::string file;
+  int64_t line = 0;  // from 1
+};
+
+// The document of one line, without its \n; a \r at its end is dropped. The line is one JSON object
+// (RFC 8259, UTF-8). The fields that are there tell the kind of record:
+//
+//   text_field                        a text, trained on as a whole
+//   prompt_field + completion_field   two parts; the prompt is trained on only without
+//                                     completion_only_loss
+//   messages_field                    a chat: a list of objects with the strings "role" and
+//   "content", as
+//                                     src/corpus/chat_template.h says
+//
+// Other fields are ignored, also those of messages. Throws DataError with file and line for a line
+// that is longer than kMaxRecordBytes, not UTF-8, not JSON (an escape of half a surrogate pair is
+// not), nested deeper than 64 levels, or no object; for a record of no kind, of two, or with half
+// of a prompt and completion; for a value of another type than the kind needs; and for a field it
+// needs given twice.
+//
+// Takes time and memory in proportion to the line. Thread-safe.
+Document parse_record(std::string_view line, const TextOptions& options, const RecordPlace& place);
+
+}  // namespace pdl

@@ -1,0 +1,32 @@
+// What several processes of one run do together. Sums, never means: the weight sum of a step
+// already covers every rank.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <vector>
+
+namespace pdl {
+
+class ProcessGroup {
+ public:
+  virtual ~ProcessGroup() = default;
+
+  virtual int rank() const = 0;
+  virtual int size() const = 0;
+  // Replaces each tensor by its sum over the ranks.
+  virtual void all_reduce_sum(const std::vector<at::Tensor>& tensors) = 0;
+  // Returns once every rank has called it.
+  virtual void barrier() = 0;
+};
+
+// A run of one process.
+class SingleProcessGroup : public ProcessGroup {
+ public:
+  int rank() const override { return 0; }
+  int size() const override { return 1; }
+  void all_reduce_sum(const std::vector<at::Tensor>&) override {}
+  void barrier() override {}
+};
+
+}  // namespace pdl

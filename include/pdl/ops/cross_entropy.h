@@ -1,0 +1,51 @@
+// Power-Law Decay cross-entropy as a sum and its denominator, so that micro-batches and ranks
+// combine exactly. The denominator is that of the whole step, known from the targets before any
+// forward, so the gradient can be written as soon as the logits are there: over them, with one copy
+// of the logits in memory.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+namespace pdl {
+
+// Of one micro-batch: scalars on the device of the logits.
+struct LossTerms {
+  // [] float64, Σ w[y_i]·ce_i / weight_sum in nats; carries the gradient.
+  at::Tensor loss;
+  // [] float64, Σ w[y_i]·ce_i; at alpha 0 it is ce_sum to the last bit.
+  at::Tensor weighted_sum;
+  at::Tensor ce_sum;  // [] float64, Σ ce_i in nats: the unweighted figure for reports
+};
+
+// ce_i = -log softmax(logits_i)[y_i], computed in float32 whatever the dtype of `logits`, and
+// summed in float64 in the order of the rows: the same bits for any number of threads. Ignored
+// targets count nothing, and their logits are not read.
+//
+//   logits      [B, T, V] float32 | bfloat16 | float16; move them in: if nobody else holds their
+//               memory, neither a caller nor the graph behind them, the gradient is written over
+//               them; otherwise over a copy
+//
+//   targets     [B, T]    int64 in [0, V) or kIgnoreTarget, already shifted:
+//                         targets[b][t] is what logits[b][t] predicts
+//
+//   weights     [V]       float32, finite and > 0, same device (loss/weight_table.h)
+//
+//   weight_sum  []        float64, same device: Σ w over the targets of the whole step, or
+//                         what else the loss shall be divided by
+//
+// Throws Error (internal) if shapes, dtypes or devices disagree. Does not synchronise the device
+// with the host.
+LossTerms weighted_cross_entropy(at::Tensor logits, const at::Tensor& targets,
+                                 const at::Tensor& weights, const at::Tensor& weight_sum);
+
+// The sums of a step's denominator and of its effective sample size, known from the targets before
+// any forward.
+struct TargetWeightSums {
+  at::Tensor weight_sum;  // [] float64, Σ w[y_i] over the non-ignored targets
+  at::Tensor square_sum;  // [] float64, Σ w[y_i]²
+};
+
+// Arguments as above.
+TargetWeightSums sum_target_weights(const at::Tensor& targets, const at::Tensor& weights);
+
+}  // namespace pdl

@@ -1,0 +1,35 @@
+// Text to ids at the speed of a hash table: a word that was met before is not encoded again.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "pdl/tokenizer/tokenizer.h"
+
+namespace pdl {
+
+// Gives the ids of tokenizer.encode(), whatever it met before. For one thread; `tokenizer` must
+// outlive it. Its memory is bounded (about 64 MB).
+class TextEncoder {
+ public:
+  explicit TextEncoder(const Tokenizer& tokenizer);
+  ~TextEncoder();
+  TextEncoder(const TextEncoder&) = delete;
+  TextEncoder& operator=(const TextEncoder&) = delete;
+
+  // Appends the ids of well-formed UTF-8 `text`: a whole document, or, where the tokenizer has
+  // words, a part of one between cuts; `begins` says whether the document begins here.
+  void encode(std::string_view text, bool begins, std::vector<int32_t>& ids);
+
+ private:
+  bool encode_pieces(std::string_view text, bool begins, std::vector<int32_t>& ids);
+  bool encode_words(std::string_view text, bool begins, std::vector<int32_t>& ids);
+
+  struct State;
+  const Tokenizer& tokenizer_;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace pdl

@@ -1,0 +1,50 @@
+// Tokenized documents to rows. A row holds up to max_length tokens and gives one target fewer:
+// position t predicts token t+1 of the same row if that is trained; the first token of a row is
+// nobody's target, the last position has none.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "pdl/config/run_config.h"
+#include "pdl/tokens/tokenized_corpus.h"
+
+namespace pdl {
+
+// Immutable. Sequences are views into the corpus; a row without a target is dropped: one of one
+// token, or of a prompt alone.
+//
+//   packing  the stream of all documents is cut every max_length tokens; a shorter last row is kept
+//   else     each document is cut every max_length tokens
+class Sequences {
+ public:
+  Sequences(TokenizedCorpus corpus, const SequenceOptions& options);
+
+  int64_t size() const { return static_cast<int64_t>(spans_.size()); }
+  // The tokens of a row, at least two; what lies behind them is padding.
+  std::span<const Token> tokens(int64_t row) const;
+  // Σ over the rows of their targets.
+  int64_t num_targets() const { return num_targets_; }
+  // Sequences of two tokens or more that were dropped, for none of their targets is trained.
+  int64_t num_untrained() const { return num_untrained_; }
+  // Tokens of the longest row.
+  int64_t longest() const { return longest_; }
+  const TokenizedCorpus& corpus() const { return corpus_; }
+
+ private:
+  struct Span {
+    int64_t begin;
+    int64_t length;
+  };
+  void cut(int64_t begin, int64_t end, int64_t max_length);
+  int64_t targets_of(const Span& span) const;
+
+  TokenizedCorpus corpus_;
+  std::vector<Span> spans_;
+  int64_t num_targets_ = 0;
+  int64_t num_untrained_ = 0;
+  int64_t longest_ = 0;
+};
+
+}  // namespace pdl

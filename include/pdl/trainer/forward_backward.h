@@ -1,0 +1,39 @@
+// Forward, loss and backward of one micro-batch.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+
+#include "pdl/data/batch.h"
+#include "pdl/metrics/profiler.h"
+#include "pdl/model/language_model.h"
+
+namespace pdl {
+
+// Sums over the micro-batch, [] float64 on the model's device.
+struct BatchLoss {
+  at::Tensor weighted_sum;  // Σ w·ce
+  at::Tensor ce_sum;        // Σ ce
+};
+
+struct ForwardBackwardOptions {
+  // Sequences of logits [V] that exist at once, for models with a head of their own; 0: all.
+  int64_t chunk_positions = 0;
+  Profiler* profiler = nullptr;
+};
+
+// Adds the gradient of Σ w·ce / weight_sum to those of the parameters. `weights` [V] float32 and
+// `weight_sum` [] float64 are those of weighted_cross_entropy().
+//
+// In chunks, head and loss run forward and backward for some rows after others, and then the rest
+// of the model backward: the sums and gradients are those of the whole batch up to rounding;
+// gradients of the head are added up in float32.
+BatchLoss forward_backward(LanguageModel& model, const Batch& batch, const at::Tensor& weights,
+                           const at::Tensor& weight_sum, const ForwardBackwardOptions& options);
+
+// What logits_chunk_rows 0 stands for: the rows of a chunk for batches of `batch_rows` = B·T rows,
+// or 0, not to cut, where the model has no head or little would be saved.
+int64_t automatic_chunk_positions(const LanguageModel& model, int64_t batch_rows);
+
+}  // namespace pdl

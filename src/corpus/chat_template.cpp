@@ -1,0 +1,165 @@
+#include "chat_template.h"
+
+#include <algorithm>
+#include <string_view>
+#include <utility>
+
+#include "pdl/base/error.h"
+#include "pdl/base/unicode.h"
+
+namespace pdl {
+namespace {
+
+constexpr std::string_view kSystem = "system";
+constexpr std::string_view kUser = "user";
+constexpr std::string_view kAssistant = "assistant";
+constexpr std::string_view kTool = "tool";
+
+[[noreturn]] void fail(size_t index, const std::string& problem) {
+  throw DataError("message " + std::to_string(index + 1) + " " + problem);
+}
+
+bool is_known(std::string_view role) {
+  return role == kSystem || role == kUser || role == kAssistant;
+}
+
+[[noreturn]] void fail_unknown_role(size_t index, const std::string& role) {
+  fail(index, "has the role '" + printable(role) +
+                  "', which this chat_template does not know; use system, user and assistant");
+}
+
+class DocumentBuilder {
+ public:
+  explicit DocumentBuilder(bool completion_only_loss) : trains_all_(!completion_only_loss) {
+    document_.is_chat = true;
+  }
+
+  void text(std::string text, bool trained) { add({std::move(text), trained, false}); }
+  void control(std::string_view written, bool trained) {
+    add({std::string(written), trained, true});
+  }
+  Document take() { return std::move(document_); }
+
+ private:
+  void add(DocumentPart part) {
+    if (part.text.empty()) return;
+    part.trained |= trains_all_;
+    document_.parts.push_back(std::move(part));
+  }
+
+  bool trains_all_;
+  Document document_;
+};
+
+void add_chatml(const std::vector<ChatMessage>& messages, DocumentBuilder& document) {
+  for (size_t i = 0; i < messages.size(); ++i) {
+    const auto& [role, content] = messages[i];
+    if (!is_known(role) && role != kTool) fail_unknown_role(i, role);
+    const bool trained = role == kAssistant;
+    document.control("<|im_start|>", false);
+    if (trained) {
+      document.text(role + "\n", false);
+      document.text(content, true);
+    } else {
+      document.text(role + "\n" + content, false);
+    }
+    document.control("<|im_end|>", trained);
+    document.text("\n", false);
+  }
+}
+
+// Behind the system message roles alternate, and the user begins.
+void check_llama2_roles(const std::vector<ChatMessage>& messages) {
+  const size_t first = messages.front().role == kSystem ? 1 : 0;
+  if (first == messages.size()) {
+    fail(0, "is a system message alone, which chat_template llama2 leaves out; add a user message");
+  }
+  for (size_t i = first; i < messages.size(); ++i) {
+    const std::string& role = messages[i].role;
+    const std::string_view expected = (i - first) % 2 == 0 ? kUser : kAssistant;
+    if (!is_known(role)) fail_unknown_role(i, role);
+    if (role != expected) {
+      fail(i, "has the role " + role + " where chat_template llama2 needs " +
+                  std::string(expected) +
+                  ": behind a first system message, user and assistant must alternate");
+    }
+  }
+}
+
+void add_llama2(const std::vector<ChatMessage>& messages, DocumentBuilder& document) {
+  check_llama2_roles(messages);
+  std::string system;
+  for (const auto& [role, content] : messages) {
+    if (role == kSystem) {
+      system = "<<SYS>>\n" + content + "\n<</SYS>>\n\n";
+    } else if (role == kUser) {
+      const std::string whole = std::exchange(system, "") + content;
+      document.control("<s>", false);
+      document.text("[INST] " + std::string(without_outer_white_space(whole)) + " [/INST]", false);
+    } else {
+      document.text(" " + std::string(without_outer_white_space(content)) + " ", true);
+      document.control("</s>", true);
+    }
+  }
+}
+
+void add_llama3(const std::vector<ChatMessage>& messages, DocumentBuilder& document) {
+  document.control("<|begin_of_text|>", false);
+  for (size_t i = 0; i < messages.size(); ++i) {
+    const std::string& role = messages[i].role;
+    if (!is_known(role) && role != kTool) fail_unknown_role(i, role);
+    const std::string content(without_outer_white_space(messages[i].content));
+    const bool trained = role == kAssistant;
+    document.control("<|start_header_id|>", false);
+    document.text(role, false);
+    document.control("<|end_header_id|>", false);
+    if (trained) {
+      document.text("\n\n", false);
+      document.text(content, true);
+    } else {
+      document.text("\n\n" + content, false);
+    }
+    document.control("<|eot_id|>", trained);
+  }
+}
+
+void add_plain(const std::vector<ChatMessage>& messages, DocumentBuilder& document) {
+  for (size_t i = 0; i < messages.size(); ++i) {
+    const auto& [role, content] = messages[i];
+    if (role == kSystem) {
+      document.text("System: " + content + "\n", false);
+    } else if (role == kUser) {
+      document.text("User: " + content + "\n", false);
+    } else if (role == kAssistant) {
+      document.text("Assistant:", false);
+      document.text(" " + content + "\n", true);
+    } else {
+      fail_unknown_role(i, role);
+    }
+  }
+}
+
+}  // namespace
+
+Document format_chat(const std::vector<ChatMessage>& messages, ChatTemplate chat_template,
+                     bool completion_only_loss) {
+  if (messages.empty()) throw DataError("the list of messages is empty");
+  DocumentBuilder document(completion_only_loss);
+  switch (chat_template) {
+    case ChatTemplate::kChatMl:
+      add_chatml(messages, document);
+      break;
+    case ChatTemplate::kLlama2:
+      add_llama2(messages, document);
+      break;
+    case ChatTemplate::kLlama3:
+      add_llama3(messages, document);
+      break;
+    case ChatTemplate::kPlain:
+      add_plain(messages, document);
+      break;
+  }
+  return document.take();
+}
+
+}  // namespace pdl

@@ -1,0 +1,149 @@
+#include "pdl/evaluation/evaluator.h"
+
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/zeros.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "pdl/data/batch.h"
+#include "pdl/kernels/cpu_kernels.h"
+#include "pdl/model/autocast.h"
+#include "pdl/ops/evaluate_positions.h"
+
+namespace pdl {
+namespace {
+
+// Sums over the evaluated targets, float64 on the model's device: by token id [V], and by band.
+struct TokenSums {
+  at::Tensor targets;    // [V]: how often the token was the target
+  at::Tensor ce;         // [V]: Σ ce of those, nats
+  at::Tensor hits;       // [V]: how often it was then the most probable one
+  at::Tensor band_mass;  // [kMaxBands]: Σ over all positions of the probability given to the band
+};
+
+TokenSums zero_sums(const LanguageModel& model) {
+  const auto zeros = [&](int64_t size) {
+    return at::zeros({size}, at::dtype(at::kDouble).device(model.device()));
+  };
+  return {zeros(model.vocab_size()), zeros(model.vocab_size()), zeros(model.vocab_size()),
+          zeros(static_cast<int64_t>(kMaxBands))};
+}
+
+// [V] uint8: the index into kFrequencyBands of each token.
+at::Tensor bands_of(const std::vector<int64_t>& counts, at::Device device) {
+  static_assert(kFrequencyBands.size() <= kMaxBands);
+  at::Tensor bands = at::empty({std::ssize(counts)}, at::kByte);
+  auto* out = bands.mutable_data_ptr<uint8_t>();
+  for (const int64_t count : counts) *out++ = static_cast<uint8_t>(band_of_count(count));
+  return bands.to(device);
+}
+
+// targets [B, T] are those of logits [B, T, V].
+void add_rows(const at::Tensor& logits, const at::Tensor& batch_targets, const at::Tensor& bands,
+              TokenSums& sums) {
+  const PositionEvaluations rows = evaluate_positions(logits, batch_targets, bands);
+  const at::Tensor targets = batch_targets.reshape(-1);
+  const at::Tensor is_target = targets.ne(kIgnoreTarget).to(at::kDouble);
+  const at::Tensor y = targets.clamp_min(0);
+  sums.targets.index_add_(0, y, is_target);
+  sums.ce.index_add_(0, y, rows.ce);
+  sums.hits.index_add_(0, y, rows.is_hit.to(at::kDouble));
+  sums.band_mass.add_(rows.band_mass);
+}
+
+void add_batch(LanguageModel& model, const Batch& batch, const at::Tensor& bands,
+               int64_t chunk_positions, TokenSums& sums) {
+  if (chunk_positions == 0) {
+    add_rows(model.forward(batch.input_ids), batch.targets, bands, sums);
+    return;
+  }
+  // One scope for all chunks, so that a 16-bit copy of the head is made once.
+  const Autocast autocast(model.device(), model.autocast_dtype());
+  const int64_t num_rows = batch.targets.numel();
+  const at::Tensor hidden = model.hidden(batch.input_ids).reshape({1, num_rows, -1});
+  const at::Tensor targets = batch.targets.reshape({1, num_rows});
+  for (int64_t begin = 0; begin < num_rows; begin += chunk_positions) {
+    const int64_t count = std::min(chunk_positions, num_rows - begin);
+    add_rows(model.head(hidden.narrow(1, begin, count)), targets.narrow(1, begin, count), bands,
+             sums);
+  }
+}
+
+std::vector<double> to_vector(const at::Tensor& tensor) {
+  const at::Tensor host = tensor.cpu();
+  const auto* begin = host.const_data_ptr<double>();
+  return {begin, begin + host.numel()};
+}
+
+EvalMetrics summarise(const TokenSums& sums, const std::vector<double>& weights,
+                      const std::vector<int64_t>& counts) {
+  const std::vector<double> targets = to_vector(sums.targets);
+  const std::vector<double> ce = to_vector(sums.ce);
+  const std::vector<double> hits = to_vector(sums.hits);
+  const std::vector<double> band_mass = to_vector(sums.band_mass);
+  double num_tokens = 0;
+  double ce_sum = 0;
+  double hit_sum = 0;
+  double weight_sum = 0;
+  double weighted_sum = 0;
+  std::array<double, kFrequencyBands.size()> band_targets{};
+  std::array<double, kFrequencyBands.size()> band_ce{};
+  std::array<double, kFrequencyBands.size()> band_hits{};
+  for (size_t token = 0; token < targets.size(); ++token) {
+    const auto band = static_cast<size_t>(band_of_count(counts[token]));
+    // The loss uses the weights in float32; so does its evaluation.
+    const auto weight = static_cast<double>(static_cast<float>(weights[token]));
+    num_tokens += targets[token];
+    ce_sum += ce[token];
+    hit_sum += hits[token];
+    weight_sum += weight * targets[token];
+    weighted_sum += weight * ce[token];
+    band_targets[band] += targets[token];
+    band_ce[band] += ce[token];
+    band_hits[band] += hits[token];
+  }
+  EvalMetrics metrics;
+  metrics.eval_loss = weighted_sum / weight_sum;
+  metrics.eval_ce = ce_sum / num_tokens;
+  metrics.eval_ppl = std::exp(metrics.eval_ce);
+  metrics.eval_tokens = static_cast<int64_t>(num_tokens);
+  metrics.eval_accuracy = hit_sum / num_tokens;
+  for (size_t band = 0; band < kFrequencyBands.size(); ++band) {
+    BandMetrics& result = metrics.eval_bands[band];
+    result.tokens = static_cast<int64_t>(band_targets[band]);
+    result.predicted_mass = band_mass[band] / num_tokens;
+    if (result.tokens == 0) continue;
+    result.ce = band_ce[band] / band_targets[band];
+    result.accuracy = band_hits[band] / band_targets[band];
+  }
+  return metrics;
+}
+
+}  // namespace
+
+std::optional<EvalMetrics> evaluate(LanguageModel& model, const Sequences& rows,
+                                    const std::vector<double>& weights,
+                                    const std::vector<int64_t>& counts,
+                                    const EvaluatorOptions& options) {
+  const at::NoGradGuard no_grad;
+  model.set_training(false);
+  const at::Tensor bands = bands_of(counts, model.device());
+  TokenSums sums = zero_sums(model);
+  int64_t batches = 0;
+  for (int64_t begin = 0; begin < rows.size(); begin += options.batch_size) {
+    if (options.max_batches > 0 && batches == options.max_batches) break;
+    if (options.stop_requested && options.stop_requested()) return std::nullopt;
+    std::vector<int64_t> batch;
+    for (int64_t row = begin; row < std::min(begin + options.batch_size, rows.size()); ++row)
+      batch.push_back(row);
+    add_batch(model, make_batch(rows, batch, options.pad_id, model.device()), bands,
+              options.logits_chunk_rows, sums);
+    ++batches;
+  }
+  return summarise(sums, weights, counts);
+}
+
+}  // namespace pdl

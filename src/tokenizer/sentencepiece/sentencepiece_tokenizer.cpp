@@ -1,0 +1,131 @@
+#include "sentencepiece_tokenizer.h"
+
+#include <sentencepiece_processor.h>
+
+#include "pdl/base/contained.h"
+#include "pdl/base/error.h"
+#include "pdl/base/file.h"
+#include "pdl/base/sha256.h"
+#include "pdl/tokenizer/tokenizer.h"
+#include "sentencepiece_words.h"
+#include "unigram_words.h"
+
+namespace pdl {
+namespace {
+
+namespace fs = std::filesystem;
+
+// A model holds a piece and a score for each token: a million of them take some 20 MB, and in the
+// library's memory some hundred more.
+constexpr int64_t kMaxModelBytes = int64_t{64} << 20;
+constexpr ContainedLimits kLimits = {.max_bytes = int64_t{1} << 30, .max_cpu_seconds = 10};
+
+std::string refusal(const fs::path& path, const std::string& why) {
+  return "tokenizer '" + path.string() + "' is not a usable SentencePiece model: " + why;
+}
+
+// Touches everything that training will ask of the model. Returns "" or what is wrong.
+std::string try_model(const std::string& serialized) {
+  sentencepiece::SentencePieceProcessor processor;
+  const auto loaded = processor.LoadFromSerializedProto(serialized);
+  if (!loaded.ok()) return loaded.ToString();
+  for (int id = 0; id < processor.GetPieceSize(); ++id) {
+    processor.IdToPiece(id);
+    processor.IsControl(id);
+  }
+  if (processor.GetPieceSize() == 0) return "it has no pieces";
+  std::vector<int> ids;
+  const auto encoded = processor.Encode("Hello, wörld 你好 \n\t1234", &ids);
+  return encoded.ok() ? "" : encoded.ToString();
+}
+
+// Parses and checks the content of a file. The library ends the process (CHECK, abort) on some
+// malformed models, so it loads each in a child first.
+SentencePieceModel load_model(const std::string& serialized) {
+  if (serialized.empty()) throw ModelError("it is empty");
+  SentencePieceModel model = parse_sentencepiece_model(serialized);
+  check_sentencepiece_model(model);
+  const std::string problem = run_contained([&] { return try_model(serialized); }, kLimits);
+  if (!problem.empty()) throw ModelError("the SentencePiece library cannot load it: " + problem);
+  return model;
+}
+
+class SentencePieceTokenizer : public Tokenizer {
+ public:
+  explicit SentencePieceTokenizer(const fs::path& path) : path_(path) {
+    const std::string serialized = read_file<ModelError>("tokenizer", path, kMaxModelBytes);
+    try {
+      const SentencePieceModel model = load_model(serialized);
+      const auto status = processor_.LoadFromSerializedProto(serialized);
+      if (!status.ok()) throw ModelError(status.ToString());
+      words_ = make_sentencepiece_words(model, serialized);
+      unigram_ = UnigramWords::make(model);
+    } catch (const ModelError& problem) {
+      throw ModelError(refusal(path, problem.what()));
+    }
+    sha256_ = pdl::sha256(serialized);
+  }
+
+  int64_t size() const override { return processor_.GetPieceSize(); }
+
+  std::vector<int32_t> encode(std::string_view text) const override {
+    std::vector<int> ids;
+    const auto status = processor_.Encode(absl::string_view(text.data(), text.size()), &ids);
+    if (!status.ok()) throw ModelError(refusal(path_, status.ToString()));
+    return ids;
+  }
+
+  bool has_words() const override { return words_ != nullptr; }
+  void split(std::string_view text, bool begins, WordList& list) const override {
+    words_->split(text, begins, list);
+  }
+  bool encode_word(std::string_view word, std::vector<int32_t>& ids) const override {
+    return words_->encode_word(word, ids);
+  }
+  size_t find_cut(std::string_view text, size_t from) const override {
+    return words_->find_cut(text, from);
+  }
+
+  std::unique_ptr<CachingEncoder> make_caching_encoder() const override {
+    return unigram_ ? unigram_->make_encoder() : nullptr;
+  }
+
+  std::optional<int32_t> control_id(std::string_view written) const override {
+    const int id = processor_.PieceToId(absl::string_view(written.data(), written.size()));
+    return processor_.IsControl(id) ? std::optional<int32_t>(id) : std::nullopt;
+  }
+
+  std::string piece(int32_t id) const override { return processor_.IdToPiece(id); }
+  std::optional<int32_t> bos_id() const override { return present(processor_.bos_id()); }
+  std::optional<int32_t> eos_id() const override { return present(processor_.eos_id()); }
+  std::optional<int32_t> pad_id() const override { return present(processor_.pad_id()); }
+
+  std::vector<int32_t> special_ids() const override {
+    std::vector<int32_t> special;
+    for (int32_t id = 0; id < processor_.GetPieceSize(); ++id) {
+      if (processor_.IsControl(id) || processor_.IsUnknown(id)) special.push_back(id);
+    }
+    return special;
+  }
+
+  const std::string& sha256() const override { return sha256_; }
+
+ private:
+  static std::optional<int32_t> present(int id) {
+    return id >= 0 ? std::optional<int32_t>(id) : std::nullopt;
+  }
+
+  fs::path path_;
+  sentencepiece::SentencePieceProcessor processor_;
+  std::unique_ptr<SentencePieceWords> words_;
+  std::unique_ptr<UnigramWords> unigram_;
+  std::string sha256_;
+};
+
+}  // namespace
+
+std::unique_ptr<Tokenizer> load_sentencepiece_tokenizer(const fs::path& path) {
+  return std::make_unique<SentencePieceTokenizer>(path);
+}
+
+}  // namespace pdl

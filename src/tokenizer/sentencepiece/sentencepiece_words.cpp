@@ -1,0 +1,302 @@
+#include "sentencepiece_words.h"
+
+#include <sentencepiece_processor.h>
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <optional>
+#include <unordered_map>
+
+#include "../merge_table.h"
+#include "pdl/base/error.h"
+
+namespace pdl {
+namespace {
+
+using Piece = SentencePieceModel::Piece;
+
+constexpr int32_t kNoPiece = MergeTable::kNoSymbol;  // a character that is no piece of its own
+
+// Maps of characters with no key in which a blank follows another character: those of the library.
+bool keeps_words_apart(std::string_view normalization) {
+  constexpr std::array<std::string_view, 5> kKnown = {"", "nmt_nfkc", "nfkc", "nmt_nfkc_cf",
+                                                      "nfkc_cf"};
+  return std::find(kKnown.begin(), kKnown.end(), normalization) != kKnown.end();
+}
+
+bool has_runs_of_blanks(const SentencePieceModel& model) {
+  const std::string two = std::string(kBlankSign) + std::string(kBlankSign);
+  return std::any_of(model.pieces.begin(), model.pieces.end(),
+                     [&](const Piece& piece) { return piece.text.find(two) != std::string::npos; });
+}
+
+bool has_words(const SentencePieceModel& model) {
+  return model.model_type == SentencePieceModel::kBpe && keeps_words_apart(model.normalization) &&
+         !(model.remove_extra_whitespaces && has_runs_of_blanks(model)) &&
+         tokens_stay_in_words(model);
+}
+
+bool is_letter(char byte) { return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z'); }
+
+// The library takes away the sign of a blank, too.
+std::string_view without_trailing_blanks(std::string_view text) {
+  while (true) {
+    if (text.ends_with(' ')) {
+      text.remove_suffix(1);
+    } else if (text.ends_with(kBlankSign)) {
+      text.remove_suffix(kBlankSign.size());
+    } else {
+      return text;
+    }
+  }
+}
+
+// The usual case, with an encoder of our own: pairs of characters and pieces are merged in the
+// order of the scores; there are neither maps of characters nor pieces of a special kind.
+class PlainBpeWords : public SentencePieceWords {
+ public:
+  explicit PlainBpeWords(const SentencePieceModel& model) : SentencePieceWords(model), merges_(0) {
+    for (size_t id = 0; id < model.pieces.size(); ++id) {
+      const Piece& piece = model.pieces[id];
+      if (piece.type == SentencePieceModel::kNormal) {
+        ids_.emplace(piece.text, static_cast<int32_t>(id));
+      } else if (piece.type == SentencePieceModel::kUnknown) {
+        unknown_id_ = static_cast<int32_t>(id);
+      }
+    }
+    byte_ids_ = find_byte_ids(model);
+    add_merges(model);
+    ascii_ids_.fill(kNoPiece);
+    for (int byte = 0; byte < 128; ++byte) {
+      ascii_ids_[static_cast<size_t>(byte)] = lookup(std::string(1, static_cast<char>(byte)));
+    }
+    ascii_ids_[' '] = lookup(std::string(kBlankSign));
+    add_cuts(model);
+  }
+
+  // A single character that is no piece may still be part of one: then merging by ids goes wrong.
+  static bool fits(const SentencePieceModel& model) {
+    if (!model.normalization.empty()) return false;
+    std::unordered_map<std::string_view, int> texts;
+    for (const Piece& piece : model.pieces) {
+      if (piece.type == SentencePieceModel::kUserDefined ||
+          piece.type == SentencePieceModel::kUnused) {
+        return false;
+      }
+      if (piece.type == SentencePieceModel::kNormal) texts.emplace(piece.text, 0);
+    }
+    for (const auto& [text, unused] : texts) {
+      for (size_t i = 0; i < text.size(); i += utf8_character_size(text[i])) {
+        if (!texts.contains(text.substr(i, utf8_character_size(text[i])))) return false;
+      }
+    }
+    return true;
+  }
+
+  bool encode_word(std::string_view word, std::vector<int32_t>& ids) const override {
+    std::vector<int32_t> symbols;
+    std::vector<std::string_view> unknown;  // the characters of the symbols kNoPiece, in order
+    symbols.reserve(word.size());
+    for (size_t i = 0; i < word.size();) {
+      const size_t size = utf8_character_size(word[i]);
+      const std::string_view character = word.substr(i, size);
+      i += size;
+      const int32_t id = size == 1 ? ascii_ids_[static_cast<unsigned char>(character[0])]
+                                   : lookup(std::string(character));
+      if (id == kNoPiece) unknown.push_back(character);
+      symbols.push_back(id);
+    }
+    merges_.apply(symbols, 0);
+    append(symbols, unknown, ids);
+    return true;
+  }
+
+  size_t find_cut(std::string_view text, size_t from) const override {
+    for (size_t i = std::max<size_t>(from, 1); i + 1 < text.size(); ++i) {
+      if (text[i] == ' ' && is_letter(text[i - 1]) && is_letter(text[i + 1])) return i;
+    }
+    return std::string_view::npos;
+  }
+
+ private:
+  int32_t lookup(const std::string& text) const {
+    const auto found = ids_.find(text);
+    return found == ids_.end() ? kNoPiece : found->second;
+  }
+
+  // Between two characters that are neighbours in no piece nothing is ever merged. Without bytes
+  // for unknown characters, two of these become one token.
+  void add_cuts(const SentencePieceModel& model) {
+    std::bitset<128 * 128> neighbours;
+    const auto index_of_pair = [](int before, int after) {
+      return static_cast<size_t>(128 * before + after);
+    };
+    for (const Piece& piece : model.pieces) {
+      if (piece.type != SentencePieceModel::kNormal) continue;
+      int before = 0x80;
+      for (size_t i = 0; i < piece.text.size(); i += utf8_character_size(piece.text[i])) {
+        const bool is_blank = std::string_view(piece.text).substr(i).starts_with(kBlankSign);
+        const int after = is_blank ? ' ' : static_cast<unsigned char>(piece.text[i]);
+        if (before < 0x80 && after < 0x80) neighbours.set(index_of_pair(before, after));
+        before = after;
+      }
+    }
+    for (int before = 0; before < 128; ++before) {
+      for (int after = 0; after < 128; ++after) {
+        const bool merge_as_unknown = !byte_ids_ &&
+                                      ascii_ids_[static_cast<size_t>(before)] == kNoPiece &&
+                                      ascii_ids_[static_cast<size_t>(after)] == kNoPiece;
+        if (after == ' ' || merge_as_unknown || neighbours[index_of_pair(before, after)]) continue;
+        cut_between(static_cast<char>(before), static_cast<char>(after));
+      }
+    }
+  }
+
+  // Any two pieces may be merged whose texts together are a piece; the one of the highest score
+  // goes first.
+  void add_merges(const SentencePieceModel& model) {
+    std::map<float, int32_t, std::greater<>> ranks;
+    for (const auto& [text, id] : ids_) ranks[model.pieces[static_cast<size_t>(id)].score] = 0;
+    int32_t next_rank = 0;
+    for (auto& [score, rank] : ranks) rank = next_rank++;
+    struct Pair {
+      int32_t left;
+      int32_t right;
+      Merge merge;
+    };
+    std::vector<Pair> pairs;
+    for (const auto& [text, id] : ids_) {
+      const int32_t rank = ranks[model.pieces[static_cast<size_t>(id)].score];
+      for (size_t i = utf8_character_size(text[0]); i < text.size();
+           i += utf8_character_size(text[i])) {
+        const int32_t left = lookup(text.substr(0, i));
+        const int32_t right = lookup(text.substr(i));
+        if (left != kNoPiece && right != kNoPiece) pairs.push_back({left, right, {rank, id}});
+      }
+    }
+    merges_ = MergeTable(pairs.size());
+    for (const Pair& pair : pairs) merges_.add(pair.left, pair.right, pair.merge);
+  }
+
+  void append(const std::vector<int32_t>& symbols, const std::vector<std::string_view>& unknown,
+              std::vector<int32_t>& ids) const {
+    auto next_unknown = unknown.begin();
+    bool after_unknown = false;
+    for (const int32_t symbol : symbols) {
+      if (symbol != kNoPiece) {
+        ids.push_back(symbol);
+        after_unknown = false;
+        continue;
+      }
+      if (byte_ids_) {
+        for (const char byte : *next_unknown) {
+          ids.push_back((*byte_ids_)[static_cast<unsigned char>(byte)]);
+        }
+      } else if (!after_unknown) {
+        ids.push_back(unknown_id_);
+      }
+      after_unknown = true;
+      ++next_unknown;
+    }
+  }
+
+  std::unordered_map<std::string, int32_t> ids_;
+  std::array<int32_t, 128> ascii_ids_;
+  std::optional<std::array<int32_t, 256>> byte_ids_;
+  int32_t unknown_id_ = 0;
+  MergeTable merges_;
+};
+
+// All other models with words: the library encodes each.
+class LibraryWords : public SentencePieceWords {
+ public:
+  LibraryWords(const SentencePieceModel& model, const std::string& serialized)
+      : SentencePieceWords(model),
+        needs_context_(model.remove_extra_whitespaces && !model.normalization.empty()) {
+    // What is appended to a message overrides what it says: a word is no beginning of a text, and
+    // its blanks count.
+    constexpr char kNormalizerSpec[] = {3 << 3 | 2, 4, 3 << 3, 0, 4 << 3, 0};
+    const auto status = processor_.LoadFromSerializedProto(
+        serialized + std::string(kNormalizerSpec, sizeof kNormalizerSpec));
+    if (!status.ok()) throw ModelError("the SentencePiece library: " + status.ToString());
+  }
+
+  bool encode_word(std::string_view word, std::vector<int32_t>& ids) const override {
+    const absl::string_view text(word.data(), word.size());
+    if (needs_context_ && !stands_alone(text)) return false;
+    std::vector<int> encoded;
+    const auto status = processor_.Encode(text, &encoded);
+    if (!status.ok()) throw ModelError("the SentencePiece library: " + status.ToString());
+    ids.insert(ids.end(), encoded.begin(), encoded.end());
+    return true;
+  }
+
+  size_t find_cut(std::string_view, size_t) const override { return std::string_view::npos; }
+
+ private:
+  // Blanks that come from other characters run together with those around the word.
+  bool stands_alone(absl::string_view word) const {
+    std::vector<std::string> pieces;
+    if (!processor_.Encode(word, &pieces).ok()) return false;
+    std::string normalized;
+    for (const std::string& piece : pieces) normalized += piece;
+    std::string_view rest = normalized;
+    if (rest.starts_with(kBlankSign)) rest.remove_prefix(kBlankSign.size());
+    return !rest.empty() && rest.find(kBlankSign) == std::string_view::npos;
+  }
+
+  sentencepiece::SentencePieceProcessor processor_;
+  bool needs_context_;
+};
+
+}  // namespace
+
+SentencePieceWords::SentencePieceWords(const SentencePieceModel& model)
+    : add_dummy_prefix_(model.add_dummy_prefix),
+      remove_extra_whitespaces_(model.remove_extra_whitespaces),
+      has_runs_of_blanks_(has_runs_of_blanks(model)) {
+  for (int byte = 0; byte < 256; ++byte) {
+    const auto before = static_cast<char>(byte);
+    if (before != ' ') cuts_.set(index_of(before, ' '));
+  }
+}
+
+bool SentencePieceWords::is_cut(std::string_view text, size_t at) const {
+  if (!cuts_[index_of(text[at - 1], text[at])]) return false;
+  // The sign of a blank in the text itself may be one piece with the blank behind it.
+  return !has_runs_of_blanks_ || text[at] != ' ' || !text.substr(0, at).ends_with(kBlankSign);
+}
+
+void SentencePieceWords::split(std::string_view text, bool begins, WordList& list) const {
+  if (remove_extra_whitespaces_) text = without_trailing_blanks(text);
+  size_t begin = 0;
+  if (begins && remove_extra_whitespaces_)
+    begin = std::min(text.find_first_not_of(' '), text.size());
+  bool is_first = begins;
+  while (begin < text.size()) {
+    size_t end = begin + 1;
+    if (text[begin] == ' ') {
+      while (end < text.size() && text[end] == ' ') ++end;
+      if (remove_extra_whitespaces_) begin = end - 1;
+    }
+    while (end < text.size() && !is_cut(text, end)) ++end;
+    const std::string_view word = text.substr(begin, end - begin);
+    if (is_first && add_dummy_prefix_) {
+      list.words.push_back({list.storage.emplace_back(" ").append(word)});
+    } else {
+      list.words.push_back({word});
+    }
+    is_first = false;
+    begin = end;
+  }
+}
+
+std::unique_ptr<SentencePieceWords> make_sentencepiece_words(const SentencePieceModel& model,
+                                                             const std::string& serialized) {
+  if (!has_words(model)) return nullptr;
+  if (PlainBpeWords::fits(model)) return std::make_unique<PlainBpeWords>(model);
+  return std::make_unique<LibraryWords>(model, serialized);
+}
+
+}  // namespace pdl

@@ -1,0 +1,48 @@
+// How text falls into words for a SentencePiece model: before every run of blanks, and where else
+// no piece of the model reaches.
+#pragma once
+
+#include <bitset>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "pdl/tokenizer/tokenizer.h"
+#include "sentencepiece_model.h"
+
+namespace pdl {
+
+// Functions as those of Tokenizer. Immutable.
+class SentencePieceWords {
+ public:
+  virtual ~SentencePieceWords() = default;
+
+  void split(std::string_view text, bool begins, WordList& list) const;
+  virtual bool encode_word(std::string_view word, std::vector<int32_t>& ids) const = 0;
+  virtual size_t find_cut(std::string_view text, size_t from) const = 0;
+
+ protected:
+  explicit SentencePieceWords(const SentencePieceModel& model);
+  // Text is cut between these two ASCII characters, too.
+  void cut_between(char before, char after) { cuts_.set(index_of(before, after)); }
+
+ private:
+  static size_t index_of(char before, char after) {
+    return size_t{static_cast<unsigned char>(before)} << 8 | static_cast<unsigned char>(after);
+  }
+
+  bool is_cut(std::string_view text, size_t at) const;
+
+  std::bitset<size_t{1} << 16> cuts_;  // by the bytes before and after
+  bool add_dummy_prefix_;
+  bool remove_extra_whitespaces_;
+  bool has_runs_of_blanks_;  // among the pieces
+};
+
+// nullptr for a model whose text must be encoded as a whole. `serialized` is the file's content.
+std::unique_ptr<SentencePieceWords> make_sentencepiece_words(const SentencePieceModel& model,
+                                                             const std::string& serialized);
+
+}  // namespace pdl

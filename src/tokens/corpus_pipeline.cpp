@@ -1,0 +1,247 @@
+#include "pdl/tokens/corpus_pipeline.h"
+
+#include <condition_variable>
+#include <exception>
+#include <mutex>
+#include <optional>
+#include <system_error>
+#include <thread>
+
+#include "document_encoder.h"
+#include "pdl/base/error.h"
+#include "pdl/base/unicode.h"
+#include "pdl/corpus/corpus_reader.h"
+#include "pdl/corpus/jsonl.h"
+
+namespace pdl {
+namespace {
+
+bool is_empty(const Document& document) {
+  for (const DocumentPart& part : document.parts) {
+    if (!is_white_space(part.text)) return false;
+  }
+  return true;
+}
+
+// What one thread needs to make tokens of blocks.
+class BlockTokenizer {
+ public:
+  explicit BlockTokenizer(const Corpus& corpus) : corpus_(corpus) {
+    if (corpus.tokenizer != nullptr) encoder_.emplace(*corpus.tokenizer, corpus.text);
+  }
+
+  void run(CorpusBlock& block) {
+    tokens_.tokens.clear();
+    tokens_.document_ends.clear();
+    switch (block.kind) {
+      case CorpusFileKind::kText:
+        run_text(block);
+        break;
+      case CorpusFileKind::kJsonl:
+        run_jsonl(block);
+        break;
+      case CorpusFileKind::kTokens:
+        run_array(block);
+        break;
+    }
+  }
+
+  const BlockTokens& tokens() const { return tokens_; }
+  const DocumentCounts& counts() const { return counts_; }
+
+ private:
+  void run_array(const CorpusBlock& block) {
+    for (size_t i = 0; i < block.ids.size(); ++i) {
+      if (block.ids[i] < 0 || block.ids[i] >= corpus_.vocab_size) {
+        throw DataError(
+            "token file '" + corpus_.files[block.file] + "': id " + std::to_string(block.ids[i]) +
+            " at index " + std::to_string(block.first_byte + static_cast<int64_t>(i)) +
+            " is outside the vocabulary of " + std::to_string(corpus_.vocab_size) + " tokens");
+      }
+      tokens_.tokens.emplace_back(block.ids[i]);
+    }
+    if (block.ends_document) end_document();
+  }
+
+  void run_text(const CorpusBlock& block) {
+    std::string_view text = block.text;
+    const size_t invalid = find_invalid_utf8(text);
+    if (invalid != std::string_view::npos) {
+      throw DataError("text file '" + corpus_.files[block.file] + "' is not UTF-8 at byte " +
+                      std::to_string(block.first_byte + static_cast<int64_t>(invalid)) +
+                      "; convert it to UTF-8");
+    }
+    if (block.first_byte == 0 && text.starts_with(kByteOrderMark))
+      text.remove_prefix(kByteOrderMark.size());
+    if (corpus_.text.text_document != TextDocument::kFile) {
+      split_documents(text, corpus_.text.text_document, counts_, [&](std::string_view document) {
+        encoder_->encode(document, tokens_.tokens);
+        tokens_.document_ends.push_back(std::ssize(tokens_.tokens));
+      });
+      return;
+    }
+    // A place where a file may be cut stands between letters: parts are not white space.
+    if (block.begins_document && block.ends_document && is_white_space(text)) {
+      ++counts_.empty_documents;
+      return;
+    }
+    encoder_->encode(text, tokens_.tokens, block.begins_document, block.ends_document);
+    if (block.ends_document) end_document();
+  }
+
+  void run_jsonl(const CorpusBlock& block) {
+    std::string_view text = block.text;
+    if (block.first_byte == 0 && text.starts_with(kByteOrderMark))
+      text.remove_prefix(kByteOrderMark.size());
+    RecordPlace place{corpus_.files[block.file], block.first_line};
+    while (!text.empty()) {
+      const size_t end = std::min(text.find('\n'), text.size());
+      std::string_view line = text.substr(0, end);
+      if (line.ends_with('\r')) line.remove_suffix(1);
+      if (!is_blank(line)) run_record(line, place);
+      ++place.line;
+      text.remove_prefix(std::min(end + 1, text.size()));
+    }
+  }
+
+  static bool is_blank(std::string_view line) {
+    return line.find_first_not_of(" \t\r") == std::string_view::npos;
+  }
+
+  void run_record(std::string_view line, const RecordPlace& place) {
+    const Document document = parse_record(line, corpus_.text, place);
+    if (is_empty(document)) {
+      ++counts_.empty_documents;
+      return;
+    }
+    encoder_->encode(document, tokens_.tokens);
+    end_document();
+  }
+
+  void end_document() {
+    ++counts_.documents;
+    tokens_.document_ends.push_back(std::ssize(tokens_.tokens));
+  }
+
+  const Corpus& corpus_;
+  std::optional<DocumentEncoder> encoder_;
+  BlockTokens tokens_;
+  DocumentCounts counts_;
+};
+
+// Threads take turns to read a block, and work on it while another reads the next.
+class Pipeline {
+ public:
+  Pipeline(const Corpus& corpus, const PipelineOptions& options,
+           const std::function<void(int64_t, const BlockTokens&)>& visit)
+      : corpus_(corpus),
+        options_(options),
+        visit_(visit),
+        reader_(corpus.files, corpus.text.text_document, corpus.tokenizer) {}
+
+  CorpusSummary run() {
+    std::vector<std::thread> threads;
+    threads.reserve(static_cast<size_t>(options_.num_threads));
+    try {
+      for (int64_t thread = 1; thread < options_.num_threads; ++thread) {
+        threads.emplace_back([this, thread] { work(thread); });
+      }
+    } catch (const std::exception&) {
+      // No more threads, or no memory for them, are to be had; the result does not depend on their
+      // number.
+    }
+    work(0);
+    for (std::thread& thread : threads) thread.join();
+    if (failure_) std::rethrow_exception(failure_);
+    return {counts_, reader_.sha256()};
+  }
+
+ private:
+  void work(int64_t thread) {
+    int64_t index = 0;
+    try {
+      BlockTokenizer tokenizer(corpus_);
+      CorpusBlock block;
+      while (read(block, index)) {
+        tokenizer.run(block);
+        if (!visit(thread, index, tokenizer.tokens())) break;
+      }
+      const std::lock_guard lock(mutex_);
+      counts_.documents += tokenizer.counts().documents;
+      counts_.empty_documents += tokenizer.counts().empty_documents;
+    } catch (...) {
+      const std::lock_guard lock(mutex_);
+      if (!failure_ || index < failed_index_) {
+        failure_ = std::current_exception();
+        failed_index_ = index;
+      }
+      visited_.notify_all();
+    }
+  }
+
+  // The next block of this shard, and its number among those. False at the end, and after a
+  // failure: blocks before the one that failed are with other threads already.
+  bool read(CorpusBlock& block, int64_t& index) {
+    const std::lock_guard lock(reading_);
+    {
+      const std::lock_guard state_lock(mutex_);
+      if (failure_) return false;
+    }
+    if (is_broken_) return false;
+    index = num_read_;
+    is_broken_ = true;  // unless the reader comes back
+    while (reader_.next(block)) {
+      if (options_.progress) options_.progress(reader_.bytes_read(), reader_.total_bytes());
+      if (block.index % options_.num_shards != options_.shard) continue;
+      ++num_read_;
+      is_broken_ = false;
+      return true;
+    }
+    return false;  // there is nothing behind the end, either
+  }
+
+  // False if a block before this one failed.
+  bool visit(int64_t thread, int64_t index, const BlockTokens& tokens) {
+    if (!options_.in_order) {
+      visit_(thread, tokens);
+      return true;
+    }
+    std::unique_lock lock(mutex_);
+    visited_.wait(lock, [&] {
+      return num_visited_ == index || (failure_ != nullptr && failed_index_ < index);
+    });
+    if (num_visited_ != index) return false;
+    lock.unlock();  // it is nobody else's turn
+    visit_(0, tokens);
+    lock.lock();
+    ++num_visited_;
+    visited_.notify_all();
+    return true;
+  }
+
+  const Corpus& corpus_;
+  const PipelineOptions& options_;
+  const std::function<void(int64_t, const BlockTokens&)>& visit_;
+
+  std::mutex reading_;
+  CorpusReader reader_;
+  int64_t num_read_ = 0;
+  bool is_broken_ = false;  // the reader is at its end, or failed
+
+  std::mutex mutex_;
+  std::condition_variable visited_;
+  int64_t num_visited_ = 0;
+  DocumentCounts counts_;
+  std::exception_ptr failure_;
+  int64_t failed_index_ = 0;  // of the block that failed first in the corpus
+};
+
+}  // namespace
+
+CorpusSummary for_each_block(
+    const Corpus& corpus, const PipelineOptions& options,
+    const std::function<void(int64_t thread, const BlockTokens& tokens)>& visit) {
+  return Pipeline(corpus, options, visit).run();
+}
+
+}  // namespace pdl

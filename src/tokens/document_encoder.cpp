@@ -1,0 +1,90 @@
+#include "document_encoder.h"
+
+#include <algorithm>
+
+#include "pdl/base/error.h"
+
+namespace pdl {
+namespace {
+
+std::optional<int32_t> id_to_add(bool add, std::optional<int32_t> id, const std::string& name) {
+  if (!add) return std::nullopt;
+  if (!id) {
+    throw ModelError("the tokenizer has no " + name + " token; set add_" + name +
+                     " to false or, for a tokenizer.json, put its tokenizer_config.json beside it");
+  }
+  return id;
+}
+
+void append(const std::vector<int32_t>& ids, size_t begin, bool trained,
+            std::vector<Token>& tokens) {
+  for (size_t i = begin; i < ids.size(); ++i) tokens.emplace_back(ids[i], trained);
+}
+
+}  // namespace
+
+DocumentEncoder::DocumentEncoder(const Tokenizer& tokenizer, const TextOptions& options)
+    : tokenizer_(tokenizer),
+      encoder_(tokenizer),
+      bos_(id_to_add(options.add_bos, tokenizer.bos_id(), "bos")),
+      eos_(id_to_add(options.add_eos, tokenizer.eos_id(), "eos")) {}
+
+void DocumentEncoder::encode(std::string_view text, std::vector<Token>& tokens, bool begins,
+                             bool ends) {
+  if (begins && bos_) tokens.emplace_back(*bos_);
+  ids_.clear();
+  encoder_.encode(text, begins, ids_);
+  for (const int32_t id : ids_) tokens.emplace_back(id);
+  if (ends && eos_) tokens.emplace_back(*eos_);
+}
+
+void DocumentEncoder::encode(const Document& document, std::vector<Token>& tokens) {
+  if (document.parts.empty()) return;
+  if (bos_ && !document.is_chat) tokens.emplace_back(*bos_, document.parts.front().trained);
+  Stretch stretch;
+  for (const DocumentPart& part : document.parts) {
+    const auto control =
+        part.is_control ? tokenizer_.control_id(part.text) : std::optional<int32_t>();
+    if (control) {
+      encode_stretch(stretch, tokens);
+      stretch = {};
+      tokens.emplace_back(*control, part.trained);
+      continue;
+    }
+    stretch.text += part.text;
+    if (!stretch.trained.empty() && stretch.trained.back() == part.trained) {
+      stretch.ends.back() = stretch.text.size();
+    } else {
+      stretch.ends.push_back(stretch.text.size());
+      stretch.trained.push_back(part.trained);
+    }
+  }
+  encode_stretch(stretch, tokens);
+  if (eos_ && !document.is_chat) tokens.emplace_back(*eos_, document.parts.back().trained);
+}
+
+void DocumentEncoder::encode_stretch(const Stretch& stretch, std::vector<Token>& tokens) {
+  size_t begin = 0;  // of the text that is encoded together
+  std::vector<int32_t> before;
+  for (size_t part = 0; part < stretch.ends.size(); ++part) {
+    const std::string_view text(stretch.text);
+    std::vector<int32_t> ids = ids_of(text.substr(begin, stretch.ends[part] - begin));
+    const bool continues =
+        before.size() <= ids.size() && std::equal(before.begin(), before.end(), ids.begin());
+    if (!continues) {
+      begin = stretch.ends[part - 1];
+      before.clear();
+      ids = ids_of(text.substr(begin, stretch.ends[part] - begin));
+    }
+    append(ids, before.size(), stretch.trained[part], tokens);
+    before = std::move(ids);
+  }
+}
+
+std::vector<int32_t> DocumentEncoder::ids_of(std::string_view text) {
+  std::vector<int32_t> ids;
+  encoder_.encode(text, /*begins=*/true, ids);
+  return ids;
+}
+
+}  // namespace pdl

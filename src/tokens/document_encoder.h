@@ -1,0 +1,52 @@
+// Documents to tokens: which ids, and which of them are targets.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "pdl/config/run_config.h"
+#include "pdl/corpus/document.h"
+#include "pdl/tokenizer/text_encoder.h"
+#include "pdl/tokenizer/tokenizer.h"
+#include "pdl/tokens/token.h"
+
+namespace pdl {
+
+// For one thread; `tokenizer` must outlive it.
+class DocumentEncoder {
+ public:
+  // Throws ModelError if the tokenizer lacks a bos or eos that `options` ask for.
+  DocumentEncoder(const Tokenizer& tokenizer, const TextOptions& options);
+
+  // Appends the tokens of a document of text: bos (if add_bos), the text, eos (if add_eos), all
+  // trained. Of a document that was cut, `begins` and `ends` say which part this is.
+  void encode(std::string_view text, std::vector<Token>& tokens, bool begins = true,
+              bool ends = true);
+
+  // Appends the tokens of a document in parts. A token belongs to one part: where the text up to a
+  // boundary, encoded alone, does not begin the encoding of the longer text (the boundary lies
+  // inside a token of that), the text behind it is encoded apart. eos is trained as the last part
+  // is, bos as the first; a chat gets neither.
+  void encode(const Document& document, std::vector<Token>& tokens);
+
+ private:
+  // Parts that are encoded as one text.
+  struct Stretch {
+    std::string text;
+    std::vector<size_t> ends;   // of each part
+    std::vector<bool> trained;  // of each part
+  };
+
+  void encode_stretch(const Stretch& stretch, std::vector<Token>& tokens);
+  std::vector<int32_t> ids_of(std::string_view text);
+
+  const Tokenizer& tokenizer_;
+  TextEncoder encoder_;
+  std::optional<int32_t> bos_;  // that are to be added
+  std::optional<int32_t> eos_;
+  std::vector<int32_t> ids_;  // reused
+};
+
+}  // namespace pdl

@@ -1,0 +1,58 @@
+#include "pdl/tokens/sequences.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "pdl/base/error.h"
+
+namespace pdl {
+
+Sequences::Sequences(TokenizedCorpus corpus, const SequenceOptions& options)
+    : corpus_(std::move(corpus)) {
+  const auto num_tokens = static_cast<int64_t>(corpus_.tokens.size());
+  if (options.packing) {
+    cut(0, num_tokens, options.max_length);
+  } else {
+    int64_t begin = 0;
+    for (const int64_t end : corpus_.document_ends) {
+      cut(begin, end, options.max_length);
+      begin = end;
+    }
+  }
+  if (spans_.empty()) {
+    throw DataError(
+        num_untrained_ > 0
+            ? "no row of max_length tokens has a token that is trained: all are of prompts"
+            : "no document has two tokens, so there is nothing to predict");
+  }
+}
+
+void Sequences::cut(int64_t begin, int64_t end, int64_t max_length) {
+  for (; begin < end; begin += max_length) {
+    const int64_t length = std::min(max_length, end - begin);
+    if (length < 2) return;
+    const int64_t targets = targets_of({begin, length});
+    if (targets == 0) {
+      ++num_untrained_;
+      continue;
+    }
+    spans_.push_back({begin, length});
+    num_targets_ += targets;
+    longest_ = std::max(longest_, length);
+  }
+}
+
+int64_t Sequences::targets_of(const Span& span) const {
+  if (corpus_.all_trained) return span.length - 1;
+  const auto targets = corpus_.tokens.subspan(static_cast<size_t>(span.begin + 1),
+                                              static_cast<size_t>(span.length - 1));
+  return std::count_if(targets.begin(), targets.end(),
+                       [](const Token& token) { return token.is_trained(); });
+}
+
+std::span<const Token> Sequences::tokens(int64_t row) const {
+  const Span& span = spans_[static_cast<size_t>(row)];
+  return corpus_.tokens.subspan(static_cast<size_t>(span.begin), static_cast<size_t>(span.length));
+}
+
+}  // namespace pdl

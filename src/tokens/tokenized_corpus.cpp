@@ -1,0 +1,144 @@
+#include "pdl/tokens/tokenized_corpus.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <system_error>
+
+#include "pdl/base/error.h"
+#include "pdl/base/file.h"
+#include "pdl/base/log.h"
+#include "pdl/corpus/corpus_file.h"
+#include "token_cache_file.h"
+
+namespace pdl {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view kStandardInput = "-";
+
+fs::path temporary_folder() {
+  std::error_code error;
+  const fs::path folder = fs::temp_directory_path(error);
+  if (error) throw StorageError("TMPDIR names no folder: " + error.message());
+  return folder;
+}
+
+// A file in the file system of `folder`, which need not exist. Where none can be made there, as
+// by who only reads another's run, one in the folder for temporary files.
+fs::path folder_for_tokens(const fs::path& folder) {
+  if (folder.empty()) return temporary_folder();
+  std::error_code error;
+  fs::path nearest = fs::absolute(folder, error);
+  while (!error && !fs::exists(nearest, error) && nearest.has_relative_path())
+    nearest = nearest.parent_path();
+  return error || ::access(nearest.c_str(), W_OK | X_OK) != 0 ? temporary_folder() : nearest;
+}
+
+bool reads_standard_input(const Corpus& corpus) {
+  return std::find(corpus.files.begin(), corpus.files.end(), kStandardInput) != corpus.files.end();
+}
+
+// As CorpusReader::sha256() gives it, without unpacking and tokenizing; "" if a file cannot be
+// read, which tokenizing will explain.
+std::string hash_files(const std::vector<std::string>& files) {
+  Sha256 corpus_hash;
+  for (const std::string& file : files) {
+    Sha256 file_hash;
+    const std::string problem =
+        try_read_pieces(file, [&](std::string_view bytes) { file_hash.update(bytes); });
+    if (!problem.empty()) return "";
+    corpus_hash.update(file_hash.finish() + "\n");
+  }
+  return corpus_hash.finish();
+}
+
+std::string key_of(const Corpus& corpus, const std::string& corpus_sha256) {
+  const TextOptions& text = corpus.text;
+  std::vector<int> kinds;
+  for (const std::string& file : corpus.files)
+    kinds.push_back(static_cast<int>(corpus_file_kind(file)));
+  const nlohmann::json key = {
+      {"version", 1},
+      {"tokenizer", corpus.tokenizer == nullptr ? "" : corpus.tokenizer->sha256()},
+      {"files", corpus_sha256},
+      {"kinds", kinds},
+      {"vocab_size", corpus.vocab_size},  // ids of .npy are below
+      {"text_document", static_cast<int>(text.text_document)},
+      {"fields", {text.text_field, text.prompt_field, text.completion_field, text.messages_field}},
+      {"chat_template", static_cast<int>(text.chat_template)},
+      {"completion_only_loss", text.completion_only_loss},
+      {"add_bos", text.add_bos},
+      {"add_eos", text.add_eos}};
+  return sha256(key.dump()).substr(0, 32);
+}
+
+std::string file_name(const std::string& key) { return "tokens-" + key + ".bin"; }
+
+}  // namespace
+
+struct TokenCache::Unkept {
+  explicit Unkept(const fs::path& folder) : writer(folder) {}
+
+  CachedTokensWriter writer;
+  std::string name;
+};
+
+std::span<const Token> TokenizedCorpus::document(int64_t index) const {
+  const auto at = static_cast<size_t>(index);
+  const int64_t begin = index == 0 ? 0 : document_ends[at - 1];
+  return tokens.subspan(static_cast<size_t>(begin), static_cast<size_t>(document_ends[at] - begin));
+}
+
+std::string corpus_key(const Corpus& corpus) {
+  if (reads_standard_input(corpus)) return "";
+  const std::string hash = hash_files(corpus.files);
+  return hash.empty() ? "" : key_of(corpus, hash);
+}
+
+TokenCache::TokenCache(fs::path folder) : folder_(std::move(folder)) {}
+
+TokenCache::~TokenCache() = default;
+
+TokenizedCorpus TokenCache::tokenize(const Corpus& corpus, const PipelineOptions& options) {
+  std::error_code error;
+  if (folder_.empty() || !fs::exists(folder_, error)) return tokenize_anew(corpus, options);
+  const std::string key = corpus_key(corpus);
+  if (key.empty()) return tokenize_anew(corpus, options);
+  const fs::path path = folder_ / file_name(key);
+  std::string damage;
+  std::optional<TokenizedCorpus> kept = open_cached_tokens(path, damage);
+  if (!damage.empty()) {
+    log_warning("the cached tokens '" + path.string() + "' " + damage + ": tokenizing anew");
+  }
+  return kept ? std::move(*kept) : tokenize_anew(corpus, options);
+}
+
+TokenizedCorpus TokenCache::tokenize_anew(const Corpus& corpus, const PipelineOptions& options) {
+  auto unkept = std::make_unique<Unkept>(folder_for_tokens(folder_));
+  CachedTokensWriter& writer = unkept->writer;
+  const CorpusSummary summary = for_each_block(
+      corpus, options, [&](int64_t, const BlockTokens& tokens) { writer.add(tokens); });
+  if (writer.num_tokens() == 0) {
+    throw DataError("'" + corpus.files.front() + "'" +
+                    (corpus.files.size() > 1 ? " and the other files hold" : " holds") +
+                    " nothing but white space");
+  }
+  TokenizedCorpus tokenized = writer.finish(summary);
+  if (!folder_.empty() && !reads_standard_input(corpus)) {
+    unkept->name = file_name(key_of(corpus, summary.sha256));
+    unkept_.push_back(std::move(unkept));
+  }
+  return tokenized;
+}
+
+void TokenCache::keep() {
+  if (unkept_.empty()) return;
+  make_folder(folder_);
+  for (const auto& unkept : unkept_) unkept->writer.file().publish(folder_ / unkept->name);
+  unkept_.clear();
+}
+
+}  // namespace pdl

@@ -1,0 +1,174 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+
+#include "pdl/base/error.h"
+#include "pdl/base/random.h"
+#include "pdl/base/sha256.h"
+#include "pdl/tokenizer/sentencepiece_trainer.h"
+#include "pdl/tokenizer/tokenizer.h"
+#include "support/temp_folder.h"
+
+namespace pdl {
+namespace {
+
+using ::testing::HasSubstr;
+
+const std::string& model_bytes() {
+  static const std::string bytes = [] {
+    std::vector<std::string> sentences;
+    for (int i = 0; i < 200; ++i)
+      sentences.push_back("lorem ipsum " + std::to_string(i) + " dolor sit amet");
+    return train_sentencepiece_bpe(sentences, 300);
+  }();
+  return bytes;
+}
+
+TEST(SentencePieceTokenizerTest, DescribesTheModel) {
+  const TempFolder folder;
+  const auto tokenizer = load_tokenizer(folder.file("t.model", model_bytes()));
+  EXPECT_EQ(tokenizer->size(), 300);
+  EXPECT_EQ(tokenizer->bos_id(), 1);
+  EXPECT_EQ(tokenizer->eos_id(), 2);
+  EXPECT_EQ(tokenizer->pad_id(), std::nullopt);
+  EXPECT_EQ(tokenizer->special_ids(), (std::vector<int32_t>{0, 1, 2}));  // and no byte token
+  EXPECT_EQ(tokenizer->sha256(), sha256(model_bytes()));
+}
+
+TEST(SentencePieceTokenizerTest, PiecesSpellTheText) {
+  const TempFolder folder;
+  const auto tokenizer = load_tokenizer(folder.file("t.model", model_bytes()));
+  std::string spelled;
+  for (const int32_t id : tokenizer->encode("lorem dolor")) spelled += tokenizer->piece(id);
+  EXPECT_EQ(spelled, "▁lorem▁dolor");
+  EXPECT_TRUE(tokenizer->encode("").empty());
+}
+
+TEST(SentencePieceTokenizerTest, MissingAndForeignFilesAreModelErrors) {
+  const TempFolder folder;
+  EXPECT_THROW(load_tokenizer(folder / "none.model"), ModelError);
+  EXPECT_THROW(load_tokenizer(folder.path()), ModelError);
+  EXPECT_THROW(load_tokenizer(folder.file("empty.model", "")), ModelError);
+  EXPECT_THROW(load_tokenizer(folder.file("text.model", "this is no model")), ModelError);
+}
+
+// ------------------------------------------------------------------ models by the wire format
+
+std::string varint(uint64_t value) {
+  std::string bytes;
+  for (; value > 127; value >>= 7) bytes += static_cast<char>((value & 127) | 128);
+  return bytes + static_cast<char>(value);
+}
+std::string field(uint64_t number, std::string_view content) {
+  return varint(number << 3 | 2) + varint(content.size()) + std::string(content);
+}
+std::string field(uint64_t number, uint64_t value) { return varint(number << 3) + varint(value); }
+std::string field(uint64_t number, float value) {
+  std::string bytes(sizeof value, '\0');
+  std::memcpy(bytes.data(), &value, sizeof value);
+  return varint(number << 3 | 5) + bytes;
+}
+std::string piece(std::string_view text, float score, uint64_t type) {
+  return field(1, field(1, text) + field(2, score) + field(3, type));
+}
+
+constexpr uint64_t kNormal = 1;
+constexpr uint64_t kUnknown = 2;
+constexpr uint64_t kUserDefined = 4;
+constexpr uint64_t kUnigram = 1;
+constexpr uint64_t kBpe = 2;
+
+// A model of letters and of `more`.
+std::string model_of(uint64_t model_type, const std::string& more) {
+  std::string model = piece("<unk>", 0, kUnknown) + piece("▁", -1, kNormal);
+  for (char letter = 'a'; letter <= 'z'; ++letter) model += piece({&letter, 1}, -2, kNormal);
+  return model + field(2, field(3, model_type)) + more;
+}
+
+std::string problem_with(const std::string& model) {
+  const TempFolder folder;
+  try {
+    load_tokenizer(folder.file("bad.model", model));
+  } catch (const ModelError& problem) {
+    EXPECT_THAT(problem.what(), HasSubstr("bad.model"));
+    return problem.what();
+  }
+  return "";
+}
+
+// The library would crash (unknown model type), pass over a field, or compare with NaN.
+TEST(SentencePieceTokenizerTest, WhatTheLibraryTakesOtherwiseIsRefused) {
+  for (const uint64_t type : {kUnigram, kBpe}) {
+    EXPECT_EQ(problem_with(model_of(type, "")), "");
+    EXPECT_THAT(problem_with(model_of(type, piece("xx", NAN, kNormal))), HasSubstr("no number"));
+    EXPECT_THAT(problem_with(model_of(type, piece("xx", 0, 17))), HasSubstr("unknown type 17"));
+    EXPECT_THAT(problem_with(model_of(type, piece("", 0, kNormal))), HasSubstr("empty"));
+    EXPECT_THAT(problem_with(model_of(type, field(1, field(1, uint64_t{5})))),
+                HasSubstr("damaged"));
+    EXPECT_THAT(problem_with(model_of(type, field(1, std::string_view("\x0a\xff\xff", 3)))),
+                HasSubstr("damaged"));
+  }
+  EXPECT_THAT(problem_with(model_of(9, "")), HasSubstr("model_type 9"));
+}
+
+// The library keeps what a text begins with in an array of 64.
+TEST(SentencePieceTokenizerTest, UserDefinedPiecesAreNotNestedWithoutEnd) {
+  const auto nested = [](size_t count) {
+    std::string pieces;
+    for (size_t size = 2; size < 2 + count; ++size) {
+      pieces += piece(std::string(size, 'a'), 0, kUserDefined);
+    }
+    return pieces;
+  };
+  EXPECT_EQ(problem_with(model_of(kBpe, nested(64))), "");
+  EXPECT_THAT(problem_with(model_of(kBpe, nested(65))), HasSubstr("more than 64"));
+}
+
+// What the library says is part of the message.
+TEST(SentencePieceTokenizerTest, TheLibrarysReasonIsSaid) {
+  EXPECT_THAT(problem_with(model_of(kBpe, piece("a", 0, kNormal))),
+              HasSubstr("cannot load it: Internal: a is already defined"));
+}
+
+// A map that is only wrong where a text is that the first load does not try.
+TEST(SentencePieceTokenizerTest, ADamagedMapOfCharactersIsRefusedWhenItIsLoaded) {
+  std::string map(4 + 4 * 512, '\0');
+  const auto set = [&](size_t unit, uint32_t value) {
+    std::memcpy(map.data() + 4 * unit + 4, &value, sizeof value);
+  };
+  const uint32_t size = 4 * 512;
+  std::memcpy(map.data(), &size, sizeof size);
+  set(0, 256U << 10);
+  set(256, 1U << 31);
+  set(256 + '~', 0x1fffffU << 10 | '~');
+  map += std::string("x\0", 2);
+  for (const uint64_t type : {kUnigram, kBpe}) {
+    EXPECT_THAT(problem_with(model_of(type, field(3, field(1, "own") + field(2, map)))),
+                HasSubstr("map of characters"));
+  }
+}
+
+// Whatever the bytes, the process lives and the file is either refused or works.
+TEST(SentencePieceTokenizerTest, DamagedModelsNeverEndTheProcess) {
+  const TempFolder folder;
+  Random random(1);
+  for (int i = 0; i < 30; ++i) {
+    std::string damaged = model_bytes();
+    if (i % 2 == 0) {
+      damaged.resize(random.below(damaged.size()));
+    } else {
+      for (int flips = 0; flips < 5; ++flips)
+        damaged[random.below(damaged.size())] = static_cast<char>(random.below(256));
+    }
+    try {
+      load_tokenizer(folder.file("damaged.model", damaged))->encode("lorem");
+    } catch (const ModelError& problem) {
+      EXPECT_THAT(problem.what(), HasSubstr("damaged.model"));
+    }
+  }
+}
+
+}  // namespace
+}  // namespace pdl
