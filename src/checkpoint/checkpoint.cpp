@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <string_view>
 #include <system_error>
 
 #include "pdl/base/error.h"
@@ -22,6 +23,8 @@ namespace fs = std::filesystem;
 const std::string kFolderPrefix = "checkpoint-";
 constexpr const char* kModelFile = "model.safetensors";
 constexpr const char* kOptimizerFile = "optimizer.safetensors";
+// Checkpoints from before dropout was seeded by step hold states of random generators.
+constexpr std::string_view kGeneratorPrefix = "generator.";
 constexpr const char* kStateFile = "trainer_state.json";
 constexpr const char* kManifestFile = "MANIFEST.json";
 constexpr std::array<const char*, 3> kListedFiles = {kModelFile, kOptimizerFile, kStateFile};
@@ -165,7 +168,7 @@ std::pair<TrainerState, RunIdentity> load_trainer_state(const fs::path& checkpoi
 
 void load_checkpoint_tensors(const fs::path& checkpoint, const CheckpointTensors& tensors) {
   load_tensors(checkpoint / kModelFile, tensors.model);
-  load_tensors(checkpoint / kOptimizerFile, tensors.optimizer);
+  load_tensors(checkpoint / kOptimizerFile, tensors.optimizer, kGeneratorPrefix);
 }
 
 void load_checkpoint_model(const fs::path& checkpoint, const std::vector<NamedTensor>& model) {

@@ -81,10 +81,12 @@ FileDigest save_tensors(const std::filesystem::path& path,
   return digest;
 }
 
-void load_tensors(const std::filesystem::path& path, const std::vector<NamedTensor>& tensors) {
+void load_tensors(const std::filesystem::path& path, const std::vector<NamedTensor>& tensors,
+                  std::string_view ignored_prefix) {
   std::string content = read_file<CheckpointError>("checkpoint file", path);
   std::map<std::string, SafetensorsEntry> stored;
   for (SafetensorsEntry& entry : decode_safetensors_header(content, path.string())) {
+    if (!ignored_prefix.empty() && entry.name.starts_with(ignored_prefix)) continue;
     stored.emplace(entry.name, std::move(entry));
   }
   for (const NamedTensor& named : tensors) {

@@ -1,6 +1,5 @@
 #include "pdl/trainer/trainer.h"
 
-#include <ATen/Context.h>
 #include <ATen/DeviceAccelerator.h>
 #include <ATen/ops/ones_like.h>
 #include <ATen/ops/stack.h>
@@ -13,7 +12,6 @@
 #include <string>
 #include <utility>
 
-#include "generator_state.h"
 #include "pdl/base/error.h"
 #include "pdl/base/log.h"
 #include "pdl/evaluation/evaluator.h"
@@ -21,6 +19,7 @@
 #include "pdl/ops/cross_entropy.h"
 #include "pdl/optim/gradient_clipping.h"
 #include "pdl/optim/schedule.h"
+#include "pdl/trainer/dropout_seed.h"
 #include "pdl/trainer/forward_backward.h"
 #include "pdl/trainer/spike_detector.h"
 
@@ -82,27 +81,20 @@ Trainer::Trainer(const TrainerParts& parts, const TrainerOptions& options)
   if (options.scale_loss) loss_scaler_.emplace(parts.model.device());
 }
 
-CheckpointTensors Trainer::checkpoint_tensors(const std::vector<NamedTensor>& generators) const {
+CheckpointTensors Trainer::checkpoint_tensors() const {
   CheckpointTensors tensors{parts_.model.state(), parts_.optimizer.state()};
   if (loss_scaler_) {
     const std::vector<NamedTensor> scaler = loss_scaler_->state();
     tensors.optimizer.insert(tensors.optimizer.end(), scaler.begin(), scaler.end());
   }
-  tensors.optimizer.insert(tensors.optimizer.end(), generators.begin(), generators.end());
   return tensors;
 }
 
-int64_t Trainer::checkpoint_bytes() const {
-  return pdl::checkpoint_bytes(checkpoint_tensors(generator_states(parts_.model.device())));
-}
+int64_t Trainer::checkpoint_bytes() const { return pdl::checkpoint_bytes(checkpoint_tensors()); }
 
 void Trainer::resume(const std::filesystem::path& checkpoint) {
   state_ = load_trainer_state(checkpoint).first;
-  const at::Device device = parts_.model.device();
-  const std::vector<NamedTensor> generators = generator_states(device);
-  load_checkpoint_tensors(checkpoint, checkpoint_tensors(generators));
-  restore_generator_states(device, generators);
-  resumed_ = true;
+  load_checkpoint_tensors(checkpoint, checkpoint_tensors());
   if (keeps_best()) {
     const std::string damage = find_damage(best_checkpoint());
     if (!damage.empty()) {
@@ -124,7 +116,6 @@ std::filesystem::path Trainer::best_checkpoint() const {
 
 void Trainer::run(const std::vector<RunObserver*>& sinks) {
   sinks_ = sinks;
-  if (!resumed_) at::manual_seed(static_cast<uint64_t>(options_.training.seed));
   BatchLoader loader(parts_.train_sequences, plan_,
                      {.pad_id = options_.pad_id,
                       .device = parts_.model.device(),
@@ -192,9 +183,10 @@ void Trainer::train_step(BatchLoader& loader) {
   // 2. Forward and backward of each micro-batch.
   at::Tensor weighted_sum = at::zeros_like(weights.weight_sum);
   at::Tensor ce_sum = at::zeros_like(weights.weight_sum);
-  for (const Batch& batch : step.batches) {
+  for (size_t i = 0; i < step.batches.size(); ++i) {
+    seed_dropout(static_cast<uint64_t>(options_.training.seed), k, static_cast<int64_t>(i));
     const BatchLoss loss =
-        forward_backward(parts_.model, batch, weights.weights, denominator,
+        forward_backward(parts_.model, step.batches[i], weights.weights, denominator,
                          {.chunk_positions = options_.logits_chunk_rows, .profiler = profiler});
     weighted_sum.add_(loss.weighted_sum);
     ce_sum.add_(loss.ce_sum);
@@ -410,7 +402,7 @@ bool Trainer::evaluate_now() {
 void Trainer::save(bool in_background) {
   if (!unsettled_.empty()) settle();
   const ProfiledPhase phase(parts_.profiler, "checkpoint");
-  const CheckpointTensors tensors = checkpoint_tensors(generator_states(parts_.model.device()));
+  const CheckpointTensors tensors = checkpoint_tensors();
   const int64_t best_step = keeps_best() ? state_.best_eval->step : -1;
   if (in_background) {
     saver_.start(tensors, state_, best_step);

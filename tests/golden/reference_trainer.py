@@ -356,10 +356,32 @@ def make_optimizer(config, model):
     return torch.optim.AdamW(groups, lr=0.0, betas=betas, eps=config["adam_epsilon"], fused=True)
 
 
-def train_step(model, optimizer, batches, weights, max_grad_norm):
+def split_mix(state):
+    """SplitMix64 (Steele, Lea, Flood, 2014): the number that follows `state`."""
+    bits = (1 << 64) - 1
+    z = state = (state + 0x9E3779B97F4A7C15) & bits
+    z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & bits
+    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & bits
+    return state, z ^ (z >> 31)
+
+
+def stream_number(seed, stream):
+    """The first number of stream `stream` of `seed`: seed, hash, add the stream, hash, draw."""
+    state, hashed = split_mix(seed)
+    _, hashed = split_mix((hashed + stream) % (1 << 64))
+    return split_mix(hashed)[1]
+
+
+def dropout_seed(seed, step, micro_batch):
+    """What the random generator is seeded with before a micro-batch; both counted from 0."""
+    return stream_number(stream_number(seed, step), micro_batch)
+
+
+def train_step(model, optimizer, batches, weights, max_grad_norm, seeds):
     """Makes one step on micro-batches of (ids, targets), except for setting the learning rate.
 
-    The gradient is that of the weighted mean over all targets of the step.
+    The gradient is that of the weighted mean over all targets of the step. `seeds` are those of the
+    random generator for each micro-batch.
 
     Returns:
       loss, ce, grad_norm, weight_sum, n_eff and the number of targets.
@@ -368,7 +390,8 @@ def train_step(model, optimizer, batches, weights, max_grad_norm):
     target_weights = weights[targets].double()
     weight_sum = target_weights.sum().item()
     weighted_ce = ce = 0.0
-    for batch in batches:
+    for batch, seed in zip(batches, seeds, strict=True):
+        torch.manual_seed(seed)
         losses, targets_of_batch, _ = target_losses(model, batch)
         batch_weights = weights[targets_of_batch]
         ((batch_weights * losses).sum() / weight_sum).backward()
@@ -393,8 +416,8 @@ def train_step(model, optimizer, batches, weights, max_grad_norm):
 def train(config):
     """Trains as configured.
 
-    The random generator is seeded once, directly before the first step, so that dropout draws the
-    same numbers as in any program that does the same.
+    The random generator is seeded before each micro-batch, so that dropout draws the same numbers
+    as in any program that does the same.
 
     Args:
       config: as from load_config.
@@ -416,7 +439,6 @@ def train(config):
     )
     steps, num_tokens = [], 0
     model.train()
-    torch.manual_seed(config["seed"])
     for step in range(1, num_steps + 1):
         alpha = config["pdl_alpha"]
         if config["pdl_alpha_warmup_steps"] > 0:
@@ -427,7 +449,8 @@ def train(config):
             group["lr"] = rate
         window = epoch[(step - 1) % len(epoch)]
         batches = [make_batch(batch, find_pad_id(tokenizer)) for batch in window]
-        record = train_step(model, optimizer, batches, weights, config["max_grad_norm"])
+        seeds = [dropout_seed(config["seed"], step - 1, i) for i in range(len(batches))]
+        record = train_step(model, optimizer, batches, weights, config["max_grad_norm"], seeds)
         num_tokens += record.pop("targets")
         record.update(
             step=step, ppl=math.exp(record["ce"]), learning_rate=rate, num_tokens=num_tokens

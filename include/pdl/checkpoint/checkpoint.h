@@ -18,7 +18,7 @@ namespace pdl {
 // The tensors of a run that a checkpoint holds; they share memory with the run's own.
 struct CheckpointTensors {
   std::vector<NamedTensor> model;      // model.safetensors
-  std::vector<NamedTensor> optimizer;  // optimizer.safetensors: moments and the random generator
+  std::vector<NamedTensor> optimizer;  // optimizer.safetensors: moments and the loss scaler
 };
 
 // Bytes that a checkpoint of these tensors takes, but for some kilobytes.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <string_view>
 #include <vector>
 
 #include "pdl/base/file_digest.h"
@@ -14,7 +15,9 @@ namespace pdl {
 FileDigest save_tensors(const std::filesystem::path& path, const std::vector<NamedTensor>& tensors);
 
 // Copies the file's data into `tensors`. Throws CheckpointError unless the file holds exactly these
-// names with these shapes and dtypes; nothing is copied then.
-void load_tensors(const std::filesystem::path& path, const std::vector<NamedTensor>& tensors);
+// names with these shapes and dtypes; nothing is copied then. What the file holds under names that
+// begin with `ignored_prefix` is left out, if it is not empty.
+void load_tensors(const std::filesystem::path& path, const std::vector<NamedTensor>& tensors,
+                  std::string_view ignored_prefix = {});
 
 }  // namespace pdl

@@ -118,7 +118,7 @@ class Trainer {
   bool is_spike(double z_score) const;
   bool report_spike(const UnsettledStep& unsettled, double ce);
   void save(bool in_background);
-  CheckpointTensors checkpoint_tensors(const std::vector<NamedTensor>& generators) const;
+  CheckpointTensors checkpoint_tensors() const;
   bool keeps_best() const;
   std::filesystem::path best_checkpoint() const;
   bool is_better(const EvalMetrics& candidate) const;
@@ -132,7 +132,6 @@ class Trainer {
   std::optional<LossScaler> loss_scaler_;
   std::vector<RunObserver*> sinks_;
   std::vector<UnsettledStep> unsettled_;
-  bool resumed_ = false;
   Timing timing_;
 };
 

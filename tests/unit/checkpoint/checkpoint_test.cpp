@@ -17,12 +17,17 @@ CheckpointTensors tensors(double value) {
           {{"w.step", at::full({}, value), {}}}};
 }
 
-std::filesystem::path save(const TempFolder& folder, int64_t step, double value = 1.5) {
+std::filesystem::path save_all(const TempFolder& folder, int64_t step,
+                               const CheckpointTensors& tensors) {
   TrainerState state;
   state.step = step;
   RunIdentity identity;
   identity.config_json = "{}";
-  return save_checkpoint(folder.path(), tensors(value), state, identity);
+  return save_checkpoint(folder.path(), tensors, state, identity);
+}
+
+std::filesystem::path save(const TempFolder& folder, int64_t step, double value = 1.5) {
+  return save_all(folder, step, tensors(value));
 }
 
 TEST(CheckpointTest, LoadsWhatItSaved) {
@@ -69,6 +74,16 @@ TEST(CheckpointTest, OtherTensorsAreRefusedAndNothingIsCopied) {
   other = tensors(0);
   other.model[0].name = "v";
   EXPECT_THROW(load_checkpoint_tensors(checkpoint, other), CheckpointError);
+}
+
+TEST(CheckpointTest, StatesOfRandomGeneratorsInOlderCheckpointsAreLeftOut) {
+  const TempFolder folder;
+  CheckpointTensors older = tensors(2);
+  older.optimizer.push_back({"generator.cpu", at::zeros({5056}, at::kByte), {}});
+  const auto checkpoint = save_all(folder, 1, older);
+  const CheckpointTensors loaded = tensors(0);
+  load_checkpoint_tensors(checkpoint, loaded);
+  EXPECT_EQ(loaded.optimizer[0].tensor.item<double>(), 2);
 }
 
 TEST(CheckpointTest, ListsStepsInOrderAndNothingElse) {
