@@ -81,6 +81,10 @@ int64_t step_of(const fs::path& folder) {
 
 }  // namespace
 
+fs::path checkpoint_folder(const fs::path& output_dir, int64_t step) {
+  return output_dir / (kFolderPrefix + std::to_string(step));
+}
+
 int64_t checkpoint_bytes(const CheckpointTensors& tensors) {
   int64_t bytes = 0;
   for (const auto* group : {&tensors.model, &tensors.optimizer}) {
@@ -111,8 +115,9 @@ fs::path save_checkpoint(const fs::path& output_dir, const CheckpointTensors& te
     fs::remove_all(temporary, ignored);
     throw;
   }
-  replace_folder_durably(temporary, output_dir / name);
-  return output_dir / name;
+  const fs::path folder = checkpoint_folder(output_dir, state.step);
+  replace_folder_durably(temporary, folder);
+  return folder;
 }
 
 std::vector<std::pair<int64_t, fs::path>> list_checkpoints(const fs::path& output_dir) {

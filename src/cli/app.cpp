@@ -12,10 +12,10 @@
 #include <vector>
 
 #include "cli/commands.h"
-#include "cli/job.h"
 #include "cli/report_error.h"
 #include "pdl/base/error.h"
 #include "pdl/base/unicode.h"
+#include "pdl/run/versions.h"
 
 namespace pdl {
 namespace {

@@ -5,13 +5,13 @@
 #include "cli/commands.h"
 #include "cli/config_arguments.h"
 #include "cli/file_job.h"
-#include "cli/job.h"
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "pdl/base/error.h"
 #include "pdl/base/unicode.h"
 #include "pdl/frequency/shard_counts.h"
 #include "pdl/frequency/token_counts.h"
+#include "pdl/run/job.h"
 
 namespace pdl {
 namespace {
@@ -61,8 +61,9 @@ std::string count_files(const CountArguments& arguments) {
 
 TokenCounts count_job(const CountArguments& arguments) {
   return load_job(load_config(arguments.config->file, arguments.config->settings,
-                              {"model_path", "tokenizer_path", "train_files"}))
-      .table;
+                              {"model_path", "tokenizer_path", "train_files"}),
+                  corpus_progress)
+      .loss.table;
 }
 
 TokenCounts merge(const std::vector<std::string>& files) {

@@ -1,11 +1,10 @@
-
 #include "cli/commands.h"
 #include "cli/config_arguments.h"
-#include "cli/job.h"
 #include "cli/output.h"
+#include "cli/progress.h"
 #include "pdl/base/log.h"
-#include "pdl/evaluation/evaluator.h"
 #include "pdl/metrics/jsonl_sink.h"
+#include "pdl/run/job.h"
 
 namespace pdl {
 namespace {
@@ -13,14 +12,10 @@ namespace {
 void run_eval(const ConfigArguments& arguments) {
   const RunConfig config = load_config(arguments.file, arguments.settings,
                                        {"model_path", "tokenizer_path", "eval_files"});
-  const Job job = load_job(config);
+  const Job job = load_job(config, corpus_progress);
   log_info("evaluating " + config.model_path.string());
   const std::optional<EvalMetrics> metrics =
-      evaluate(*job.model, *job.eval_sequences, job.weights->full_weights(), job.weights->counts(),
-               {.batch_size = config.evaluation.per_device_eval_batch_size,
-                .max_batches = config.evaluation.eval_max_batches,
-                .pad_id = job.pad_id,
-                .logits_chunk_rows = job.eval_chunk_positions});
+      evaluate(*job.model, *job.data.eval, job.loss.weights, evaluator_options(job));
   write_result("", eval_metrics_json(*metrics) + "\n");
 }
 

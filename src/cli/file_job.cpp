@@ -1,7 +1,6 @@
 #include "cli/file_job.h"
 
-#include <algorithm>
-#include <thread>
+#include "pdl/run/dataset.h"
 
 namespace pdl {
 
@@ -17,11 +16,6 @@ FileJob load_file_job(std::vector<FlagSetting> settings, const std::vector<std::
   }
   job.num_threads = text_threads(config.num_threads);
   return job;
-}
-
-int64_t text_threads(int64_t num_threads) {
-  if (num_threads > 0) return num_threads;
-  return std::max<int64_t>(1, std::thread::hardware_concurrency());
 }
 
 }  // namespace pdl

@@ -21,7 +21,4 @@ struct FileJob {
 // ConfigError, e.g. for a kind of file that is not supported, and ModelError.
 FileJob load_file_job(std::vector<FlagSetting> settings, const std::vector<std::string>& files);
 
-// Threads for text: as many as the key num_threads says, or the machine has.
-int64_t text_threads(int64_t num_threads);
-
 }  // namespace pdl

@@ -11,11 +11,9 @@ namespace {
 
 // What handlers may touch.
 std::atomic<bool> run_can_stop = false;
-std::atomic<int> stop_signal = 0;
+std::atomic<int> received_signal = 0;
 std::atomic<bool> save_wanted = false;
 static_assert(std::atomic<bool>::is_always_lock_free && std::atomic<int>::is_always_lock_free);
-
-constexpr int kExitCodeOfSignal = 128;
 
 void end_now(int signal) {
   constexpr std::string_view kMessage =
@@ -23,11 +21,11 @@ void end_now(int signal) {
       "newest checkpoint, if there is one\n";
   // Nothing can be done about a failure here.
   [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, kMessage.data(), kMessage.size());
-  ::_exit(kExitCodeOfSignal + signal);
+  ::_exit(static_cast<int>(exit_code_of_signal(signal)));
 }
 
 void on_stop(int signal) {
-  const bool is_second = stop_signal.exchange(signal) != 0;
+  const bool is_second = received_signal.exchange(signal) != 0;
   if (is_second || !run_can_stop) end_now(signal);
 }
 
@@ -50,12 +48,12 @@ void handle_signals() {
 }
 
 ProcessControl::ProcessControl(std::chrono::steady_clock::time_point start, double max_minutes)
-    : start_(start), max_minutes_(max_minutes) {
-  run_can_stop = true;
-}
+    : start_(start), max_minutes_(max_minutes) {}
+
+void ProcessControl::begin() { run_can_stop = true; }
 
 bool ProcessControl::stop_requested() {
-  if (signal() != 0) return true;
+  if (stop_signal() != 0) return true;
   const std::chrono::duration<double, std::ratio<60>> minutes =
       std::chrono::steady_clock::now() - start_;
   return max_minutes_ > 0 && minutes.count() >= max_minutes_;
@@ -63,6 +61,6 @@ bool ProcessControl::stop_requested() {
 
 bool ProcessControl::take_save_request() { return save_wanted.exchange(false); }
 
-int ProcessControl::signal() const { return stop_signal; }
+int ProcessControl::stop_signal() const { return received_signal; }
 
 }  // namespace pdl

@@ -5,6 +5,7 @@
 #include "cli/file_job.h"
 #include "cli/output.h"
 #include "pdl/base/error.h"
+#include "pdl/run/dataset.h"
 #include "pdl/tokenizer/tokenizer.h"
 #include "pdl/tokens/sequences.h"
 

@@ -10,9 +10,9 @@ constexpr size_t kMaxReady = 2;
 
 }  // namespace
 
-BatchLoader::BatchLoader(const Sequences& rows, const BatchPlan& plan,
+BatchLoader::BatchLoader(const Sequences& sequences, const BatchPlan& plan,
                          const BatchLoaderOptions& options)
-    : rows_(rows), plan_(plan), options_(options), thread_([this] { make_batches(); }) {}
+    : sequences_(sequences), plan_(plan), options_(options), thread_([this] { make_all(); }) {}
 
 BatchLoader::~BatchLoader() {
   {
@@ -33,13 +33,25 @@ StepBatches BatchLoader::next() {
   return batches;
 }
 
-void BatchLoader::make_batches() {
+StepBatches BatchLoader::make(int64_t step) {
+  const std::vector<MicroBatch> window = plan_.window(step);
+  StepBatches made;
+  for (const MicroBatch& micro_batch : window) {
+    made.sequences.insert(made.sequences.end(), micro_batch.sequences.begin(),
+                          micro_batch.sequences.end());
+  }
+  made.micro_batches = share_of(window, options_.rank, options_.num_ranks);
+  for (const MicroBatch& micro_batch : made.micro_batches) {
+    made.batches.push_back(
+        make_batch(sequences_, micro_batch.sequences, options_.pad_id, options_.device));
+  }
+  return made;
+}
+
+void BatchLoader::make_all() {
   try {
     for (int64_t step = options_.first_step; step < options_.end_step; ++step) {
-      StepBatches made{.rows = plan_.micro_batches(step), .batches = {}};
-      for (const std::vector<int64_t>& micro_batch : made.rows) {
-        made.batches.push_back(make_batch(rows_, micro_batch, options_.pad_id, options_.device));
-      }
+      StepBatches made = make(step);
       std::unique_lock lock(mutex_);
       changed_.wait(lock, [&] { return stop_ || ready_.size() < kMaxReady; });
       if (stop_) return;

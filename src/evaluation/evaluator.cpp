@@ -7,10 +7,12 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <numeric>
+#include <vector>
 
 #include "pdl/data/batch.h"
 #include "pdl/kernels/cpu_kernels.h"
-#include "pdl/model/autocast.h"
+#include "pdl/model/logits_chunks.h"
 #include "pdl/ops/evaluate_positions.h"
 
 namespace pdl {
@@ -26,10 +28,10 @@ struct TokenSums {
 
 TokenSums zero_sums(const LanguageModel& model) {
   const auto zeros = [&](int64_t size) {
-    return at::zeros({size}, at::dtype(at::kDouble).device(model.device()));
+    return at::zeros({size}, at::dtype(at::kDouble).device(model.info().device));
   };
-  return {zeros(model.vocab_size()), zeros(model.vocab_size()), zeros(model.vocab_size()),
-          zeros(static_cast<int64_t>(kMaxBands))};
+  return {zeros(model.info().vocab_size), zeros(model.info().vocab_size),
+          zeros(model.info().vocab_size), zeros(static_cast<int64_t>(kMaxBands))};
 }
 
 // [V] uint8: the index into kFrequencyBands of each token.
@@ -42,34 +44,31 @@ at::Tensor bands_of(const std::vector<int64_t>& counts, at::Device device) {
 }
 
 // targets [B, T] are those of logits [B, T, V].
-void add_rows(const at::Tensor& logits, const at::Tensor& batch_targets, const at::Tensor& bands,
-              TokenSums& sums) {
-  const PositionEvaluations rows = evaluate_positions(logits, batch_targets, bands);
+void add_logits(const at::Tensor& logits, const at::Tensor& batch_targets, const at::Tensor& bands,
+                TokenSums& sums) {
+  const PositionEvaluations positions = evaluate_positions(logits, batch_targets, bands);
   const at::Tensor targets = batch_targets.reshape(-1);
   const at::Tensor is_target = targets.ne(kIgnoreTarget).to(at::kDouble);
   const at::Tensor y = targets.clamp_min(0);
   sums.targets.index_add_(0, y, is_target);
-  sums.ce.index_add_(0, y, rows.ce);
-  sums.hits.index_add_(0, y, rows.is_hit.to(at::kDouble));
-  sums.band_mass.add_(rows.band_mass);
+  sums.ce.index_add_(0, y, positions.ce);
+  sums.hits.index_add_(0, y, positions.is_hit.to(at::kDouble));
+  sums.band_mass.add_(positions.band_mass);
 }
 
 void add_batch(LanguageModel& model, const Batch& batch, const at::Tensor& bands,
                int64_t chunk_positions, TokenSums& sums) {
   if (chunk_positions == 0) {
-    add_rows(model.forward(batch.input_ids), batch.targets, bands, sums);
+    add_logits(model.forward(batch.input_ids), batch.targets, bands, sums);
     return;
   }
-  // One scope for all chunks, so that a 16-bit copy of the head is made once.
-  const Autocast autocast(model.device(), model.autocast_dtype());
-  const int64_t num_rows = batch.targets.numel();
-  const at::Tensor hidden = model.hidden(batch.input_ids).reshape({1, num_rows, -1});
-  const at::Tensor targets = batch.targets.reshape({1, num_rows});
-  for (int64_t begin = 0; begin < num_rows; begin += chunk_positions) {
-    const int64_t count = std::min(chunk_positions, num_rows - begin);
-    add_rows(model.head(hidden.narrow(1, begin, count)), targets.narrow(1, begin, count), bands,
-             sums);
-  }
+  const int64_t num_positions = batch.targets.numel();
+  const at::Tensor hidden = model.hidden(batch.input_ids).reshape({1, num_positions, -1});
+  const at::Tensor targets = batch.targets.reshape({1, num_positions});
+  for_each_logits_chunk(model, hidden, chunk_positions,
+                        [&](const at::Tensor& logits, int64_t begin) {
+                          add_logits(logits, targets.narrow(1, begin, logits.size(1)), bands, sums);
+                        });
 }
 
 std::vector<double> to_vector(const at::Tensor& tensor) {
@@ -78,8 +77,9 @@ std::vector<double> to_vector(const at::Tensor& tensor) {
   return {begin, begin + host.numel()};
 }
 
-EvalMetrics summarise(const TokenSums& sums, const std::vector<double>& weights,
-                      const std::vector<int64_t>& counts) {
+EvalMetrics summarise(const TokenSums& sums, const WeightTable& table) {
+  const std::vector<double> weights = table.full_weights();
+  const std::vector<int64_t>& counts = table.counts();
   const std::vector<double> targets = to_vector(sums.targets);
   const std::vector<double> ce = to_vector(sums.ce);
   const std::vector<double> hits = to_vector(sums.hits);
@@ -124,26 +124,26 @@ EvalMetrics summarise(const TokenSums& sums, const std::vector<double>& weights,
 
 }  // namespace
 
-std::optional<EvalMetrics> evaluate(LanguageModel& model, const Sequences& rows,
-                                    const std::vector<double>& weights,
-                                    const std::vector<int64_t>& counts,
-                                    const EvaluatorOptions& options) {
+std::optional<EvalMetrics> evaluate(LanguageModel& model, const Sequences& sequences,
+                                    const WeightTable& weights, const EvaluatorOptions& options,
+                                    const std::function<bool()>& goes_on) {
   const at::NoGradGuard no_grad;
   model.set_training(false);
-  const at::Tensor bands = bands_of(counts, model.device());
+  const at::Device device = model.info().device;
+  const at::Tensor bands = bands_of(weights.counts(), device);
   TokenSums sums = zero_sums(model);
   int64_t batches = 0;
-  for (int64_t begin = 0; begin < rows.size(); begin += options.batch_size) {
+  for (int64_t begin = 0; begin < sequences.size(); begin += options.batch_size) {
     if (options.max_batches > 0 && batches == options.max_batches) break;
-    if (options.stop_requested && options.stop_requested()) return std::nullopt;
-    std::vector<int64_t> batch;
-    for (int64_t row = begin; row < std::min(begin + options.batch_size, rows.size()); ++row)
-      batch.push_back(row);
-    add_batch(model, make_batch(rows, batch, options.pad_id, model.device()), bands,
-              options.logits_chunk_rows, sums);
+    if (goes_on && !goes_on()) return std::nullopt;
+    std::vector<int64_t> batch(
+        static_cast<size_t>(std::min(options.batch_size, sequences.size() - begin)));
+    std::iota(batch.begin(), batch.end(), begin);
+    add_batch(model, make_batch(sequences, batch, options.pad_id, device), bands,
+              options.chunk_positions, sums);
     ++batches;
   }
-  return summarise(sums, weights, counts);
+  return summarise(sums, weights);
 }
 
 }  // namespace pdl

@@ -197,8 +197,9 @@ std::string spike_line(const SpikeMetrics& spike) {
 }
 
 std::string end_line(const RunSummary& summary) {
-  std::string line = summary.status + " after " + grouped(summary.steps) + " steps, " +
-                     grouped(summary.num_tokens) + " tokens and " + duration(summary.wall_seconds);
+  std::string line = std::string(name_of(summary.status)) + " after " + grouped(summary.steps) +
+                     " steps, " + grouped(summary.num_tokens) + " tokens and " +
+                     duration(summary.wall_seconds);
   if (summary.final_eval.has_value()) {
     line += "; final eval ce " + fixed(summary.final_eval->eval_ce, 4);
   }

@@ -89,7 +89,7 @@ Json new_event(const char* event, int64_t step) {
 }
 
 void add_summary(Json& object, const RunSummary& summary) {
-  object["status"] = summary.status;
+  object["status"] = name_of(summary.status);
   object["exit_code"] = summary.exit_code;
   object["steps"] = summary.steps;
   object["num_tokens"] = summary.num_tokens;

@@ -37,7 +37,7 @@ std::vector<Block> blocks_of(const std::vector<at::Tensor>& gradients) {
   return blocks;
 }
 
-double cpu_norm(const std::vector<at::Tensor>& gradients) {
+double cpu_square_sum(const std::vector<at::Tensor>& gradients) {
   const std::vector<Block> blocks = blocks_of(gradients);
   std::vector<double> sums(blocks.size());
   const auto sum_of_squares = cpu_kernels().sum_of_squares;
@@ -48,12 +48,12 @@ double cpu_norm(const std::vector<at::Tensor>& gradients) {
   });
   double total = 0;
   for (const double sum : sums) total += sum;
-  return std::sqrt(total);
+  return total;
 }
 
 }  // namespace
 
-at::Tensor gradient_norm(const std::vector<at::Tensor>& gradients, at::Device device) {
+at::Tensor gradient_square_sum(const std::vector<at::Tensor>& gradients, at::Device device) {
   const at::NoGradGuard no_grad;
   if (gradients.empty()) return at::zeros({}, at::dtype(at::kDouble).device(device));
   const bool has_kernel =
@@ -61,8 +61,14 @@ at::Tensor gradient_norm(const std::vector<at::Tensor>& gradients, at::Device de
         return gradient.is_cpu() && gradient.scalar_type() == at::kFloat &&
                gradient.is_non_overlapping_and_dense();
       });
-  if (has_kernel) return at::scalar_tensor(cpu_norm(gradients), at::dtype(at::kDouble));
-  return at::stack(at::_foreach_norm(gradients, 2, at::kDouble)).square().sum().sqrt();
+  if (has_kernel) return at::scalar_tensor(cpu_square_sum(gradients), at::dtype(at::kDouble));
+  return at::stack(at::_foreach_norm(gradients, 2, at::kDouble)).square().sum();
+}
+
+at::Tensor gradient_norm(const at::Tensor& square_sum) {
+  if (!square_sum.is_cpu()) return square_sum.sqrt();
+  // ATen's root comes from MKL and may be wrong in the last bit.
+  return at::scalar_tensor(std::sqrt(square_sum.item<double>()), at::dtype(at::kDouble));
 }
 
 at::Tensor clipping_divisor(const at::Tensor& norm, double max_norm) {

@@ -16,9 +16,19 @@ std::optional<at::Tensor> if_defined(const at::Tensor& tensor) {
   return tensor.defined() ? std::optional(tensor) : std::nullopt;
 }
 
+std::vector<at::Tensor> gradients_of(const std::vector<at::Tensor>& parameters) {
+  std::vector<at::Tensor> gradients;
+  for (const at::Tensor& parameter : parameters) {
+    at::Tensor& gradient = parameter.mutable_grad();
+    if (!gradient.defined()) gradient = at::zeros_like(parameter.detach());
+    gradients.push_back(gradient);
+  }
+  return gradients;
+}
+
 class AdamW : public Optimizer {
  public:
-  AdamW(const std::vector<NamedTensor>& parameters, const OptimizerOptions& options)
+  AdamW(const std::vector<OptimizerParameter>& parameters, const OptimizerOptions& options)
       : Optimizer(parameters, options.weight_decay, {"exp_avg", "exp_avg_sq"}, "step"),
         options_(options) {}
 
@@ -41,7 +51,7 @@ class AdamW : public Optimizer {
 
 class Sgd : public Optimizer {
  public:
-  Sgd(const std::vector<NamedTensor>& parameters, const OptimizerOptions& options)
+  Sgd(const std::vector<OptimizerParameter>& parameters, const OptimizerOptions& options)
       : Optimizer(parameters, options.weight_decay, state_names(options.momentum), ""),
         momentum_(options.momentum) {}
 
@@ -66,19 +76,19 @@ class Sgd : public Optimizer {
 
 }  // namespace
 
-Optimizer::Optimizer(const std::vector<NamedTensor>& parameters, double weight_decay,
+Optimizer::Optimizer(const std::vector<OptimizerParameter>& parameters, double weight_decay,
                      const std::vector<std::string>& state_names, const std::string& count_name) {
   groups_.resize(2);
   groups_[0].weight_decay = weight_decay;
   for (Group& group : groups_) group.states.resize(state_names.size() + !count_name.empty());
-  for (const NamedTensor& parameter : parameters) {
+  for (const auto& [parameter, decays] : parameters) {
     const at::Tensor& tensor = parameter.tensor;
-    if (!tensor.requires_grad()) continue;
-    Group& group = groups_[tensor.dim() >= 2 ? 0 : 1];
+    Group& group = groups_[decays ? 0 : 1];
     group.parameters.push_back(tensor);
+    const std::string prefix = parameter.name + ".";
     const auto add_state = [&](size_t kind, const std::string& name, const at::Tensor& state) {
       group.states[kind].push_back(state);
-      state_.push_back({parameter.name + "." + name, state, {}});
+      state_.push_back({prefix + name, state, {}});
     };
     for (size_t kind = 0; kind < state_names.size(); ++kind) {
       add_state(kind, state_names[kind], at::zeros_like(tensor.detach()));
@@ -93,18 +103,8 @@ Optimizer::Optimizer(const std::vector<NamedTensor>& parameters, double weight_d
 void Optimizer::step(double learning_rate, const UpdateScaling& scaling) {
   const at::NoGradGuard no_grad;
   for (const Group& group : groups_) {
-    Group present{.weight_decay = group.weight_decay, .parameters = {}, .states = {}};
-    present.states.resize(group.states.size());
-    std::vector<at::Tensor> gradients;
-    for (size_t i = 0; i < group.parameters.size(); ++i) {
-      if (!group.parameters[i].grad().defined()) continue;
-      present.parameters.push_back(group.parameters[i]);
-      gradients.push_back(group.parameters[i].grad());
-      for (size_t kind = 0; kind < group.states.size(); ++kind) {
-        present.states[kind].push_back(group.states[kind][i]);
-      }
-    }
-    if (!gradients.empty()) update(present, gradients, learning_rate, scaling);
+    if (!group.parameters.empty())
+      update(group, gradients_of(group.parameters), learning_rate, scaling);
   }
   release_gradients();
 }
@@ -115,17 +115,24 @@ void Optimizer::release_gradients() {
   }
 }
 
-std::vector<at::Tensor> Optimizer::gradients() const {
+std::vector<at::Tensor> Optimizer::gradients() {
   std::vector<at::Tensor> all;
   for (const Group& group : groups_) {
-    for (const at::Tensor& parameter : group.parameters) {
-      if (parameter.grad().defined()) all.push_back(parameter.grad());
-    }
+    const std::vector<at::Tensor> gradients = gradients_of(group.parameters);
+    all.insert(all.end(), gradients.begin(), gradients.end());
   }
   return all;
 }
 
-std::unique_ptr<Optimizer> make_optimizer(const std::vector<NamedTensor>& parameters,
+std::vector<OptimizerParameter> with_decay_rule(const std::vector<NamedTensor>& trained) {
+  std::vector<OptimizerParameter> parameters;
+  for (const NamedTensor& parameter : trained) {
+    parameters.push_back({parameter, /*decays=*/parameter.tensor.dim() >= 2});
+  }
+  return parameters;
+}
+
+std::unique_ptr<Optimizer> make_optimizer(const std::vector<OptimizerParameter>& parameters,
                                           const OptimizerOptions& options) {
   if (options.optim == OptimizerType::kSgd) return std::make_unique<Sgd>(parameters, options);
   return std::make_unique<AdamW>(parameters, options);

@@ -5,7 +5,7 @@
 
 namespace pdl {
 
-double spike_z_score(const std::vector<double>& history, double ce) {
+double spike_z_score(std::span<const double> history, double ce) {
   if (std::ssize(history) < kSpikeWindow || !std::isfinite(ce)) return 0;
   const auto size = static_cast<double>(history.size());
   const double mean = std::accumulate(history.begin(), history.end(), 0.0) / size;

@@ -7,9 +7,10 @@ namespace pdl {
 namespace {
 
 void check_counts(const TrainerState& state) {
-  require(state.step >= 0 && state.num_tokens >= 0 && state.skipped_steps >= 0 &&
-              state.bad_steps_in_a_row >= 0 && state.evaluations_without_improvement >= 0 &&
-              state.pending.num_tokens >= 0 && state.pending.steps >= 0,
+  require(state.step >= 0 && state.ledger.num_tokens >= 0 && state.ledger.skipped_steps >= 0 &&
+              state.ledger.bad_steps_in_a_row >= 0 &&
+              state.selection.evaluations_without_improvement >= 0 &&
+              state.ledger.pending.num_tokens >= 0 && state.ledger.pending.steps >= 0,
           "counts are not negative");
 }
 

@@ -8,7 +8,7 @@
 #include <string>
 
 #include "pdl/base/random.h"
-#include "pdl/model/language_model.h"
+#include "pdl/model/load_model.h"
 #include "support/temp_folder.h"
 
 namespace pdl {
@@ -79,7 +79,7 @@ def forward(self, input_ids: Tensor):
 inline std::unique_ptr<LanguageModel> load_script_model(const TempFolder& folder,
                                                         torch::jit::Module module) {
   module.save((folder / "model.pt").string());
-  return load_language_model(folder / "model.pt", at::kCPU);
+  return load_language_model(folder / "model.pt");
 }
 
 inline std::unique_ptr<LanguageModel> load_script_model(const TempFolder& folder,

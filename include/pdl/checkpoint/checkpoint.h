@@ -30,6 +30,9 @@ std::filesystem::path save_checkpoint(const std::filesystem::path& output_dir,
                                       const CheckpointTensors& tensors, const TrainerState& state,
                                       const RunIdentity& identity);
 
+// Where the checkpoint of a step is.
+std::filesystem::path checkpoint_folder(const std::filesystem::path& output_dir, int64_t step);
+
 // The checkpoint folders of output_dir with their steps, oldest first, whole or not. Throws
 // StorageError for a folder that cannot be read.
 std::vector<std::pair<int64_t, std::filesystem::path>> list_checkpoints(

@@ -15,23 +15,26 @@
 
 namespace pdl {
 
-// One optimiser step's micro-batches.
+// One optimiser step's share of one rank.
 struct StepBatches {
-  std::vector<std::vector<int64_t>> rows;  // the row indices of each
-  std::vector<Batch> batches;              // on the device
+  std::vector<int64_t> sequences;         // indices of those of the whole window, of all ranks
+  std::vector<MicroBatch> micro_batches;  // of this rank
+  std::vector<Batch> batches;             // the same as tensors on the device
 };
 
 struct BatchLoaderOptions {
   int32_t pad_id = 0;
   at::Device device = at::kCPU;
   int64_t first_step = 0;  // counted from 0
-  int64_t end_step = 0;    // the step behind the last
+  int64_t end_step = 0;    // one past the last
+  int64_t rank = 0;
+  int64_t num_ranks = 1;  // those that the plan was made for
 };
 
-// next() is for one thread. `rows` must outlive the loader.
+// next() is for one thread. `sequences` must outlive the loader.
 class BatchLoader {
  public:
-  BatchLoader(const Sequences& rows, const BatchPlan& plan, const BatchLoaderOptions& options);
+  BatchLoader(const Sequences& sequences, const BatchPlan& plan, const BatchLoaderOptions& options);
   ~BatchLoader();
   BatchLoader(const BatchLoader&) = delete;
   BatchLoader& operator=(const BatchLoader&) = delete;
@@ -40,9 +43,10 @@ class BatchLoader {
   StepBatches next();
 
  private:
-  void make_batches();
+  StepBatches make(int64_t step);
+  void make_all();
 
-  const Sequences& rows_;
+  const Sequences& sequences_;
   BatchPlan plan_;
   BatchLoaderOptions options_;
   std::mutex mutex_;

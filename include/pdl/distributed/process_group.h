@@ -1,10 +1,10 @@
-// What several processes of one run do together. Sums, never means: the weight sum of a step
-// already covers every rank.
+// What the processes of one run do together. Sums, never means: the weight sum of a step already
+// covers every rank.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 
-#include <vector>
+#include <span>
 
 namespace pdl {
 
@@ -15,9 +15,7 @@ class ProcessGroup {
   virtual int rank() const = 0;
   virtual int size() const = 0;
   // Replaces each tensor by its sum over the ranks.
-  virtual void all_reduce_sum(const std::vector<at::Tensor>& tensors) = 0;
-  // Returns once every rank has called it.
-  virtual void barrier() = 0;
+  virtual void all_reduce_sum(std::span<const at::Tensor> tensors) = 0;
 };
 
 // A run of one process.
@@ -25,8 +23,7 @@ class SingleProcessGroup : public ProcessGroup {
  public:
   int rank() const override { return 0; }
   int size() const override { return 1; }
-  void all_reduce_sum(const std::vector<at::Tensor>&) override {}
-  void barrier() override {}
+  void all_reduce_sum(std::span<const at::Tensor>) override {}
 };
 
 }  // namespace pdl

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -84,8 +85,14 @@ struct PhaseTime {
   int64_t calls = 0;
 };
 
+// How a run ended.
+enum class RunStatus { kFinished, kEarlyStopped, kInterrupted, kTimeLimit, kDiverged };
+
+// As summary.json spells it: finished, early_stopped, interrupted, time_limit, diverged.
+std::string_view name_of(RunStatus status);
+
 struct RunSummary {
-  std::string status;  // finished | early_stopped | interrupted | time_limit | diverged
+  RunStatus status = RunStatus::kFinished;
   int exit_code = 0;
   int64_t steps = 0;
   int64_t num_tokens = 0;

@@ -27,13 +27,8 @@ class TensorBoardSink : public RunObserver {
   // points without one), so that what the run repeats is shown once.
   TensorBoardSink(const std::filesystem::path& folder, std::optional<int64_t> resumed_step);
 
-  void on_start(const StartMetrics&) override {}
-  void on_resume(int64_t) override {}
   void on_step(const StepMetrics& step) override;
-  void on_skip(const SkipMetrics&) override {}  // train/skipped_steps counts them
-  void on_spike(const SpikeMetrics&) override {}
   void on_eval(const EvalMetrics& eval) override;
-  void on_end(const RunSummary&) override {}
 
  private:
   AppendFile file_;

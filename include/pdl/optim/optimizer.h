@@ -20,19 +20,27 @@ struct UpdateScaling {
   at::Tensor skip;
 };
 
-// Trains the parameters that require a gradient, in place. Weight decay acts on tensors of two or
-// more dimensions alone: norms and biases are not decayed.
+// What is trained, and whether weight decay acts on it.
+struct OptimizerParameter {
+  NamedTensor parameter;
+  bool decays = true;
+};
+
+// `trained` with the usual rule: tensors of two or more dimensions decay, norms and biases do not.
+std::vector<OptimizerParameter> with_decay_rule(const std::vector<NamedTensor>& trained);
+
+// Trains its parameters in place. A gradient that backward() has not left is zero: then moments and
+// decay still act, so that a step is the same whichever rank computes which part of it.
 class Optimizer {
  public:
   virtual ~Optimizer() = default;
 
-  // One update with the gradients that backward() left, which are then released. A parameter
-  // without a gradient is left alone.
+  // One update with gradients(), which are then released.
   void step(double learning_rate, const UpdateScaling& scaling = {});
   void release_gradients();
 
-  // The gradients that are there, of all parameters.
-  std::vector<at::Tensor> gradients() const;
+  // The gradients of all parameters; one that is missing is made, of zeros.
+  std::vector<at::Tensor> gradients();
   // All that the next step depends on, under "<parameter>.<name>", sharing memory with this.
   const std::vector<NamedTensor>& state() const { return state_; }
 
@@ -46,10 +54,9 @@ class Optimizer {
 
   // `state_names`: a float32 tensor like the parameter for each; `count_name`, if not empty: also a
   // [] float32 that counts its updates, last.
-  Optimizer(const std::vector<NamedTensor>& parameters, double weight_decay,
+  Optimizer(const std::vector<OptimizerParameter>& parameters, double weight_decay,
             const std::vector<std::string>& state_names, const std::string& count_name);
 
-  // `group` holds those with a gradient, which is in `gradients`.
   virtual void update(const Group& group, const std::vector<at::Tensor>& gradients,
                       double learning_rate, const UpdateScaling& scaling) = 0;
 
@@ -60,7 +67,7 @@ class Optimizer {
 
 // adamw: Loshchilov and Hutter, 2019; state "exp_avg", "exp_avg_sq" and "step".
 // sgd: v = momentum·v + g + decay·p, p -= rate·v; state "momentum_buffer", if momentum > 0.
-std::unique_ptr<Optimizer> make_optimizer(const std::vector<NamedTensor>& parameters,
+std::unique_ptr<Optimizer> make_optimizer(const std::vector<OptimizerParameter>& parameters,
                                           const OptimizerOptions& options);
 
 }  // namespace pdl

@@ -18,7 +18,7 @@ struct BatchLoss {
 };
 
 struct ForwardBackwardOptions {
-  // Sequences of logits [V] that exist at once, for models with a head of their own; 0: all.
+  // Positions of logits [V] that exist at once, for models that split their head; 0: all.
   int64_t chunk_positions = 0;
   Profiler* profiler = nullptr;
 };
@@ -26,14 +26,10 @@ struct ForwardBackwardOptions {
 // Adds the gradient of Σ w·ce / weight_sum to those of the parameters. `weights` [V] float32 and
 // `weight_sum` [] float64 are those of weighted_cross_entropy().
 //
-// In chunks, head and loss run forward and backward for some rows after others, and then the rest
-// of the model backward: the sums and gradients are those of the whole batch up to rounding;
+// In chunks, head and loss run forward and backward for some positions after others, and then the
+// rest of the model backward: the sums and gradients are those of the whole batch up to rounding;
 // gradients of the head are added up in float32.
 BatchLoss forward_backward(LanguageModel& model, const Batch& batch, const at::Tensor& weights,
                            const at::Tensor& weight_sum, const ForwardBackwardOptions& options);
-
-// What logits_chunk_rows 0 stands for: the rows of a chunk for batches of `batch_rows` = B·T rows,
-// or 0, not to cut, where the model has no head or little would be saved.
-int64_t automatic_chunk_positions(const LanguageModel& model, int64_t batch_rows);
 
 }  // namespace pdl

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 namespace pdl {
@@ -12,7 +13,7 @@ inline constexpr int64_t kSpikeWindow = 128;
 
 // (ce - mean) / standard deviation over `history`, the ce of the kSpikeWindow steps before; 0 while
 // there are fewer, and if all of them are equal or `ce` is not finite.
-double spike_z_score(const std::vector<double>& history, double ce);
+double spike_z_score(std::span<const double> history, double ce);
 
 // Adds a step to the history, spikes too: a loss that has changed for good is no spike for long.
 // Without effect for a `ce` that is not finite.

@@ -106,15 +106,15 @@ void visit_sums(Sums& sums, const Visit& visit) {
 template <class State, class Visit>
 void visit_state(State& state, const Visit& visit) {
   visit("step", state.step);
-  visit("num_tokens", state.num_tokens);
-  visit("skipped_steps", state.skipped_steps);
-  visit("bad_steps_in_a_row", state.bad_steps_in_a_row);
-  visit("learning_rate", state.learning_rate);
-  visit("grad_norm", state.grad_norm);
-  visit("ce_history", state.ce_history);
+  visit("num_tokens", state.ledger.num_tokens);
+  visit("skipped_steps", state.ledger.skipped_steps);
+  visit("bad_steps_in_a_row", state.ledger.bad_steps_in_a_row);
+  visit("learning_rate", state.ledger.learning_rate);
+  visit("grad_norm", state.ledger.grad_norm);
+  visit("ce_history", state.ledger.ce_history);
   visit("evaluation_due", state.evaluation_due);
-  visit("evaluations_without_improvement", state.evaluations_without_improvement);
-  visit("stopped_early", state.stopped_early);
+  visit("evaluations_without_improvement", state.selection.evaluations_without_improvement);
+  visit("stopped_early", state.selection.stopped_early);
 }
 
 template <class Identity, class Visit>
@@ -148,11 +148,11 @@ std::string to_json(const TrainerState& state, const RunIdentity& identity) {
   Json root;
   const auto set = [&](const char* name, const auto& field) { root[name] = field; };
   visit_state(state, set);
-  visit_sums(state.pending,
+  visit_sums(state.ledger.pending,
              [&](const char* name, const auto& field) { root["pending"][name] = field; });
   root["last_train"] = optional_to_object(state.last_train);
   root["last_eval"] = optional_to_object(state.last_eval);
-  root["best_eval"] = optional_to_object(state.best_eval);
+  root["best_eval"] = optional_to_object(state.selection.best_eval);
   visit_identity(identity, set);
   root["config"] = Json::parse(identity.config_json);
   root["versions"] = Json::object();
@@ -168,11 +168,11 @@ std::pair<TrainerState, RunIdentity> parse_trainer_state(const std::string& text
     const Parsed root = parse(text);
     const auto read = [&](const char* key, auto& field) { get(root.at(key), field); };
     visit_state(state, read);
-    visit_sums(state.pending,
+    visit_sums(state.ledger.pending,
                [&](const char* key, auto& field) { get(root.at("pending").at(key), field); });
     optional_from_object(root.at("last_train"), state.last_train);
     optional_from_object(root.at("last_eval"), state.last_eval);
-    optional_from_object(root.at("best_eval"), state.best_eval);
+    optional_from_object(root.at("best_eval"), state.selection.best_eval);
     visit_identity(identity, read);
     identity.config_json = root.at("config").dump(1) + "\n";
     for (const auto& [component, version] :

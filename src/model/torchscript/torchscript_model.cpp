@@ -1,6 +1,9 @@
+#include "torchscript_model.h"
+
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/allclose.h>
 #include <ATen/ops/arange.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/zeros.h>
 #include <caffe2/serialize/inline_container.h>
 #include <torch/csrc/jit/api/module.h>
@@ -13,13 +16,13 @@
 #include <unordered_map>
 #include <utility>
 
+#include "autocast.h"
 #include "pdl/base/error.h"
 #include "pdl/base/file.h"
 #include "pdl/base/log.h"
 #include "pdl/base/sha256.h"
-#include "pdl/model/autocast.h"
-#include "pdl/model/language_model.h"
 #include "pdl/model/torch_error.h"
+#include "pdl/tensors/tensor_file.h"
 
 namespace pdl {
 namespace {
@@ -67,17 +70,44 @@ at::Tensor logits_of(const c10::IValue& output) {
   return logits.isTensor() ? logits.toTensor() : at::Tensor();
 }
 
+class AutocastScope : public ComputeScope {
+ public:
+  // Nothing is cast in the scope itself: each call switches that on. While the scope lives, what
+  // the calls have cast is kept.
+  explicit AutocastScope(at::Device device) : autocast_(device, std::nullopt) {}
+
+ private:
+  Autocast autocast_;
+};
+
+// A program takes whole sequences: each token is a forward over all before it.
+class RecomputingDecoding : public Decoding {
+ public:
+  explicit RecomputingDecoding(LanguageModel& model) : model_(model) {}
+
+  at::Tensor next(const at::Tensor& input_ids) override {
+    const at::NoGradGuard no_grad;
+    ids_ = ids_.defined() ? at::cat({ids_, input_ids}, 1) : input_ids;
+    if (!model_.info().splits_head) return model_.forward(ids_).select(1, -1);
+    return model_.head(model_.hidden(ids_).narrow(1, ids_.size(1) - 1, 1)).select(1, 0);
+  }
+
+ private:
+  LanguageModel& model_;
+  at::Tensor ids_;
+};
+
 class TorchScriptModel : public LanguageModel {
  public:
-  TorchScriptModel(const fs::path& path, at::Device device,
-                   std::optional<at::ScalarType> autocast_dtype)
-      : path_(path),
-        device_(device),
-        autocast_dtype_(autocast_dtype),
-        sha256_(hash_model_file(path)) {
+  TorchScriptModel(const fs::path& path, const LoadOptions& options)
+      : path_(path), autocast_(options.autocast) {
+    info_ = {.kind = "TorchScript",
+             .path = path,
+             .device = options.device,
+             .sha256 = hash_model_file(path)};
     try {
       extra_files_ = extra_file_names(path);
-      module_ = torch::jit::load(path.string(), device, extra_files_);
+      module_ = torch::jit::load(path.string(), options.device, extra_files_);
     } catch (const std::exception& problem) {
       if (is_out_of_memory(problem)) throw;
       refuse("is not a TorchScript program: " + torch_message(problem));
@@ -87,7 +117,12 @@ class TorchScriptModel : public LanguageModel {
     module_.eval();
     check_signature();
     find_head();
+    const std::vector<NamedTensor> buffers = std::move(parameters_.buffers);
+    parameters_ = part_parameters(file_parameters_, options.freeze);
+    parameters_.buffers = buffers;
   }
+
+  const ModelInfo& info() const override { return info_; }
 
   at::Tensor forward(const at::Tensor& input_ids) override {
     at::Tensor logits = logits_of(call("forward", "input_ids", input_ids));
@@ -97,34 +132,51 @@ class TorchScriptModel : public LanguageModel {
         "with \"logits\"");
   }
 
-  bool has_head() const override { return has_head_; }
   at::Tensor hidden(const at::Tensor& input_ids) override {
     return call("hidden", "input_ids", input_ids).toTensor();
   }
   at::Tensor head(const at::Tensor& hidden) override {
     return call("head", "hidden", hidden).toTensor();
   }
-  std::optional<at::ScalarType> autocast_dtype() const override { return autocast_dtype_; }
 
-  int64_t vocab_size() const override { return vocab_size_; }
-  at::Device device() const override { return device_; }
-  const std::vector<NamedTensor>& parameters() const override { return parameters_; }
-  const std::vector<NamedTensor>& state() const override { return state_; }
-  std::vector<NamedTensor> stored_state() const override {
-    std::vector<NamedTensor> stored = state_;
-    for (size_t i = 0; i < stored_dtypes_.size(); ++i) {
+  std::unique_ptr<ComputeScope> compute_scope() override {
+    return std::make_unique<AutocastScope>(info_.device);
+  }
+  std::unique_ptr<Decoding> start_decoding() override {
+    return std::make_unique<RecomputingDecoding>(*this);
+  }
+
+  const ParameterSet& parameters() const override { return parameters_; }
+  void set_training(bool training) override { module_.train(training); }
+
+  void save(const fs::path& folder) override {
+    DurableFile program(folder / "model.pt");
+    write_program([&](std::string_view bytes) { program.write(bytes); });
+    program.close();
+    // As a whole, too: the tensors get their name when all of them are on disk.
+    const fs::path unfinished = folder / (std::string(kTemporaryPrefix) + "model.safetensors");
+    remove_durably(unfinished);
+    save_tensors(unfinished, stored_tensors());
+    rename_durably(unfinished, folder / "model.safetensors");
+  }
+
+ private:
+  // The parameters and buffers in the dtypes of the file: float32 parameters that it stores in 16
+  // bits are rounded.
+  std::vector<NamedTensor> stored_tensors() const {
+    std::vector<NamedTensor> stored = file_parameters_;
+    for (size_t i = 0; i < stored.size(); ++i) {
       stored[i].tensor = stored[i].tensor.detach().to(stored_dtypes_[i]);
     }
+    stored.insert(stored.end(), parameters_.buffers.begin(), parameters_.buffers.end());
     return stored;
   }
-  void set_training(bool training) override { module_.train(training); }
-  const std::string& sha256() const override { return sha256_; }
 
-  void save(const std::function<void(std::string_view)>& write) override {
+  void write_program(const std::function<void(std::string_view)>& write) {
     const bool training = module_.is_training();
     const std::vector<bool> trained = requires_grad_flags();
     module_.train(was_training_);
-    set_requires_grad(loaded_requires_grad_);
+    set_requires_grad(file_requires_grad_);
     const std::vector<at::Tensor> masters = exchange_for_stored();
     // LibTorch's writer writes once more while it unwinds, so an error must not pass through it.
     std::exception_ptr problem;
@@ -139,19 +191,18 @@ class TorchScriptModel : public LanguageModel {
           return size;
         },
         extra_files_);
-    for (size_t i = 0; i < masters.size(); ++i) parameters_[i].tensor.set_data(masters[i]);
+    for (size_t i = 0; i < masters.size(); ++i) file_parameters_[i].tensor.set_data(masters[i]);
     module_.train(training);
     set_requires_grad(trained);
     if (problem) std::rethrow_exception(problem);
   }
 
- private:
   // A method of one tensor.
   c10::IValue call(const char* method, const char* argument, const at::Tensor& input) {
     // The optimising executor recompiles for the first shapes it sees and has changed gradients
     // (pytorch issue 108670); the switch belongs to the calling thread.
     torch::jit::setGraphExecutorOptimize(false);
-    const Autocast autocast(device_, autocast_dtype_);
+    const Autocast autocast(info_.device, autocast_);
     try {
       return module_.get_method(method)({input});
     } catch (const std::exception& problem) {
@@ -167,15 +218,15 @@ class TorchScriptModel : public LanguageModel {
   std::string hint_at_precision() const {
     const bool stored_low = std::any_of(stored_dtypes_.begin(), stored_dtypes_.end(),
                                         [](at::ScalarType dtype) { return dtype != at::kFloat; });
-    if (!stored_low || autocast_dtype_) return "";
+    if (!stored_low || autocast_) return "";
     return "; it stores 16-bit parameters: try precision \"bf16\"";
   }
 
   // Gives each parameter its stored dtype; returns what they held.
   std::vector<at::Tensor> exchange_for_stored() const {
     std::vector<at::Tensor> masters;
-    for (size_t i = 0; i < parameters_.size(); ++i) {
-      const at::Tensor& parameter = parameters_[i].tensor;
+    for (size_t i = 0; i < file_parameters_.size(); ++i) {
+      const at::Tensor& parameter = file_parameters_[i].tensor;
       masters.push_back(parameter.variable_data());
       if (stored_dtypes_[i] != at::kFloat) {
         parameter.set_data(masters.back().to(stored_dtypes_[i]));
@@ -186,13 +237,14 @@ class TorchScriptModel : public LanguageModel {
 
   std::vector<bool> requires_grad_flags() const {
     std::vector<bool> flags;
-    for (const NamedTensor& parameter : parameters_)
+    for (const NamedTensor& parameter : file_parameters_)
       flags.push_back(parameter.tensor.requires_grad());
     return flags;
   }
 
   void set_requires_grad(const std::vector<bool>& flags) const {
-    for (size_t i = 0; i < flags.size(); ++i) parameters_[i].tensor.set_requires_grad(flags[i]);
+    for (size_t i = 0; i < flags.size(); ++i)
+      file_parameters_[i].tensor.set_requires_grad(flags[i]);
   }
 
   [[noreturn]] void refuse(const std::string& why) const {
@@ -206,9 +258,9 @@ class TorchScriptModel : public LanguageModel {
     for (const auto& parameter : module_.named_parameters()) {
       const at::Tensor& tensor = parameter.value;
       const auto [position, is_new] =
-          positions.emplace(tensor.unsafeGetTensorImpl(), parameters_.size());
+          positions.emplace(tensor.unsafeGetTensorImpl(), file_parameters_.size());
       if (!is_new) {
-        parameters_[position->second].aliases.push_back(parameter.name);
+        file_parameters_[position->second].aliases.push_back(parameter.name);
         continue;
       }
       const at::ScalarType dtype = tensor.scalar_type();
@@ -219,16 +271,17 @@ class TorchScriptModel : public LanguageModel {
       stored_dtypes_.push_back(dtype);
       // An update of a 16-bit weight would often be smaller than its rounding.
       if (dtype != at::kFloat) tensor.set_data(tensor.detach().to(at::kFloat));
-      parameters_.push_back({parameter.name, tensor, {}});
+      file_parameters_.push_back({parameter.name, tensor, {}});
     }
-    state_ = parameters_;
-    loaded_requires_grad_ = requires_grad_flags();
+    file_requires_grad_ = requires_grad_flags();
     for (const auto& buffer : module_.named_buffers()) {
       if (positions.emplace(buffer.value.unsafeGetTensorImpl(), 0).second) {
-        state_.push_back({buffer.name, buffer.value, {}});
+        parameters_.buffers.push_back({buffer.name, buffer.value, {}});
       }
     }
-    if (count_parameters(*this, true) == 0) refuse("has no trainable parameter (requires_grad)");
+    if (std::ranges::find(file_requires_grad_, true) == file_requires_grad_.end()) {
+      refuse("has no trainable parameter (requires_grad)");
+    }
   }
 
   void check_signature() {
@@ -245,7 +298,7 @@ class TorchScriptModel : public LanguageModel {
     constexpr int64_t kLength = 2;
     const at::NoGradGuard no_grad;
     const at::Tensor logits =
-        forward(at::zeros({kBatch, kLength}, at::dtype(at::kLong).device(device_)));
+        forward(at::zeros({kBatch, kLength}, at::dtype(at::kLong).device(info_.device)));
     if (!logits.is_floating_point() || logits.dim() != 3 || logits.size(0) != kBatch ||
         logits.size(1) != kLength || logits.size(2) < 1) {
       std::string shape;
@@ -254,55 +307,56 @@ class TorchScriptModel : public LanguageModel {
       refuse("gives " + std::string(c10::toString(logits.scalar_type())) + " [" + shape +
              "] for input_ids [2, 2]; logits must be floating point [2, 2, V]");
     }
-    vocab_size_ = logits.size(2);
+    info_.vocab_size = logits.size(2);
   }
 
   // Also for a program whose methods of these names are something else.
   void find_head() {
     if (!module_.find_method("hidden") || !module_.find_method("head")) return;
     const at::NoGradGuard no_grad;
-    const at::Tensor ids =
-        at::arange(4, at::dtype(at::kLong).device(device_)).remainder(vocab_size_).reshape({2, 2});
+    const at::Tensor ids = at::arange(4, at::dtype(at::kLong).device(info_.device))
+                               .remainder(info_.vocab_size)
+                               .reshape({2, 2});
     std::string problem = "are not the two halves of forward";
     try {
       const at::Tensor logits = forward(ids);
-      const at::Tensor hidden_rows = hidden(ids);
-      has_head_ = hidden_rows.dim() == 3 &&
-                  at::allclose(head(hidden_rows), logits, /*rtol=*/1e-3, /*atol=*/1e-3) &&
-                  at::allclose(head(hidden_rows.reshape({1, 4, -1})), logits.reshape({1, 4, -1}),
-                               /*rtol=*/1e-2, /*atol=*/1e-2);
+      const at::Tensor hidden_states = hidden(ids);
+      info_.splits_head =
+          hidden_states.dim() == 3 &&
+          at::allclose(head(hidden_states), logits, /*rtol=*/1e-3, /*atol=*/1e-3) &&
+          at::allclose(head(hidden_states.reshape({1, 4, -1})), logits.reshape({1, 4, -1}),
+                       /*rtol=*/1e-2, /*atol=*/1e-2);
     } catch (const ModelError& failure) {
       problem = failure.what();
     } catch (const c10::Error& failure) {
       if (is_out_of_memory(failure)) throw;
       problem = "do not fit together: " + torch_message(failure);
     }
-    if (!has_head_) {
+    if (!info_.splits_head) {
       log_warning("the methods hidden and head of model '" + path_.string() +
                   "' are not used, for they " + problem);
     }
   }
 
   fs::path path_;
-  at::Device device_;
-  std::optional<at::ScalarType> autocast_dtype_;
-  std::string sha256_;
+  std::optional<at::ScalarType> autocast_;
+  ModelInfo info_;
   torch::jit::ExtraFilesMap extra_files_;
   torch::jit::Module module_;
   bool was_training_ = false;
-  std::vector<bool> loaded_requires_grad_;  // as the file has it; freezing is of this run alone
-  std::vector<NamedTensor> parameters_;
-  std::vector<at::ScalarType> stored_dtypes_;  // of the parameters, in the file
-  std::vector<NamedTensor> state_;
-  int64_t vocab_size_ = 0;
-  bool has_head_ = false;
+  // The distinct parameters in the order of the file, their dtypes there and whether it trains
+  // them; freezing is of this run alone.
+  std::vector<NamedTensor> file_parameters_;
+  std::vector<at::ScalarType> stored_dtypes_;
+  std::vector<bool> file_requires_grad_;
+  ParameterSet parameters_;
 };
 
 }  // namespace
 
-std::unique_ptr<LanguageModel> load_language_model(const fs::path& path, at::Device device,
-                                                   std::optional<at::ScalarType> autocast_dtype) {
-  return std::make_unique<TorchScriptModel>(path, device, autocast_dtype);
+std::unique_ptr<LanguageModel> load_torchscript_model(const fs::path& path,
+                                                      const LoadOptions& options) {
+  return std::make_unique<TorchScriptModel>(path, options);
 }
 
 }  // namespace pdl

@@ -24,6 +24,7 @@ TrainingOptions two_by_two() {
   TrainingOptions options;
   options.per_device_train_batch_size = 2;
   options.gradient_accumulation_steps = 2;
+  options.shuffle = false;
   return options;
 }
 
@@ -33,15 +34,32 @@ TEST(BatchLoaderTest, GivesTheBatchesOfThePlanInOrder) {
   BatchLoader loader(rows, plan, {.first_step = 2, .end_step = 9});
   for (int64_t step = 2; step < 9; ++step) {
     const StepBatches loaded = loader.next();
-    ASSERT_EQ(loaded.rows, plan.micro_batches(step)) << step;
-    ASSERT_EQ(loaded.batches.size(), loaded.rows.size());
-    for (size_t i = 0; i < loaded.rows.size(); ++i) {
-      const Batch expected = make_batch(rows, loaded.rows[i], 0, at::kCPU);
+    const std::vector<MicroBatch> window = plan.window(step);
+    ASSERT_EQ(loaded.batches.size(), window.size()) << step;
+    ASSERT_EQ(loaded.micro_batches.size(), window.size());
+    std::vector<int64_t> sequences;
+    for (size_t i = 0; i < window.size(); ++i) {
+      EXPECT_EQ(loaded.micro_batches[i].index, window[i].index);
+      sequences.insert(sequences.end(), window[i].sequences.begin(), window[i].sequences.end());
+      const Batch expected = make_batch(rows, window[i].sequences, 0, at::kCPU);
       EXPECT_TRUE(at::equal(loaded.batches[i].input_ids, expected.input_ids));
       EXPECT_TRUE(at::equal(loaded.batches[i].targets, expected.targets));
       EXPECT_EQ(loaded.batches[i].num_tokens, expected.num_tokens);
     }
+    EXPECT_EQ(loaded.sequences, sequences);
   }
+}
+
+TEST(BatchLoaderTest, ARankMakesItsShareAndKnowsTheWholeWindow) {
+  const Sequences rows = numbered_rows(11);
+  BatchPlan plan(rows.size(), two_by_two(), 2);
+  BatchLoader loader(rows, plan, {.end_step = 2, .rank = 1, .num_ranks = 2});
+  const StepBatches first = loader.next();
+  EXPECT_EQ(first.sequences, (std::vector<int64_t>{0, 1, 2, 3, 4, 5, 6, 7}));
+  ASSERT_EQ(first.batches.size(), 2U);
+  EXPECT_EQ(first.batches[0].input_ids[0][0].item<int64_t>(), 2);
+  EXPECT_EQ(first.batches[1].input_ids[0][0].item<int64_t>(), 6);
+  EXPECT_EQ(loader.next().sequences, (std::vector<int64_t>{8, 9, 10}));
 }
 
 TEST(BatchLoaderTest, CanBeLeftBeforeTheEnd) {

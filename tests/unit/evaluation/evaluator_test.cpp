@@ -4,6 +4,8 @@
 #include <ATen/ops/log_softmax.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "pdl/data/batch.h"
 #include "trainer/trainer_fixture.h"
 
@@ -11,16 +13,21 @@ namespace pdl {
 namespace {
 
 const std::vector<int64_t> kCounts = {5000, 600, 200, 50, 7, 3, 1, 0, 0, 2, 2, 0};
-const std::vector<double> kWeights = {0.01, 0.02, 0.05, 0.1, 0.3, 0.5, 0.8, 1, 1, 0.6, 0.6, 1};
+
+WeightTable some_weights() {
+  WeightOptions options;
+  options.pdl_alpha = 0.5;
+  return {kCounts, options, {}, at::kCPU};
+}
 
 TEST(EvaluatorTest, ChunksOfLogitsChangeRoundingAlone) {
   const TempFolder folder;
   const auto model = load_script_model(folder, kSplitSource);
   const Sequences rows = random_sequences(9, 4);
-  const EvalMetrics whole = evaluate(*model, rows, kWeights, kCounts, {.batch_size = 4}).value();
+  const EvalMetrics whole = evaluate(*model, rows, some_weights(), {.batch_size = 4}).value();
   for (const int64_t chunk_positions : {1, 5, 1000}) {
-    const EvalMetrics chunked = evaluate(*model, rows, kWeights, kCounts,
-                                         {.batch_size = 4, .logits_chunk_rows = chunk_positions})
+    const EvalMetrics chunked = evaluate(*model, rows, some_weights(),
+                                         {.batch_size = 4, .chunk_positions = chunk_positions})
                                     .value();
     EXPECT_EQ(chunked.eval_tokens, whole.eval_tokens);
     EXPECT_EQ(chunked.eval_accuracy, whole.eval_accuracy);
@@ -36,7 +43,7 @@ TEST(EvaluatorTest, IsTheDefinitionTargetByTarget) {
   const TempFolder folder;
   const auto model = load_script_model(folder, kDropoutSource);
   const Sequences rows = random_sequences(9, 4);
-  const EvalMetrics metrics = evaluate(*model, rows, kWeights, kCounts, {.batch_size = 4}).value();
+  const EvalMetrics metrics = evaluate(*model, rows, some_weights(), {.batch_size = 4}).value();
   const at::NoGradGuard no_grad;
   double ce_sum = 0;
   double weighted_sum = 0;
@@ -52,7 +59,7 @@ TEST(EvaluatorTest, IsTheDefinitionTargetByTarget) {
     for (int64_t t = 0; t < batch.num_tokens; ++t) {
       const auto y = batch.targets[0][t].item<int64_t>();
       const double ce = -log_probability[t][y].item<double>();
-      const double w = kWeights[static_cast<size_t>(y)];
+      const double w = 1 / std::sqrt(1.0 + static_cast<double>(kCounts[static_cast<size_t>(y)]));
       ce_sum += ce;
       weighted_sum += w * ce;
       weight_sum += w;
@@ -82,15 +89,27 @@ TEST(EvaluatorTest, IsTheDefinitionTargetByTarget) {
   }
 }
 
+TEST(EvaluatorTest, IsBrokenOffBetweenBatches) {
+  const TempFolder folder;
+  const auto model = load_script_model(folder, kCausalSource);
+  const Sequences rows = random_sequences(9, 4);
+  int64_t asked = 0;
+  const auto three_batches = [&] { return ++asked <= 3; };
+  EXPECT_FALSE(evaluate(*model, rows, some_weights(), {.batch_size = 2}, three_batches));
+  EXPECT_EQ(asked, 4);
+  asked = 0;
+  EXPECT_TRUE(evaluate(*model, rows, some_weights(), {.batch_size = 3}, three_batches));
+}
+
 TEST(EvaluatorTest, TheBatchSizeDoesNotMatter) {
   const TempFolder folder;
   const auto model = load_script_model(folder, kCausalSource);
   const Sequences rows = random_sequences(9, 4);
-  const EvalMetrics one = evaluate(*model, rows, kWeights, kCounts, {.batch_size = 1}).value();
-  const EvalMetrics all = evaluate(*model, rows, kWeights, kCounts, {.batch_size = 100}).value();
+  const EvalMetrics one = evaluate(*model, rows, some_weights(), {.batch_size = 1}).value();
+  const EvalMetrics all = evaluate(*model, rows, some_weights(), {.batch_size = 100}).value();
   EXPECT_NEAR(one.eval_ce, all.eval_ce, 1e-7);
   EXPECT_NEAR(one.eval_loss, all.eval_loss, 1e-7);
-  EXPECT_LT(evaluate(*model, rows, kWeights, kCounts, {.batch_size = 2, .max_batches = 2})
+  EXPECT_LT(evaluate(*model, rows, some_weights(), {.batch_size = 2, .max_batches = 2})
                 .value()
                 .eval_tokens,
             one.eval_tokens);

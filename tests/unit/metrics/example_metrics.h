@@ -74,7 +74,7 @@ inline StartMetrics example_start() {
 
 inline RunSummary example_summary() {
   RunSummary summary;
-  summary.status = "finished";
+  summary.status = RunStatus::kFinished;
   summary.exit_code = 0;
   summary.steps = 60;
   summary.num_tokens = 93000;

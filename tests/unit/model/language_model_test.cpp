@@ -1,13 +1,21 @@
 #include "pdl/model/language_model.h"
 
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
 #include <ATen/ops/equal.h>
 #include <ATen/ops/zeros.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <torch/csrc/jit/serialization/import.h>
 
+#include <csignal>
+#include <filesystem>
+
 #include "pdl/base/error.h"
+#include "pdl/tensors/tensor_file.h"
 #include "support/script_model.h"
 
 namespace pdl {
@@ -31,11 +39,12 @@ TEST(LanguageModelTest, TellsWidthAndDistinctParameters) {
   torch::jit::Module module = script_module(kCausalSource);
   module.register_parameter("head", module.attr("embedding").toTensor(), false);  // tied
   const auto model = load_script_model(folder, module);
-  EXPECT_EQ(model->vocab_size(), kTestVocab);
-  ASSERT_EQ(model->parameters().size(), 3U);
-  EXPECT_EQ(model->parameters()[0].name, "embedding");
-  EXPECT_THAT(model->parameters()[0].aliases, testing::ElementsAre("head"));
-  EXPECT_EQ(count_parameters(*model, true),
+  EXPECT_EQ(model->info().vocab_size, kTestVocab);
+  const std::vector<NamedTensor>& trained = model->parameters().trained;
+  ASSERT_EQ(trained.size(), 3U);
+  EXPECT_EQ(trained[0].name, "embedding");
+  EXPECT_THAT(trained[0].aliases, testing::ElementsAre("head"));
+  EXPECT_EQ(count_elements(trained),
             kTestVocab * kTestWidth + kTestWidth * kTestWidth + kTestVocab);
 }
 
@@ -83,23 +92,26 @@ TEST(LanguageModelTest, Bfloat16FilesAreTrainedInFloat32AndSavedInBfloat16) {
   torch::jit::Module stored = script_module(kCausalSource);
   stored.to(at::kBFloat16);
   const auto model = load_script_model(folder, stored);
-  for (const NamedTensor& parameter : model->parameters()) {
+  for (const NamedTensor& parameter : model->parameters().trained) {
     EXPECT_EQ(parameter.tensor.scalar_type(), at::kFloat);
     EXPECT_TRUE(parameter.tensor.requires_grad());
   }
-  const at::Tensor embedding = model->parameters()[0].tensor;
+  const at::Tensor embedding = model->parameters().trained[0].tensor;
   {
     const at::NoGradGuard no_grad;
     embedding.add_(1e-4);  // less than bfloat16 resolves at 1
   }
   const at::Tensor before = embedding.detach().clone();
-  std::string bytes;
-  model->save([&](std::string_view piece) { bytes += piece; });
+  model->save(folder.path());
   EXPECT_TRUE(at::equal(embedding, before));
   EXPECT_EQ(embedding.scalar_type(), at::kFloat);
-  EXPECT_EQ(model->stored_state()[0].tensor.scalar_type(), at::kBFloat16);
-  std::istringstream file(bytes);
-  const torch::jit::Module saved = torch::jit::load(file);
+  const at::Tensor stored_embedding = at::empty_like(embedding, at::kBFloat16);
+  load_tensors(folder / "model.safetensors",
+               {{"embedding", stored_embedding, {}},
+                {"mix", at::empty({kTestWidth, kTestWidth}, at::kBFloat16), {}},
+                {"bias", at::empty({kTestVocab}, at::kBFloat16), {}}});
+  EXPECT_TRUE(at::equal(stored_embedding, before.to(at::kBFloat16)));
+  const torch::jit::Module saved = torch::jit::load((folder / "model.pt").string());
   const at::Tensor rounded = saved.attr("embedding").toTensor();
   EXPECT_EQ(rounded.scalar_type(), at::kBFloat16);
   EXPECT_TRUE(at::equal(rounded, before.to(at::kBFloat16)));
@@ -107,9 +119,9 @@ TEST(LanguageModelTest, Bfloat16FilesAreTrainedInFloat32AndSavedInBfloat16) {
 
 TEST(LanguageModelTest, OffersItsHalvesWhereTheProgramHasThem) {
   const TempFolder folder;
-  EXPECT_FALSE(load_script_model(folder, kCausalSource)->has_head());
+  EXPECT_FALSE(load_script_model(folder, kCausalSource)->info().splits_head);
   const auto model = load_script_model(folder, kSplitSource);
-  ASSERT_TRUE(model->has_head());
+  ASSERT_TRUE(model->info().splits_head);
   const at::Tensor ids = at::arange(6, at::kLong).reshape({2, 3});
   const at::Tensor hidden = model->hidden(ids);
   EXPECT_EQ(hidden.sizes(), at::IntArrayRef({2, 3, kTestWidth}));
@@ -124,7 +136,7 @@ TEST(LanguageModelTest, HalvesThatAreNotThoseOfForwardAreNotUsed) {
   other += "    return self.head(self.hidden(input_ids)) + self.bias\n";
   const std::string tail = "    return self.head(self.hidden(input_ids))\n";
   other.erase(other.find(tail), tail.size());
-  EXPECT_FALSE(load_script_model(folder, other)->has_head());
+  EXPECT_FALSE(load_script_model(folder, other)->info().splits_head);
 }
 
 // Autocast works inside the loaded program: products in bfloat16 (dtype 15), and what must not lose
@@ -149,13 +161,13 @@ def forward(self, input_ids: Tensor):
 )";
   const TempFolder folder;
   script_module(kWatched).save((folder / "model.pt").string());
-  EXPECT_THROW(load_language_model(folder / "model.pt", at::kCPU), ModelError);
-  const auto model = load_language_model(folder / "model.pt", at::kCPU, at::kBFloat16);
-  EXPECT_TRUE(model->has_head());
+  EXPECT_THROW(load_language_model(folder / "model.pt"), ModelError);
+  const auto model = load_language_model(folder / "model.pt", {.autocast = at::kBFloat16});
+  EXPECT_TRUE(model->info().splits_head);
   const at::Tensor logits = model->forward(at::arange(6, at::kLong).reshape({2, 3}));
   EXPECT_EQ(logits.scalar_type(), at::kBFloat16);
   logits.sum().backward();
-  for (const NamedTensor& parameter : model->parameters()) {
+  for (const NamedTensor& parameter : model->parameters().trained) {
     if (parameter.name == "bias") continue;  // used for its exponential alone
     EXPECT_EQ(parameter.tensor.grad().scalar_type(), at::kFloat) << parameter.name;
   }
@@ -169,40 +181,68 @@ TEST(LanguageModelTest, RefusesOtherFiles) {
   for (const std::string& content :
        {std::string(), std::string("text"), std::string("PK\x03\x04 no archive"),
         bytes.substr(0, bytes.size() / 2), bytes.substr(0, bytes.size() - 1)}) {
-    EXPECT_THROW(load_language_model(folder.file("bad.pt", content), at::kCPU), ModelError)
-        << content.size();
+    EXPECT_THROW(load_language_model(folder.file("bad.pt", content)), ModelError) << content.size();
   }
-  EXPECT_THROW(load_language_model(folder / "none.pt", at::kCPU), ModelError);
-  EXPECT_THROW(load_language_model(folder.path(), at::kCPU), ModelError);
+  EXPECT_THROW(load_language_model(folder / "none.pt"), ModelError);
+  EXPECT_THROW(load_language_model(folder.path()), ModelError);
 }
 
 TEST(LanguageModelTest, FreezeMatchesAnyNameOfATensor) {
   const TempFolder folder;
   torch::jit::Module module = script_module(kCausalSource);
   module.register_parameter("head", module.attr("embedding").toTensor(), false);
-  const auto model = load_script_model(folder, module);
-  freeze_parameters(*model, {"^head$", "mi"});
-  EXPECT_EQ(count_parameters(*model, true), kTestVocab);
-  EXPECT_THROW(freeze_parameters(*model, {"no such"}), ConfigError);
-  EXPECT_THROW(freeze_parameters(*model, {"."}), ConfigError);
+  module.save((folder / "model.pt").string());
+  const auto load = [&](const std::vector<std::string>& freeze) {
+    return load_language_model(folder / "model.pt", {.freeze = freeze});
+  };
+  const auto model = load({"^head$", "mi"});
+  EXPECT_EQ(count_elements(model->parameters().trained), kTestVocab);
+  EXPECT_EQ(model->parameters().frozen.size(), 2U);
+  EXPECT_THROW(load({"no such"}), ConfigError);
+  EXPECT_THROW(load({"."}), ConfigError);
 }
 
 TEST(LanguageModelTest, FreezingIsNotSaved) {
   const TempFolder folder;
-  const auto model = load_script_model(folder, kCausalSource);
-  freeze_parameters(*model, {"mix"});
-  std::string bytes;
-  model->save([&](std::string_view piece) { bytes += piece; });
-  EXPECT_EQ(count_parameters(*load_language_model(folder.file("saved.pt", bytes), at::kCPU), true),
-            count_parameters(*model, false));
-  EXPECT_LT(count_parameters(*model, true), count_parameters(*model, false));  // still frozen here
+  script_module(kCausalSource).save((folder / "model.pt").string());
+  const auto model = load_language_model(folder / "model.pt", {.freeze = {"mix"}});
+  const TempFolder saved;
+  model->save(saved.path());
+  EXPECT_EQ(load_language_model(saved / "model.pt")->parameters().trained.size(), 3U);
+  EXPECT_EQ(model->parameters().trained.size(), 2U);
+  EXPECT_FALSE(model->parameters().frozen[0].tensor.requires_grad());  // still frozen here
 }
 
-TEST(LanguageModelTest, AFailedWriteIsThatError) {
+// A disk that is full in the middle of the file.
+TEST(LanguageModelTest, AFailedWriteIsThatErrorAndLeavesNothing) {
   const TempFolder folder;
   const auto model = load_script_model(folder, kCausalSource);
-  EXPECT_THROW(model->save([](std::string_view) { throw StorageError("disk full"); }),
-               StorageError);
+  const TempFolder full;
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+  const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+  const rlimit small{.rlim_cur = 700, .rlim_max = before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
+  EXPECT_THROW(model->save(full.path()), StorageError);
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
+  std::signal(SIGXFSZ, handler);
+  EXPECT_TRUE(std::filesystem::is_empty(full.path()));
+}
+
+// Whatever pieces the sequences come in.
+TEST(LanguageModelTest, DecodingGivesTheLogitsOfTheLastToken) {
+  for (const char* source : {kCausalSource, kSplitSource}) {
+    const TempFolder folder;
+    const auto model = load_script_model(folder, source);
+    const at::Tensor ids = at::arange(10, at::kLong).reshape({2, 5});
+    const at::Tensor logits = model->forward(ids);
+    const auto decoding = model->start_decoding();
+    EXPECT_TRUE(decoding->next(ids.narrow(1, 0, 3)).allclose(logits.select(1, 2)));
+    const at::Tensor next = decoding->next(ids.narrow(1, 3, 1));
+    EXPECT_TRUE(next.allclose(logits.select(1, 3)));
+    EXPECT_FALSE(next.requires_grad());
+    EXPECT_TRUE(decoding->next(ids.narrow(1, 4, 1)).allclose(logits.select(1, 4)));
+  }
 }
 
 TEST(LanguageModelTest, OutOfMemoryIsNoFaultOfTheModel) {
@@ -227,16 +267,17 @@ TEST(LanguageModelTest, SavesTheProgramAsItWasLoaded) {
   module.train(true);
   torch::jit::ExtraFilesMap extra = {{"meta.json", "{\"a\": 1}"}};
   module.save((folder / "model.pt").string(), extra);
-  const auto model = load_language_model(folder / "model.pt", at::kCPU);
+  const auto model = load_language_model(folder / "model.pt");
   model->set_training(false);
   {
     const at::NoGradGuard no_grad;
-    model->parameters()[2].tensor.add_(1);
+    model->parameters().trained[2].tensor.add_(1);
   }
-  std::string bytes;
-  model->save([&](std::string_view piece) { bytes += piece; });
+  const TempFolder written;
+  model->save(written.path());
   torch::jit::ExtraFilesMap read = {{"meta.json", ""}};
-  const torch::jit::Module saved = torch::jit::load(folder.file("saved.pt", bytes), at::kCPU, read);
+  const torch::jit::Module saved =
+      torch::jit::load((written / "model.pt").string(), at::kCPU, read);
   EXPECT_EQ(read["meta.json"], "{\"a\": 1}");
   EXPECT_TRUE(saved.is_training());
   EXPECT_TRUE(at::equal(saved.attr("bias").toTensor(), module.attr("bias").toTensor().add(1)));

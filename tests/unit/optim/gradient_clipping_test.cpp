@@ -17,7 +17,7 @@ namespace {
 at::Tensor tensor(const std::vector<float>& values) { return at::tensor(values); }
 
 double norm_of(const std::vector<at::Tensor>& gradients) {
-  return gradient_norm(gradients, at::kCPU).item<double>();
+  return gradient_norm(gradient_square_sum(gradients, at::kCPU)).item<double>();
 }
 
 TEST(GradientClippingTest, TheNormIsThatOfAllTensorsTogether) {

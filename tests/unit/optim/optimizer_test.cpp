@@ -43,7 +43,7 @@ TEST(AdamWTest, IsTheAlgorithmAndDecaysMatricesAlone) {
                                                parameter("vector", {4})};
   ScalarAdamW matrix{parameters[0].tensor.flatten()[5].item<double>()};
   ScalarAdamW vector{parameters[1].tensor[2].item<double>()};
-  const auto optimizer = make_optimizer(parameters, options);
+  const auto optimizer = make_optimizer(with_decay_rule(parameters), options);
   for (int step = 0; step < 5; ++step) {
     const double rate = 0.01 * (step + 1);
     for (const NamedTensor& named : parameters)
@@ -57,19 +57,44 @@ TEST(AdamWTest, IsTheAlgorithmAndDecaysMatricesAlone) {
   EXPECT_FALSE(parameters[0].tensor.grad().defined());  // released
 }
 
-TEST(AdamWTest, LeavesFrozenAndUnusedParametersAlone) {
-  const std::vector<NamedTensor> parameters = {parameter("used", {3}), parameter("unused", {3}),
-                                               parameter("frozen", {3})};
-  parameters[2].tensor.set_requires_grad(false);
-  const at::Tensor unused = parameters[1].tensor.detach().clone();
-  const at::Tensor frozen = parameters[2].tensor.detach().clone();
-  const auto optimizer = make_optimizer(parameters, {});
-  EXPECT_EQ(optimizer->state().size(), 6U);  // three tensors for each of two parameters
-  parameters[0].tensor.mutable_grad() = at::full({3}, 1.0);
-  EXPECT_EQ(optimizer->gradients().size(), 1U);
-  optimizer->step(0.1);
-  EXPECT_TRUE(at::equal(parameters[1].tensor, unused));
-  EXPECT_TRUE(at::equal(parameters[2].tensor, frozen));
+// A rank that had no part in a parameter's gradient must do what the others do.
+TEST(AdamWTest, AMissingGradientIsZero) {
+  OptimizerOptions options;
+  options.weight_decay = 0.1;
+  const auto trained = [&](bool is_missing) {
+    at::manual_seed(3);
+    const std::vector<NamedTensor> parameters = {parameter("matrix", {2, 3}),
+                                                 parameter("vector", {3})};
+    const auto optimizer = make_optimizer(with_decay_rule(parameters), options);
+    for (int step = 0; step < 3; ++step) {
+      for (const NamedTensor& named : parameters) {
+        const bool is_absent = step == 1;
+        if (is_absent && is_missing) continue;
+        named.tensor.mutable_grad() = at::full(named.tensor.sizes(), is_absent ? 0.0 : 1.0 + step);
+      }
+      EXPECT_EQ(optimizer->gradients().size(), 2U);
+      optimizer->step(0.1);
+    }
+    std::vector<at::Tensor> all = {parameters[0].tensor, parameters[1].tensor};
+    for (const NamedTensor& state : optimizer->state()) all.push_back(state.tensor);
+    return all;
+  };
+  const auto missing = trained(true);
+  const auto zero = trained(false);
+  for (size_t i = 0; i < zero.size(); ++i) EXPECT_TRUE(at::equal(missing[i], zero[i])) << i;
+}
+
+TEST(AdamWTest, DecaysWhatItIsToldToDecay) {
+  OptimizerOptions options;
+  options.weight_decay = 0.5;
+  const NamedTensor matrix = parameter("matrix", {2, 2});
+  const NamedTensor vector = parameter("vector", {2});
+  const at::Tensor matrix_before = matrix.tensor.detach().clone();
+  const at::Tensor vector_before = vector.tensor.detach().clone();
+  const auto optimizer = make_optimizer({{matrix, false}, {vector, true}}, options);
+  optimizer->step(0.1);  // all gradients are zero: what is left is the decay
+  EXPECT_TRUE(at::equal(matrix.tensor, matrix_before));
+  EXPECT_TRUE(vector.tensor.allclose(vector_before.mul(0.95)));
 }
 
 TEST(SgdTest, IsTheAlgorithmWithMomentumAndDecaysMatricesAlone) {
@@ -80,7 +105,7 @@ TEST(SgdTest, IsTheAlgorithmWithMomentumAndDecaysMatricesAlone) {
   options.weight_decay = 0.1;
   const std::vector<NamedTensor> parameters = {parameter("matrix", {2, 3}),
                                                parameter("vector", {4})};
-  const auto optimizer = make_optimizer(parameters, options);
+  const auto optimizer = make_optimizer(with_decay_rule(parameters), options);
   ASSERT_EQ(optimizer->state().size(), 2U);
   EXPECT_EQ(optimizer->state()[0].name, "matrix.momentum_buffer");
   auto matrix = parameters[0].tensor.flatten()[5].item<double>();
@@ -108,7 +133,7 @@ TEST(SgdTest, WithoutMomentumHasNoState) {
   options.momentum = 0;
   const std::vector<NamedTensor> parameters = {parameter("vector", {4})};
   const at::Tensor before = parameters[0].tensor.detach().clone();
-  const auto optimizer = make_optimizer(parameters, options);
+  const auto optimizer = make_optimizer(with_decay_rule(parameters), options);
   EXPECT_TRUE(optimizer->state().empty());
   parameters[0].tensor.mutable_grad() = at::full({4}, 2.0);
   optimizer->step(0.25);
@@ -135,7 +160,7 @@ class EveryOptimizerTest : public testing::TestWithParam<OptimizerType> {
     for (const NamedTensor& named : parameters_) {
       parameters.push_back({named.name, named.tensor.detach().clone().set_requires_grad(true), {}});
     }
-    const auto optimizer = make_optimizer(parameters, options_);
+    const auto optimizer = make_optimizer(with_decay_rule(parameters), options_);
     for (size_t i = 0; i < 2; ++i) {
       for (size_t k = 0; k < 2; ++k) {
         at::Tensor gradient = gradients_[2 * i + k].clone();

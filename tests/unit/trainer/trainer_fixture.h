@@ -29,15 +29,12 @@ inline Sequences random_sequences(int64_t num_documents, uint64_t seed, int32_t 
   return {corpus_of(tokens, ends), {.max_length = 16, .packing = false}};
 }
 
-class RecordingSink : public RunObserver {
+class RecordingObserver : public RunObserver {
  public:
-  void on_start(const StartMetrics&) override {}
-  void on_resume(int64_t) override {}
   void on_step(const StepMetrics& step) override { steps.push_back(step); }
   void on_skip(const SkipMetrics& skip) override { skips.push_back(skip); }
   void on_spike(const SpikeMetrics& spike) override { spikes.push_back(spike); }
   void on_eval(const EvalMetrics& eval) override { evals.push_back(eval); }
-  void on_end(const RunSummary&) override {}
 
   std::vector<StepMetrics> steps;
   std::vector<SkipMetrics> skips;
@@ -49,12 +46,12 @@ struct SmallRun {
   explicit SmallRun(const char* source = kCausalSource, int64_t num_documents = 16,
                     int32_t vocab = 11)
       : rows(random_sequences(num_documents, 5, vocab)), model(load_script_model(folder, source)) {
-    options.training.logging_steps = 1;
-    options.training.max_steps = 1;
-    options.training.shuffle = false;
+    training().logging_steps = 1;
+    training().max_steps = 1;
+    training().shuffle = false;
     options.schedule.lr_scheduler_type = ScheduleType::kConstant;
     options.schedule.learning_rate = 0.01;
-    options.max_grad_norm = 0;
+    options.step.max_grad_norm = 0;
     options.output_dir = folder / "out";
     identity.config_json = "{}";
     weight_options.pdl_alpha = 1.0;
@@ -63,23 +60,26 @@ struct SmallRun {
   // Makes optimiser and trainer with the present options, and resumes if asked to.
   Trainer& start(const std::filesystem::path& checkpoint = {}) {
     std::filesystem::create_directories(options.output_dir);
-    optimizer = make_optimizer(model->parameters(), optimizer_options);
+    optimizer = make_optimizer(with_decay_rule(model->parameters().trained), optimizer_options);
     weights = std::make_unique<WeightTable>(count_targets(rows, kTestVocab), weight_options,
                                             std::vector<int32_t>{}, at::kCPU);
-    trainer = std::make_unique<Trainer>(TrainerParts{.model = *model,
-                                                     .optimizer = *optimizer,
-                                                     .weights = *weights,
-                                                     .process_group = process_group,
+    trainer = std::make_unique<Trainer>(TrainerParts{.step = {.model = *model,
+                                                              .optimizer = *optimizer,
+                                                              .weights = *weights,
+                                                              .group = *group},
                                                      .train_sequences = rows,
                                                      .eval_sequences = eval_sequences,
                                                      .identity = identity,
+                                                     .observer = observer,
                                                      .control = control},
                                         options);
     if (!checkpoint.empty()) trainer->resume(checkpoint);
     return *trainer;
   }
 
-  void run(const std::filesystem::path& checkpoint = {}) { start(checkpoint).run({&sink}); }
+  void run(const std::filesystem::path& checkpoint = {}) { start(checkpoint).run(); }
+
+  TrainingOptions& training() { return options.step.training; }
 
   TempFolder folder;
   Sequences rows;
@@ -90,8 +90,9 @@ struct SmallRun {
   WeightOptions weight_options;
   OptimizerOptions optimizer_options;
   RunIdentity identity;
-  SingleProcessGroup process_group;
-  RecordingSink sink;
+  SingleProcessGroup single;
+  ProcessGroup* group = &single;
+  RecordingObserver observer;
   std::unique_ptr<Optimizer> optimizer;
   std::unique_ptr<WeightTable> weights;
   std::unique_ptr<Trainer> trainer;

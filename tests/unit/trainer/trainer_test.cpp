@@ -13,6 +13,7 @@
 #include "pdl/base/error.h"
 #include "pdl/ops/cross_entropy.h"
 #include "pdl/trainer/spike_detector.h"
+#include "support/thread_ranks.h"
 #include "trainer/trainer_fixture.h"
 
 namespace pdl {
@@ -24,6 +25,11 @@ std::vector<at::Tensor> copies(const std::vector<NamedTensor>& tensors) {
   return result;
 }
 
+void expect_equal(const std::vector<at::Tensor>& one, const std::vector<at::Tensor>& other) {
+  ASSERT_EQ(one.size(), other.size());
+  for (size_t i = 0; i < one.size(); ++i) EXPECT_TRUE(at::equal(one[i], other[i])) << i;
+}
+
 // After one step from zero, exp_avg is 0.1 times the gradient.
 std::vector<at::Tensor> first_gradients(const SmallRun& run) {
   std::vector<at::Tensor> gradients;
@@ -33,21 +39,35 @@ std::vector<at::Tensor> first_gradients(const SmallRun& run) {
   return gradients;
 }
 
+// Stops after so many questions, and asks for a save at the step after `save_after` questions.
+class ScriptedControl : public RunControl {
+ public:
+  explicit ScriptedControl(int64_t stop_after) : stop_after_(stop_after) {}
+  bool stop_requested() override { return ++questions_ > stop_after_; }
+  bool take_save_request() override { return std::exchange(save_wanted, false); }
+
+  bool save_wanted = false;
+
+ private:
+  int64_t stop_after_;
+  int64_t questions_ = 0;
+};
+
 TEST(TrainerTest, AnySplitIntoMicroBatchesGivesTheSameLossAndGradient) {
   std::vector<at::Tensor> whole;
   double loss = 0;
   for (const int64_t batch_size : {16, 8, 4, 1, 5}) {
     SmallRun run;
     ASSERT_EQ(run.rows.size(), 16);
-    run.options.training.per_device_train_batch_size = batch_size;
-    run.options.training.gradient_accumulation_steps = (16 + batch_size - 1) / batch_size;
+    run.training().per_device_train_batch_size = batch_size;
+    run.training().gradient_accumulation_steps = (16 + batch_size - 1) / batch_size;
     run.run();
     const std::vector<at::Tensor> gradients = first_gradients(run);
     if (whole.empty()) {
       whole = gradients;
-      loss = run.sink.steps[0].loss;
+      loss = run.observer.steps[0].loss;
     }
-    EXPECT_NEAR(run.sink.steps[0].loss, loss, 1e-6 * loss);
+    EXPECT_NEAR(run.observer.steps[0].loss, loss, 1e-6 * loss);
     for (size_t i = 0; i < whole.size(); ++i) {
       const double scale = whole[i].abs().max().item<double>();
       EXPECT_LE(gradients[i].sub(whole[i]).abs().max().item<double>(), 1e-6 * scale) << batch_size;
@@ -58,8 +78,8 @@ TEST(TrainerTest, AnySplitIntoMicroBatchesGivesTheSameLossAndGradient) {
 // Not up to a factor: divided by the weights, once, and not by the number of tokens.
 TEST(TrainerTest, TheGradientIsThatOfTheWeightedMean) {
   SmallRun run;
-  run.options.training.per_device_train_batch_size = 4;
-  run.options.training.gradient_accumulation_steps = 4;
+  run.training().per_device_train_batch_size = 4;
+  run.training().gradient_accumulation_steps = 4;
   run.run();
   SmallRun direct;
   direct.start();
@@ -76,20 +96,71 @@ TEST(TrainerTest, TheGradientIsThatOfTheWeightedMean) {
   for (const at::Tensor& gradient : direct.optimizer->gradients()) {
     square_sum += gradient.square().sum().item<double>();
   }
-  EXPECT_NEAR(run.sink.steps[0].grad_norm, std::sqrt(square_sum), 1e-6 * std::sqrt(square_sum));
+  EXPECT_NEAR(run.observer.steps[0].grad_norm, std::sqrt(square_sum), 1e-6 * std::sqrt(square_sum));
   for (size_t i = 0; i < gradients.size(); ++i) {
-    EXPECT_TRUE(
-        gradients[i].allclose(direct.model->parameters()[i].tensor.grad().mul(0.1), 1e-5, 1e-8))
+    EXPECT_TRUE(gradients[i].allclose(direct.model->parameters().trained[i].tensor.grad().mul(0.1),
+                                      1e-5, 1e-8))
         << i;
   }
+}
+
+// Each rank computes its micro-batches of every window; sums over the ranks are those of one
+// process that computes them all, and every rank ends with the same weights.
+TEST(TrainerTest, RanksTrainAsOneProcessDoes) {
+  constexpr int64_t kRanks = 3;
+  const auto configure = [](SmallRun& run, int64_t accumulation) {
+    run.training().max_steps = 5;
+    run.training().per_device_train_batch_size = 2;
+    run.training().gradient_accumulation_steps = accumulation;
+    run.training().shuffle = true;
+  };
+  SmallRun one;
+  configure(one, 2 * kRanks);
+  one.run();
+  ThreadRanks ranks(kRanks);
+  std::vector<SmallRun> runs(kRanks);
+  ranks.run([&](ProcessGroup& group) {
+    SmallRun& run = runs[static_cast<size_t>(group.rank())];
+    configure(run, 2);
+    run.group = &group;
+    run.run();
+  });
+  for (const SmallRun& run : runs) {
+    ASSERT_EQ(run.observer.steps.size(), one.observer.steps.size());
+    for (size_t i = 0; i < one.observer.steps.size(); ++i) {
+      EXPECT_NEAR(run.observer.steps[i].loss, one.observer.steps[i].loss, 1e-6);
+      EXPECT_EQ(run.observer.steps[i].num_tokens, one.observer.steps[i].num_tokens);
+      EXPECT_NEAR(run.observer.steps[i].grad_norm, one.observer.steps[i].grad_norm, 1e-6);
+    }
+    expect_equal(copies(run.model->parameters().all()), copies(runs[0].model->parameters().all()));
+    for (size_t i = 0; i < 3; ++i) {
+      EXPECT_TRUE(run.model->parameters().trained[i].tensor.allclose(
+          one.model->parameters().trained[i].tensor, 1e-4, 1e-6));
+    }
+  }
+}
+
+// A signal reaches one rank alone.
+TEST(TrainerTest, TheVoteOfOneRankStopsAll) {
+  ThreadRanks ranks(2);
+  std::vector<SmallRun> runs(2);
+  ScriptedControl control(1);
+  runs[1].control = &control;
+  ranks.run([&](ProcessGroup& group) {
+    SmallRun& run = runs[static_cast<size_t>(group.rank())];
+    run.training().max_steps = 5;
+    run.group = &group;
+    run.run();
+  });
+  for (const SmallRun& run : runs) EXPECT_EQ(run.trainer->state().step, 2);
 }
 
 TEST(TrainerTest, AlphaZeroReportsTheSameLossAndCe) {
   SmallRun run;
   run.weight_options.pdl_alpha = 0;
-  run.options.training.max_steps = 4;
+  run.training().max_steps = 4;
   run.run();
-  for (const StepMetrics& step : run.sink.steps) {
+  for (const StepMetrics& step : run.observer.steps) {
     EXPECT_EQ(step.loss, step.ce);
     EXPECT_EQ(step.n_eff, step.weight_sum);
   }
@@ -101,18 +172,19 @@ TEST(TrainerTest, TheWeightsChangeLossAndGradient) {
   plain.run();
   SmallRun weighted;
   weighted.run();
-  EXPECT_EQ(plain.sink.steps[0].ce, weighted.sink.steps[0].ce);
-  EXPECT_GT(std::abs(weighted.sink.steps[0].loss - plain.sink.steps[0].loss), 1e-4);
-  EXPECT_GT(std::abs(weighted.sink.steps[0].grad_norm - plain.sink.steps[0].grad_norm), 1e-4);
+  EXPECT_EQ(plain.observer.steps[0].ce, weighted.observer.steps[0].ce);
+  EXPECT_GT(std::abs(weighted.observer.steps[0].loss - plain.observer.steps[0].loss), 1e-4);
+  EXPECT_GT(std::abs(weighted.observer.steps[0].grad_norm - plain.observer.steps[0].grad_norm),
+            1e-4);
 }
 
 TEST(TrainerTest, AlphaWarmsUpFromZero) {
   SmallRun run;
-  run.options.training.max_steps = 4;
-  run.options.training.pdl_alpha_warmup_steps = 2;
+  run.training().max_steps = 4;
+  run.training().pdl_alpha_warmup_steps = 2;
   run.run();
-  EXPECT_EQ(run.sink.steps[0].loss, run.sink.steps[0].ce);
-  EXPECT_NE(run.sink.steps[1].loss, run.sink.steps[1].ce);
+  EXPECT_EQ(run.observer.steps[0].loss, run.observer.steps[0].ce);
+  EXPECT_NE(run.observer.steps[1].loss, run.observer.steps[1].ce);
 }
 
 // What a step may be made of.
@@ -136,12 +208,12 @@ INSTANTIATE_TEST_SUITE_P(, TrainerModesTest,
 TEST(TrainerTest, ALossScaleChangesNoBit) {
   const auto trained = [](bool scale_loss, double max_grad_norm) {
     SmallRun run;
-    run.options.training.max_steps = 10;
-    run.options.scale_loss = scale_loss;
-    run.options.max_grad_norm = max_grad_norm;
+    run.training().max_steps = 10;
+    run.options.step.scale_loss = scale_loss;
+    run.options.step.max_grad_norm = max_grad_norm;
     run.run();
-    std::vector<at::Tensor> result = copies(run.model->state());
-    result.push_back(at::full({}, run.sink.steps.back().grad_norm, at::kDouble));
+    std::vector<at::Tensor> result = copies(run.model->parameters().all());
+    result.push_back(at::full({}, run.observer.steps.back().grad_norm, at::kDouble));
     return result;
   };
   for (const double max_grad_norm : {0.0, 0.05}) {
@@ -155,16 +227,16 @@ TEST_P(TrainerModesTest, AResumedRunIsTheUninterruptedOne) {
   const Mode mode = GetParam();
   const auto configure = [&](SmallRun& run) {
     run.optimizer_options.optim = mode.optim;
-    run.options.logits_chunk_rows = mode.logits_chunk_rows;
-    run.options.scale_loss = mode.scale_loss;
-    run.options.training.max_steps = 11;  // ends within the third epoch
-    run.options.training.per_device_train_batch_size = 2;
-    run.options.training.gradient_accumulation_steps = 2;
-    run.options.training.shuffle = true;
-    run.options.training.logging_steps = 3;
+    run.options.step.chunk_positions = mode.logits_chunk_rows;
+    run.options.step.scale_loss = mode.scale_loss;
+    run.training().max_steps = 11;  // ends within the third epoch
+    run.training().per_device_train_batch_size = 2;
+    run.training().gradient_accumulation_steps = 2;
+    run.training().shuffle = true;
+    run.training().logging_steps = 3;
     run.options.checkpoint.save_steps = 1;
     run.options.checkpoint.save_total_limit = 0;
-    run.options.max_grad_norm = 1;
+    run.options.step.max_grad_norm = 1;
   };
   SmallRun whole(mode.source);
   configure(whole);
@@ -174,74 +246,70 @@ TEST_P(TrainerModesTest, AResumedRunIsTheUninterruptedOne) {
     configure(rest);
     rest.options.checkpoint.save_steps = 0;
     rest.run(whole.options.output_dir / ("checkpoint-" + std::to_string(step)));
-    const size_t skipped = whole.sink.steps.size() - rest.sink.steps.size();
-    for (size_t i = 0; i < rest.sink.steps.size(); ++i) {
-      EXPECT_EQ(rest.sink.steps[i].loss, whole.sink.steps[i + skipped].loss) << step;
-      EXPECT_EQ(rest.sink.steps[i].n_eff, whole.sink.steps[i + skipped].n_eff) << step;
+    const size_t skipped = whole.observer.steps.size() - rest.observer.steps.size();
+    for (size_t i = 0; i < rest.observer.steps.size(); ++i) {
+      EXPECT_EQ(rest.observer.steps[i].loss, whole.observer.steps[i + skipped].loss) << step;
+      EXPECT_EQ(rest.observer.steps[i].n_eff, whole.observer.steps[i + skipped].n_eff) << step;
     }
-    for (size_t i = 0; i < whole.model->state().size(); ++i) {
-      EXPECT_TRUE(at::equal(rest.model->state()[i].tensor, whole.model->state()[i].tensor)) << step;
-    }
+    expect_equal(copies(rest.model->parameters().all()), copies(whole.model->parameters().all()));
   }
 }
 
 TEST(TrainerTest, ANonFiniteStepLeavesTheWeightsAlone) {
   SmallRun run(kPoisonedSource, 30, 12);
-  run.options.training.max_steps = 30;
-  run.options.training.per_device_train_batch_size = 1;
-  run.options.training.max_bad_steps = 100;
+  run.training().max_steps = 30;
+  run.training().per_device_train_batch_size = 1;
+  run.training().max_bad_steps = 100;
   run.options.schedule.learning_rate = 0;
-  const std::vector<at::Tensor> before = copies(run.model->state());
+  const std::vector<at::Tensor> before = copies(run.model->parameters().all());
   run.run();
-  ASSERT_FALSE(run.sink.skips.empty());
-  for (const SkipMetrics& skip : run.sink.skips) {
+  ASSERT_FALSE(run.observer.skips.empty());
+  for (const SkipMetrics& skip : run.observer.skips) {
     ASSERT_EQ(skip.rows.size(), 1U);
     EXPECT_THAT(ids_of(run.rows.tokens(skip.rows[0])), ::testing::Contains(11));
   }
-  EXPECT_EQ(run.trainer->state().skipped_steps, static_cast<int64_t>(run.sink.skips.size()));
-  for (size_t i = 0; i < before.size(); ++i)
-    EXPECT_TRUE(at::equal(run.model->state()[i].tensor, before[i]));
+  EXPECT_EQ(run.trainer->state().ledger.skipped_steps,
+            static_cast<int64_t>(run.observer.skips.size()));
+  expect_equal(copies(run.model->parameters().all()), before);
 }
 
 TEST(TrainerTest, TooManyNonFiniteStepsInARowDiverge) {
   SmallRun run(kPoisonedSource, 30, 12);
-  run.options.training.max_steps = 30;
-  run.options.training.per_device_train_batch_size = 30;
-  run.options.training.max_bad_steps = 2;
+  run.training().max_steps = 30;
+  run.training().per_device_train_batch_size = 30;
+  run.training().max_bad_steps = 2;
   EXPECT_THROW(run.run(), NumericError);
-  EXPECT_EQ(run.sink.skips.size(), 2U);
+  EXPECT_EQ(run.observer.skips.size(), 2U);
 }
 
 TEST(TrainerTest, EarlyStoppingKeepsTheBestModel) {
   SmallRun run;
   const Sequences other = random_sequences(8, 99);
   run.eval_sequences = &other;
-  run.options.training.max_steps = 400;
+  run.training().max_steps = 400;
   run.options.schedule.learning_rate = 0.2;
   run.options.evaluation.eval_steps = 5;
   run.options.evaluation.early_stopping_patience = 2;
   run.run();
   const TrainerState& state = run.trainer->state();
-  ASSERT_TRUE(state.stopped_early);
+  ASSERT_TRUE(state.selection.stopped_early);
   ASSERT_LT(state.step, 400);
-  double best = run.sink.evals[0].eval_ce;
-  for (const EvalMetrics& eval : run.sink.evals) best = std::min(best, eval.eval_ce);
-  EXPECT_EQ(state.best_eval->eval_ce, best);
+  double best = run.observer.evals[0].eval_ce;
+  for (const EvalMetrics& eval : run.observer.evals) best = std::min(best, eval.eval_ce);
+  EXPECT_EQ(state.selection.best_eval->eval_ce, best);
   SmallRun same;  // the saved best weights are those the model has now
   same.start();
   load_checkpoint_model(
-      run.options.output_dir / ("checkpoint-" + std::to_string(state.best_eval->step)),
-      same.model->state());
-  for (size_t i = 0; i < same.model->state().size(); ++i) {
-    EXPECT_TRUE(at::equal(run.model->state()[i].tensor, same.model->state()[i].tensor));
-  }
+      run.options.output_dir / ("checkpoint-" + std::to_string(state.selection.best_eval->step)),
+      same.model->parameters().all());
+  expect_equal(copies(run.model->parameters().all()), copies(same.model->parameters().all()));
 }
 
 TEST(TrainerTest, ResumingWithoutTheBestCheckpointIsRefusedAtTheStart) {
   SmallRun run;
   const Sequences other = random_sequences(8, 99);
   run.eval_sequences = &other;
-  run.options.training.max_steps = 4;
+  run.training().max_steps = 4;
   run.options.evaluation.eval_steps = 2;
   run.options.evaluation.early_stopping_patience = 5;
   run.run();
@@ -255,17 +323,17 @@ TEST(TrainerTest, ANonFiniteEvaluationIsNeverTheBest) {
   SmallRun run(kPoisonedSource);
   const Sequences poisoned = random_sequences(30, 3, 12);
   run.eval_sequences = &poisoned;
-  run.options.training.max_steps = 2;
+  run.training().max_steps = 2;
   run.options.evaluation.eval_steps = 1;
   run.run();
-  ASSERT_EQ(run.sink.evals.size(), 2U);
-  EXPECT_FALSE(std::isfinite(run.sink.evals[0].eval_ce));
-  EXPECT_FALSE(run.trainer->state().best_eval.has_value());
+  ASSERT_EQ(run.observer.evals.size(), 2U);
+  EXPECT_FALSE(std::isfinite(run.observer.evals[0].eval_ce));
+  EXPECT_FALSE(run.trainer->state().selection.best_eval.has_value());
 }
 
 TEST(TrainerTest, KeepsAsManyCheckpointsAsAsked) {
   SmallRun run;
-  run.options.training.max_steps = 7;
+  run.training().max_steps = 7;
   run.options.checkpoint.save_steps = 2;
   run.options.checkpoint.save_total_limit = 2;
   run.run();
@@ -275,20 +343,6 @@ TEST(TrainerTest, KeepsAsManyCheckpointsAsAsked) {
   EXPECT_EQ(checkpoints[1].first, 7);
 }
 
-// Stops after so many questions, and asks for a save at the step after `save_after` questions.
-class ScriptedControl : public RunControl {
- public:
-  explicit ScriptedControl(int64_t stop_after) : stop_after_(stop_after) {}
-  bool stop_requested() override { return ++questions_ > stop_after_; }
-  bool take_save_request() override { return std::exchange(save_wanted, false); }
-
-  bool save_wanted = false;
-
- private:
-  int64_t stop_after_;
-  int64_t questions_ = 0;
-};
-
 std::vector<int64_t> checkpoint_steps(const SmallRun& run) {
   std::vector<int64_t> steps;
   for (const auto& [step, path] : list_checkpoints(run.options.output_dir)) steps.push_back(step);
@@ -297,14 +351,14 @@ std::vector<int64_t> checkpoint_steps(const SmallRun& run) {
 
 TEST(TrainerTest, AStopSavesTheStepAndAResumedRunGoesOnAsIfNothingHadHappened) {
   SmallRun whole;
-  whole.options.training.max_steps = 6;
-  whole.options.training.logging_steps = 2;
+  whole.training().max_steps = 6;
+  whole.training().logging_steps = 2;
   whole.run();
   SmallRun stopped;
   ScriptedControl control(2);
   stopped.control = &control;
-  stopped.options.training.max_steps = 6;
-  stopped.options.training.logging_steps = 2;
+  stopped.training().max_steps = 6;
+  stopped.training().logging_steps = 2;
   stopped.run();
   EXPECT_FALSE(stopped.trainer->is_done());
   EXPECT_EQ(stopped.trainer->state().step, 3);
@@ -312,11 +366,11 @@ TEST(TrainerTest, AStopSavesTheStepAndAResumedRunGoesOnAsIfNothingHadHappened) {
   stopped.control = nullptr;
   stopped.run(stopped.options.output_dir / "checkpoint-3");
   EXPECT_TRUE(stopped.trainer->is_done());
-  ASSERT_EQ(stopped.sink.steps.size(), whole.sink.steps.size());
-  for (size_t i = 0; i < whole.sink.steps.size(); ++i)
-    EXPECT_EQ(stopped.sink.steps[i].loss, whole.sink.steps[i].loss) << i;
-  EXPECT_TRUE(
-      at::equal(stopped.model->parameters()[0].tensor, whole.model->parameters()[0].tensor));
+  ASSERT_EQ(stopped.observer.steps.size(), whole.observer.steps.size());
+  for (size_t i = 0; i < whole.observer.steps.size(); ++i)
+    EXPECT_EQ(stopped.observer.steps[i].loss, whole.observer.steps[i].loss) << i;
+  EXPECT_TRUE(at::equal(stopped.model->parameters().trained[0].tensor,
+                        whole.model->parameters().trained[0].tensor));
 }
 
 TEST(TrainerTest, AStopInAnEvaluationLeavesItToTheResumedRun) {
@@ -326,19 +380,19 @@ TEST(TrainerTest, AStopInAnEvaluationLeavesItToTheResumedRun) {
     ScriptedControl control(stop_after);
     run.eval_sequences = &eval_sequences;
     run.control = &control;
-    run.options.training.max_steps = 2;
+    run.training().max_steps = 2;
     run.options.evaluation.eval_steps = 1;
-    run.options.evaluation.per_device_eval_batch_size = 2;  // three batches
+    run.options.evaluator.batch_size = 2;  // three batches
     run.run();
     const auto steps = checkpoint_steps(run);
     ASSERT_FALSE(steps.empty()) << stop_after;
     run.control = nullptr;
     run.run(run.options.output_dir / ("checkpoint-" + std::to_string(steps.back())));
     EXPECT_TRUE(run.trainer->is_done());
-    ASSERT_EQ(run.sink.evals.size(), 2U) << stop_after;
-    EXPECT_EQ(run.sink.evals[0].step, 1);
-    EXPECT_EQ(run.sink.evals[1].step, 2);
-    EXPECT_EQ(run.sink.steps.size(), 2U) << stop_after;
+    ASSERT_EQ(run.observer.evals.size(), 2U) << stop_after;
+    EXPECT_EQ(run.observer.evals[0].step, 1);
+    EXPECT_EQ(run.observer.evals[1].step, 2);
+    EXPECT_EQ(run.observer.steps.size(), 2U) << stop_after;
   }
 }
 
@@ -347,7 +401,7 @@ TEST(TrainerTest, ASaveThatIsAskedForIsMadeOnce) {
   ScriptedControl control(1000);
   control.save_wanted = true;
   run.control = &control;
-  run.options.training.max_steps = 4;
+  run.training().max_steps = 4;
   run.run();
   EXPECT_EQ(checkpoint_steps(run), (std::vector<int64_t>{1, 4}));
 }
@@ -365,30 +419,30 @@ struct SpikeRun : SmallRun {
       ends.push_back(std::ssize(tokens));
     }
     rows = Sequences(corpus_of(tokens, ends), {.max_length = 16, .packing = false});
-    options.training.per_device_train_batch_size = 1;
-    options.training.max_steps = steps;
-    options.training.spike_threshold = 3;
+    training().per_device_train_batch_size = 1;
+    training().max_steps = steps;
+    training().spike_threshold = 3;
     options.schedule.learning_rate = 0.05;
-    options.training.spike_action = action;
+    training().spike_action = action;
   }
 };
 
 TEST(TrainerTest, ASpikeIsReportedAndTrainedOnOrSkipped) {
   SpikeRun warned(SpikeAction::kWarn);
   warned.run();
-  ASSERT_EQ(warned.sink.spikes.size(), 1U);
-  EXPECT_EQ(warned.sink.spikes[0].step, kSpikeWindow + 2);
-  EXPECT_EQ(warned.sink.spikes[0].rows, (std::vector<int64_t>{kSpikeWindow + 1}));
-  EXPECT_GT(warned.sink.spikes[0].z_score, 3);
-  EXPECT_TRUE(warned.sink.skips.empty());
+  ASSERT_EQ(warned.observer.spikes.size(), 1U);
+  EXPECT_EQ(warned.observer.spikes[0].step, kSpikeWindow + 2);
+  EXPECT_EQ(warned.observer.spikes[0].rows, (std::vector<int64_t>{kSpikeWindow + 1}));
+  EXPECT_GT(warned.observer.spikes[0].z_score, 3);
+  EXPECT_TRUE(warned.observer.skips.empty());
 
   SpikeRun skipped(SpikeAction::kSkip);
   skipped.run();
-  ASSERT_EQ(skipped.sink.skips.size(), 1U);
-  EXPECT_EQ(skipped.sink.skips[0].step, kSpikeWindow + 2);
-  EXPECT_EQ(skipped.trainer->state().skipped_steps, 1);
+  ASSERT_EQ(skipped.observer.skips.size(), 1U);
+  EXPECT_EQ(skipped.observer.skips[0].step, kSpikeWindow + 2);
+  EXPECT_EQ(skipped.trainer->state().ledger.skipped_steps, 1);
   // The step after it still meets the weights that knew nothing of the spike.
-  EXPECT_LT(skipped.sink.steps.back().ce, warned.sink.steps.back().ce);
+  EXPECT_LT(skipped.observer.steps.back().ce, warned.observer.steps.back().ce);
 }
 
 TEST(TrainerTest, SpikesAreTheSameAfterAResume) {
@@ -398,11 +452,11 @@ TEST(TrainerTest, SpikesAreTheSameAfterAResume) {
   run.run();
   const auto steps = checkpoint_steps(run);
   ASSERT_EQ(steps.back(), kSpikeWindow + 1);
-  EXPECT_TRUE(run.sink.skips.empty());
+  EXPECT_TRUE(run.observer.skips.empty());
   run.control = nullptr;
   run.run(run.options.output_dir / ("checkpoint-" + std::to_string(steps.back())));
-  ASSERT_EQ(run.sink.skips.size(), 1U);
-  EXPECT_EQ(run.sink.skips[0].step, kSpikeWindow + 2);
+  ASSERT_EQ(run.observer.skips.size(), 1U);
+  EXPECT_EQ(run.observer.skips[0].step, kSpikeWindow + 2);
 }
 
 }  // namespace

@@ -21,24 +21,34 @@ struct StepSums {
   int64_t steps = 0;
 };
 
-struct TrainerState {
-  int64_t step = 0;        // optimiser steps done, skipped ones included
+// What the steps so far add up to; see trainer/step_ledger.h.
+struct LedgerState {
   int64_t num_tokens = 0;  // targets trained on
   int64_t skipped_steps = 0;
   int64_t bad_steps_in_a_row = 0;
   StepSums pending;
   double learning_rate = 0;  // of the last step
   double grad_norm = 0;      // of the last step, before clipping
-  std::vector<double>
-      ce_history;  // unweighted ce of the last steps, oldest first; see spike_detector.h
+  // Unweighted ce of the last steps, oldest first; see trainer/spike_detector.h.
+  std::vector<double> ce_history;
+};
+
+// Which model is the best so far; see trainer/model_selection.h.
+struct SelectionState {
+  int64_t evaluations_without_improvement = 0;
+  bool stopped_early = false;
+  std::optional<EvalMetrics> best_eval;
+};
+
+struct TrainerState {
+  int64_t step = 0;  // optimiser steps done, skipped ones included
+  LedgerState ledger;
+  SelectionState selection;
   // The step is trained and reported, and its evaluation is still to come: the run was stopped in
   // it.
   bool evaluation_due = false;
-  int64_t evaluations_without_improvement = 0;
-  bool stopped_early = false;
   std::optional<StepMetrics> last_train;
   std::optional<EvalMetrics> last_eval;
-  std::optional<EvalMetrics> best_eval;
 };
 
 // What the state belongs to: a resumed run must have the same.

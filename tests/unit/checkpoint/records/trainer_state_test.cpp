@@ -23,22 +23,22 @@ RunIdentity identity() {
 TrainerState state() {
   TrainerState state;
   state.step = 7;
-  state.num_tokens = 1000;
-  state.skipped_steps = 2;
-  state.bad_steps_in_a_row = 1;
-  state.pending = {.weighted_sum = 0.1,
-                   .ce_sum = 1.0 / 3,
-                   .weight_sum = 2,
-                   .square_sum = 3,
-                   .num_tokens = 4,
-                   .steps = 5};
-  state.learning_rate = 0.25;
-  state.grad_norm = std::numeric_limits<double>::quiet_NaN();
-  state.ce_history = {1.0 / 3, 2.5};
+  state.ledger.num_tokens = 1000;
+  state.ledger.skipped_steps = 2;
+  state.ledger.bad_steps_in_a_row = 1;
+  state.ledger.pending = {.weighted_sum = 0.1,
+                          .ce_sum = 1.0 / 3,
+                          .weight_sum = 2,
+                          .square_sum = 3,
+                          .num_tokens = 4,
+                          .steps = 5};
+  state.ledger.learning_rate = 0.25;
+  state.ledger.grad_norm = std::numeric_limits<double>::quiet_NaN();
+  state.ledger.ce_history = {1.0 / 3, 2.5};
   state.evaluation_due = true;
   state.last_train.emplace().ce = 1.5;
-  state.best_eval.emplace().step = 3;
-  state.best_eval->eval_bands[2].ce = 0.7;
+  state.selection.best_eval.emplace().step = 3;
+  state.selection.best_eval->eval_bands[2].ce = 0.7;
   state.last_eval.emplace().eval_ce = std::numeric_limits<double>::quiet_NaN();
   return state;
 }
@@ -46,14 +46,14 @@ TrainerState state() {
 TEST(TrainerStateTest, ReadsBackWhatItWrites) {
   const auto [read, read_identity] = parse_trainer_state(to_json(state(), identity()), "s");
   EXPECT_EQ(read.step, 7);
-  EXPECT_EQ(read.pending.ce_sum, 1.0 / 3);
-  EXPECT_EQ(read.learning_rate, 0.25);
-  EXPECT_TRUE(std::isnan(read.grad_norm));
-  EXPECT_EQ(read.ce_history, (std::vector<double>{1.0 / 3, 2.5}));
+  EXPECT_EQ(read.ledger.pending.ce_sum, 1.0 / 3);
+  EXPECT_EQ(read.ledger.learning_rate, 0.25);
+  EXPECT_TRUE(std::isnan(read.ledger.grad_norm));
+  EXPECT_EQ(read.ledger.ce_history, (std::vector<double>{1.0 / 3, 2.5}));
   EXPECT_TRUE(read.evaluation_due);
   EXPECT_EQ(read.last_train->ce, 1.5);
-  EXPECT_EQ(read.best_eval->eval_bands[2].ce, 0.7);
-  EXPECT_EQ(read.best_eval->eval_bands[1].ce, std::nullopt);
+  EXPECT_EQ(read.selection.best_eval->eval_bands[2].ce, 0.7);
+  EXPECT_EQ(read.selection.best_eval->eval_bands[1].ce, std::nullopt);
   EXPECT_TRUE(std::isnan(read.last_eval->eval_ce));
   EXPECT_EQ(to_json(read, read_identity), to_json(state(), identity()));
 }
@@ -90,10 +90,10 @@ TEST(TrainerStateTest, ACountThatIsNoneIsACheckpointError) {
 
 TEST(TrainerStateTest, SumsThatAreNotFiniteReadBack) {
   TrainerState broken = state();
-  broken.pending.ce_sum = std::numeric_limits<double>::infinity();
+  broken.ledger.pending.ce_sum = std::numeric_limits<double>::infinity();
   const std::string text = to_json(broken, identity());
   const auto [read, read_identity] = parse_trainer_state(text, "s");
-  EXPECT_TRUE(std::isnan(read.pending.ce_sum));
+  EXPECT_TRUE(std::isnan(read.ledger.pending.ce_sum));
   EXPECT_EQ(to_json(read, read_identity), text);
 }
 

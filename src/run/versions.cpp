@@ -2,8 +2,8 @@
 #include <ATen/detail/CUDAHooksInterface.h>
 #include <torch/version.h>
 
-#include "cli/job.h"
 #include "git_hash.h"
+#include "pdl/run/versions.h"
 
 namespace pdl {
 namespace {

@@ -1,4 +1,4 @@
-#include "pdl/model/autocast.h"
+#include "autocast.h"
 
 #include <ATen/autocast_mode.h>
 

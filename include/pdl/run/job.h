@@ -1,0 +1,38 @@
+// A job: everything that a run.json names, loaded and proved, in the order in which faults are
+// blamed: config, tokenizer, model, data, frequency table.
+#pragma once
+
+#include <memory>
+
+#include "pdl/checkpoint/records/trainer_state.h"
+#include "pdl/config/run_config.h"
+#include "pdl/evaluation/evaluator.h"
+#include "pdl/model/language_model.h"
+#include "pdl/run/compute_plan.h"
+#include "pdl/run/dataset.h"
+#include "pdl/run/loss_weights.h"
+#include "pdl/tokenizer/tokenizer.h"
+
+namespace pdl {
+
+// A job that has passed every check that needs no training step.
+struct Job {
+  RunConfig config;
+  std::unique_ptr<Tokenizer> tokenizer;  // none if all data are token ids
+  std::unique_ptr<LanguageModel> model;
+  std::unique_ptr<CorpusCaches> caches;  // in output_dir; keep() is for who makes that
+  Dataset data;
+  LossWeights loss;
+  ComputePlan plan;
+};
+
+// Applies device and num_threads, loads and checks. Nothing is written. Throws Error by blame.
+Job load_job(const RunConfig& config, const ProgressFactory& progress = {});
+
+// How its eval_files are evaluated.
+EvaluatorOptions evaluator_options(const Job& job);
+
+// What a checkpoint of this job belongs to.
+RunIdentity identity_of(const Job& job);
+
+}  // namespace pdl

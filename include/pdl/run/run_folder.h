@@ -1,0 +1,43 @@
+// The files of a run in its output_dir: the one place that spells their names, but for those of
+// checkpoints (checkpoint/checkpoint.h) and of the final model (LanguageModel::save).
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+
+namespace pdl {
+
+// The folder need not exist.
+class RunFolder {
+ public:
+  explicit RunFolder(std::filesystem::path output_dir) : path_(std::move(output_dir)) {}
+
+  const std::filesystem::path& path() const { return path_; }
+  std::filesystem::path config() const { return path_ / "config.json"; }
+  std::filesystem::path frequency() const { return path_ / "frequency.json"; }
+  std::filesystem::path metrics() const { return path_ / "metrics.jsonl"; }
+  std::filesystem::path summary() const { return path_ / "summary.json"; }
+  std::filesystem::path log() const { return path_ / "train.log"; }
+  std::filesystem::path tensorboard() const { return path_ / "runs"; }
+  // Of tokenized and counted corpora. Empty for a job without output_dir.
+  std::filesystem::path cache() const { return path_.empty() ? path_ : path_ / "cache"; }
+
+  // Whether the last run here has ended: until then there is no summary.
+  bool has_summary() const { return std::filesystem::exists(summary()); }
+
+  // Removes what a process that died has left unfinished.
+  void remove_unfinished() const;
+
+  // Throws StorageError if the file system has no room for the checkpoints to come, of
+  // `checkpoint_bytes` each.
+  void require_space(int64_t checkpoint_bytes) const;
+
+  // Writes and removes a file here or, if there is no folder yet, in the nearest one above. Throws
+  // StorageError.
+  void try_writing() const;
+
+ private:
+  std::filesystem::path path_;
+};
+
+}  // namespace pdl

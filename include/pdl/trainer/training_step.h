@@ -1,0 +1,100 @@
+// How one update is computed: from the micro-batches of a step to new parameters. No logging, no
+// files, no evaluation.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "pdl/config/run_config.h"
+#include "pdl/data/batch_loader.h"
+#include "pdl/distributed/process_group.h"
+#include "pdl/loss/weight_table.h"
+#include "pdl/metrics/profiler.h"
+#include "pdl/model/language_model.h"
+#include "pdl/optim/loss_scaler.h"
+#include "pdl/optim/optimizer.h"
+#include "pdl/tokens/sequences.h"
+#include "pdl/trainer/step_figures.h"
+
+namespace pdl {
+
+// What a step works with; all of it must outlive the step.
+struct StepParts {
+  LanguageModel& model;
+  Optimizer& optimizer;
+  WeightTable& weights;
+  ProcessGroup& group;
+  Profiler* profiler = nullptr;  // null: no profile
+};
+
+struct StepOptions {
+  TrainingOptions training;     // its seed, spike_threshold and spike_action
+  double max_grad_norm = 1.0;   // 0 is off
+  int64_t chunk_positions = 0;  // positions of logits that exist at once; 0: all
+  bool scale_loss = false;      // for float16
+};
+
+struct StepPlan {
+  int64_t index = 0;  // of the step, from 0
+  double learning_rate = 0;
+  double alpha = 0;
+  // Unweighted ce of the steps before, see spike_detector.h. Read if spikes are watched.
+  std::span<const double> ce_history;
+};
+
+// A trial of the largest micro-batch.
+struct StepTrial {
+  int64_t batch_size = 0;  // sequences
+  int64_t length = 0;      // tokens in each
+  double loss = 0;         // Σw·ce / Σw
+  double grad_norm = 0;
+};
+
+class TrainingStep {
+ public:
+  TrainingStep(const StepParts& parts, const StepOptions& options);
+
+  // One update that minimises Σ w·ce / Σ w, both sums over all micro-batches and ranks: the
+  // denominator is known from the targets before the first forward, and the loss is divided by it
+  // once. Nothing is updated where loss or gradient is not finite, the step has no target, or it
+  // spikes and spike_action is kSkip. Does not wait for the device unless spikes are watched.
+  PendingFigures run(const StepBatches& batches, const StepPlan& plan);
+
+  // Forward and backward over as many sequences of the greatest length as a micro-batch of
+  // `batch_size` holds, at full alpha. Changes nothing.
+  StepTrial try_largest(const Sequences& sequences, int64_t batch_size, int32_t pad_id);
+
+  // The state of the loss scaler, if there is one, sharing memory with this.
+  std::vector<NamedTensor> state() const;
+
+ private:
+  // What is known of a step before any forward: scalars on the device, over all micro-batches and
+  // ranks.
+  struct StepWeights {
+    at::Tensor weights;     // [V] float32
+    at::Tensor weight_sum;  // [] float64
+    at::Tensor square_sum;  // [] float64
+    at::Tensor num_tokens;  // [] int64
+  };
+  // [] float64 each, on the device.
+  struct LossSums {
+    at::Tensor weighted_sum;
+    at::Tensor ce_sum;
+  };
+
+  StepWeights sum_weights(const std::vector<Batch>& batches, double alpha);
+  LossSums accumulate_gradients(const StepBatches& batches, const StepPlan& plan,
+                                const StepWeights& weights, const at::Tensor& loss_scale);
+  at::Tensor gradient_divisor(const at::Tensor& norm, const at::Tensor& scale) const;
+  double z_score_of(const LossSums& sums, const StepWeights& weights, const StepPlan& plan) const;
+  bool watches_spikes() const;
+  bool skips_spike(double z_score) const;
+
+  StepParts parts_;
+  StepOptions options_;
+  std::optional<LossScaler> loss_scaler_;
+};
+
+}  // namespace pdl

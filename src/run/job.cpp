@@ -1,0 +1,97 @@
+#include "pdl/run/job.h"
+
+#include <utility>
+
+#include "model_trial.h"
+#include "pdl/base/error.h"
+#include "pdl/base/sha256.h"
+#include "pdl/config/load_config.h"
+#include "pdl/model/load_model.h"
+#include "pdl/run/run_folder.h"
+#include "pdl/run/versions.h"
+
+namespace pdl {
+namespace {
+
+// Null if all data are token ids.
+std::unique_ptr<Tokenizer> load_tokenizer_of(const RunConfig& config) {
+  if (!config.tokenizer_path.empty()) return load_tokenizer(config.tokenizer_path);
+  if (config.weights.pdl_special_tokens == SpecialTokenPolicy::kNeutral) {
+    throw ConfigError(
+        "pdl_special_tokens: \"neutral\" needs tokenizer_path, which knows the special tokens");
+  }
+  return nullptr;
+}
+
+struct ModelSource {
+  std::filesystem::path path;
+  std::vector<std::string> freeze;
+  std::filesystem::path tokenizer_path;  // for messages
+};
+
+std::unique_ptr<LanguageModel> load_model_for(const ModelSource& source,
+                                              const ComputeTarget& target,
+                                              const Tokenizer* tokenizer) {
+  auto model = load_language_model(
+      source.path, {.device = target.device, .autocast = target.autocast, .freeze = source.freeze});
+  if (tokenizer != nullptr) require_width(model->info(), *tokenizer, source.tokenizer_path);
+  return model;
+}
+
+}  // namespace
+
+Job load_job(const RunConfig& config, const ProgressFactory& progress) {
+  const ComputeOptions compute_options{
+      .device = config.device, .precision = config.precision, .num_threads = config.num_threads};
+  const ModelSource model_source{
+      .path = config.model_path, .freeze = config.freeze, .tokenizer_path = config.tokenizer_path};
+  const DataSources data_sources{.train_files = config.train_files,
+                                 .eval_files = config.eval_files,
+                                 .sequences = config.sequences};
+  const WeightSources weight_sources{.frequency_table = config.pdl_frequency_table,
+                                     .reference_files = config.pdl_reference_files,
+                                     .options = config.weights};
+  const ChunkOptions chunk_options{.logits_chunk_rows = config.logits_chunk_rows,
+                                   .train_batch_size = config.training.per_device_train_batch_size,
+                                   .eval_batch_size = config.evaluation.per_device_eval_batch_size};
+
+  const ComputeTarget target = set_up_compute(compute_options);
+  auto tokenizer = load_tokenizer_of(config);
+  auto model = load_model_for(model_source, target, tokenizer.get());
+  auto caches = std::make_unique<CorpusCaches>(RunFolder(config.output_dir).cache());
+  const TextInput input{.tokenizer = tokenizer.get(),
+                        .vocab_size = model->info().vocab_size,
+                        .text = config.text,
+                        .num_threads = text_threads(compute_options.num_threads),
+                        .progress = progress};
+  Dataset data = load_dataset(data_sources, input, caches->tokens);
+  try_model(*model, data);
+  LossWeights loss = load_loss_weights(weight_sources, input, data, target.device, caches->counts);
+  const ComputePlan plan = plan_compute(chunk_options, model->info(), data);
+  return {.config = config,
+          .tokenizer = std::move(tokenizer),
+          .model = std::move(model),
+          .caches = std::move(caches),
+          .data = std::move(data),
+          .loss = std::move(loss),
+          .plan = plan};
+}
+
+EvaluatorOptions evaluator_options(const Job& job) {
+  return {.batch_size = job.config.evaluation.per_device_eval_batch_size,
+          .max_batches = job.config.evaluation.eval_max_batches,
+          .pad_id = job.data.pad_id,
+          .chunk_positions = job.plan.eval_chunk_positions};
+}
+
+RunIdentity identity_of(const Job& job) {
+  return {.model_sha256 = job.model->info().sha256,
+          .tokenizer_sha256 = job.tokenizer == nullptr ? "" : job.tokenizer->sha256(),
+          .train_sha256 = job.data.train->corpus().sha256,
+          .eval_sha256 = job.data.eval ? job.data.eval->corpus().sha256 : "",
+          .frequency_sha256 = sha256(to_json(job.loss.table)),
+          .config_json = config_to_json(job.config),
+          .versions = component_versions()};
+}
+
+}  // namespace pdl

@@ -1,0 +1,173 @@
+#include "pdl/run/training_run.h"
+
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "pdl/base/error.h"
+#include "pdl/base/file.h"
+#include "pdl/base/folder_lock.h"
+#include "pdl/base/log.h"
+#include "pdl/metrics/console_sink.h"
+#include "pdl/metrics/jsonl_sink.h"
+#include "pdl/metrics/tensorboard_sink.h"
+#include "pdl/run/job.h"
+#include "pdl/run/resume.h"
+#include "pdl/run/run_folder.h"
+#include "pdl/run/start_report.h"
+#include "pdl/run/versions.h"
+#include "pdl/trainer/trainer.h"
+
+namespace pdl {
+namespace {
+
+TrainerOptions trainer_options(const Job& job, const RunFolder& folder) {
+  const RunConfig& config = job.config;
+  return {.step = {.training = config.training,
+                   .max_grad_norm = config.optimizer.max_grad_norm,
+                   .chunk_positions = job.plan.train_chunk_positions,
+                   .scale_loss = config.precision == Precision::kFp16},
+          .schedule = config.schedule,
+          .evaluation = config.evaluation,
+          .evaluator = evaluator_options(job),
+          .checkpoint = config.checkpoint,
+          .pad_id = job.data.pad_id,
+          .output_dir = folder.path(),
+          .companions = {folder.metrics()}};
+}
+
+RunSummary summarise(const TrainerState& state, RunStatus status, ExitCode code,
+                     const RunContext& context) {
+  const std::chrono::duration<double> wall = std::chrono::steady_clock::now() - context.start;
+  return {.status = status,
+          .exit_code = static_cast<int>(code),
+          .steps = state.step,
+          .num_tokens = state.ledger.num_tokens,
+          .wall_seconds = wall.count(),
+          .final_train = state.last_train,
+          .final_eval = state.last_eval,
+          .best_eval = state.selection.best_eval,
+          .versions = component_versions(),
+          .git_hash = git_hash(),
+          .profile =
+              context.profiler == nullptr ? std::vector<PhaseTime>{} : context.profiler->times()};
+}
+
+// The files of a run, and the observers that write them.
+void open_output(const Job& job, const RunFolder& folder, const RunIdentity& identity,
+                 const std::optional<ResumePoint>& resumed, ObserverGroup& observers) {
+  open_log_file(folder.log());
+  remove_durably(folder.summary());  // until the run has ended, it is not complete
+  write_file_durably(folder.config(), identity.config_json);
+  write_file_durably(folder.frequency(), to_json(job.loss.table));
+  job.caches->keep();
+  observers.add(std::make_unique<ConsoleSink>());
+  observers.add(std::make_unique<JsonlSink>(folder.metrics(), resumed));
+  if (job.config.tensorboard) {
+    observers.add(std::make_unique<TensorBoardSink>(
+        folder.tensorboard(), resumed ? std::optional(resumed->step) : std::nullopt));
+  }
+}
+
+void write_profile(const RunContext& context) {
+  if (context.profiler == nullptr) return;
+  const Profiler& profiler = *context.profiler;
+  for (const std::string& line : profile_table(profiler.times(), profiler.elapsed()))
+    log_info(line);
+  const std::filesystem::path trace = context.profile_folder / "trace.json";
+  write_file_durably(trace, profiler.trace_json());
+  log_info("wrote " + trace.string() + ", for chrome://tracing or ui.perfetto.dev" +
+           (profiler.dropped_events() == 0
+                ? ""
+                : "; it holds the first " + std::to_string(Profiler::kMaxEvents) + " phases"));
+}
+
+void finish(const RunFolder& folder, RunObserver& observer, const RunSummary& summary) {
+  observer.on_end(summary);
+  write_file_durably(folder.summary(), run_summary_json(summary));
+}
+
+// How a run ended that its control has asked to end, and the exit code for it.
+std::pair<RunStatus, ExitCode> end_of_stopped(const RunContext& context) {
+  const int signal = context.control == nullptr ? 0 : context.control->stop_signal();
+  if (signal == 0) return {RunStatus::kTimeLimit, ExitCode::kOk};
+  return {RunStatus::kInterrupted, exit_code_of_signal(signal)};
+}
+
+RunSummary train_to_the_end(const Job& job, Trainer& trainer, const RunFolder& folder,
+                            RunObserver& observer, const RunContext& context) {
+  try {
+    trainer.run();
+  } catch (const NumericError&) {
+    finish(folder, observer,
+           summarise(trainer.state(), RunStatus::kDiverged, ExitCode::kDiverged, context));
+    throw;
+  }
+  auto [status, code] = end_of_stopped(context);
+  if (trainer.is_done()) {
+    status =
+        trainer.state().selection.stopped_early ? RunStatus::kEarlyStopped : RunStatus::kFinished;
+    code = ExitCode::kOk;
+    const ProfiledPhase phase(context.profiler, "final model");
+    job.model->save(folder.path());
+  }
+  write_profile(context);
+  RunSummary summary = summarise(trainer.state(), status, code, context);
+  finish(folder, observer, summary);
+  return summary;
+}
+
+void log_complete(const TrainerState& state) {
+  log_info(state.selection.stopped_early
+               ? "this run is complete: it stopped early; to train on, choose another output_dir"
+               : "this run is complete; to go on, raise max_steps (or, without it, "
+                 "num_train_epochs)");
+}
+
+}  // namespace
+
+std::optional<RunSummary> run_training(const RunConfig& config, const RunContext& context) {
+  const RunFolder folder(config.output_dir);
+  const FolderLock lock(folder.path());
+  folder.remove_unfinished();
+  ProfiledPhase loading(context.profiler, "loading");
+  const std::optional<std::filesystem::path> checkpoint = find_checkpoint(config);
+  Job job = load_job(config, context.progress);
+  const RunIdentity identity = identity_of(job);
+  const auto optimizer =
+      make_optimizer(with_decay_rule(job.model->parameters().trained), config.optimizer);
+  if (context.control != nullptr) context.control->begin();
+  SingleProcessGroup group;
+  ObserverGroup observers;
+  Trainer trainer({.step = {.model = *job.model,
+                            .optimizer = *optimizer,
+                            .weights = job.loss.weights,
+                            .group = group,
+                            .profiler = context.profiler},
+                   .train_sequences = *job.data.train,
+                   .eval_sequences = job.data.eval ? &*job.data.eval : nullptr,
+                   .identity = identity,
+                   .observer = observers,
+                   .control = context.control},
+                  trainer_options(job, folder));
+  const StartMetrics report = start_metrics(job);
+  std::optional<ResumePoint> resumed;
+  if (checkpoint) {
+    require_same_run(load_trainer_state(*checkpoint).second, identity, *checkpoint);
+    trainer.resume(*checkpoint);
+    resumed = {trainer.state().step, trainer.state().evaluation_due};
+    // One that died before its last files goes on to write them.
+    if (trainer.is_done() && folder.has_summary()) {
+      log_complete(trainer.state());
+      return std::nullopt;
+    }
+  }
+  folder.require_space(trainer.checkpoint_bytes());
+  open_output(job, folder, identity, resumed, observers);
+  observers.on_start(report);
+  if (resumed) observers.on_resume(resumed->step);
+  loading.end();
+  return train_to_the_end(job, trainer, folder, observers, context);
+}
+
+}  // namespace pdl

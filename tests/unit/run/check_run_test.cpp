@@ -1,0 +1,54 @@
+#include "pdl/run/check_run.h"
+
+#include <gtest/gtest.h>
+
+#include "pdl/base/error.h"
+#include "pdl/run/training_run.h"
+#include "run/small_job.h"
+
+namespace pdl {
+namespace {
+
+class StartObserver : public RunObserver {
+ public:
+  void on_start(const StartMetrics& metrics) override { start = metrics; }
+  std::optional<StartMetrics> start;
+};
+
+TEST(CheckRunTest, TellsWhatTheJobWouldDoAndLeavesNothing) {
+  SmallJob job;
+  StartObserver observer;
+  const CheckReport report = check_job(job.config, observer);
+  ASSERT_TRUE(observer.start.has_value());
+  EXPECT_EQ(observer.start->steps, 6);
+  EXPECT_EQ(observer.start->num_tokens, 270);  // 30 sequences of 9 targets
+  EXPECT_FALSE(report.checkpoint.has_value());
+  EXPECT_EQ(report.largest_batch.batch_size, 3);
+  EXPECT_EQ(report.largest_batch.length, 10);
+  // weights, gradients and two moments in float32, and three counts of updates
+  EXPECT_EQ(report.state_bytes, 16 * observer.start->parameters + 3 * 4);
+  EXPECT_FALSE(std::filesystem::exists(job.config.output_dir));
+}
+
+TEST(CheckRunTest, NamesTheCheckpointThatTheJobWouldGoOnFrom) {
+  SmallJob job;
+  run_training(job.config);
+  job.config.training.max_steps = 8;
+  StartObserver observer;
+  EXPECT_EQ(check_job(job.config, observer).checkpoint, job.config.output_dir / "checkpoint-6");
+  job.config.weights.pdl_epsilon = 2;
+  EXPECT_THROW(check_job(job.config, observer), ConfigError);
+}
+
+TEST(CheckRunTest, RefusesWhatTheJobWould) {
+  SmallJob job;
+  StartObserver observer;
+  job.config.logits_chunk_rows = 4;
+  EXPECT_THROW(check_job(job.config, observer), ConfigError);  // the model has no head of its own
+  job.config.logits_chunk_rows = 0;
+  job.config.output_dir = job.folder / "model.pt" / "out";
+  EXPECT_THROW(check_job(job.config, observer), StorageError);
+}
+
+}  // namespace
+}  // namespace pdl
