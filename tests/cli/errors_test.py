@@ -285,7 +285,7 @@ def rehash(checkpoint, name, content):
     (checkpoint / name).write_bytes(content)
     manifest = json.loads((checkpoint / "MANIFEST.json").read_text())
     manifest["files"][name] = {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
-    (checkpoint / "MANIFEST.json").write_text(json.dumps(manifest))
+    (checkpoint / "MANIFEST.json").write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n")
 
 
 class Refusals(unittest.TestCase):

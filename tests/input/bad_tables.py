@@ -135,17 +135,25 @@ def bad_states(text):
     return states
 
 
+def manifest_text(manifest):
+    """As the program writes it: no other text is a manifest."""
+    return json.dumps(manifest, indent=1, sort_keys=True) + "\n"
+
+
 def bad_manifests(text):
     manifest = json.loads(text)
+    assert manifest_text(manifest) == text
     manifests = {"empty": "", "null": "null", "list": "[]", "object": "{}", "deep": '{"files": ' + "[" * 100_000, "cut": text[:60], "text": "files"}
     for name, value in {"files null": None, "files list": [], "no files": {}, "files text": "x"}.items():
-        manifests[name] = json.dumps({**manifest, "files": value})
+        manifests[name] = manifest_text({**manifest, "files": value})
+    for file in ("../model.safetensors", "model.pt", "MANIFEST.json", "optimizer-00000-of-00002.safetensors"):
+        manifests[f"lists {file}"] = manifest_text({**manifest, "files": {**manifest["files"], file: manifest["files"]["model.safetensors"]}})
     for file, entry in manifest["files"].items():
         others = {name: value for name, value in manifest["files"].items() if name != file}
-        manifests[f"without {file}"] = json.dumps({**manifest, "files": others})
+        manifests[f"without {file}"] = manifest_text({**manifest, "files": others})
         for name, value in {"null": None, "wrong size": {**entry, "size": entry["size"] + 1}, "wrong hash": {**entry, "sha256": "0" * 64},
                             "size text": {**entry, "size": "1"}, "hash number": {**entry, "sha256": 1}}.items():  # fmt: skip
-            manifests[f"{file} {name}"] = json.dumps({**manifest, "files": {**others, file: value}})
+            manifests[f"{file} {name}"] = manifest_text({**manifest, "files": {**others, file: value}})
     return manifests
 
 
@@ -156,7 +164,7 @@ def add_checkpoints(found, generator, good, trained_in):
         manifest = json.loads(files["MANIFEST.json"])
         for file in changed:
             manifest["files"][file] = {"sha256": hashlib.sha256(files[file]).hexdigest(), "size": len(files[file])}
-        return {**files, "MANIFEST.json": json.dumps(manifest).encode()}
+        return {**files, "MANIFEST.json": manifest_text(manifest).encode()}
 
     def add(name, changes, rehash=True):
         def made(folder):
