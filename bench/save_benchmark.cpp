@@ -47,7 +47,7 @@ pdl::CheckpointTensors make_state(int64_t megabytes) {
   constexpr int64_t kElements = 4'000'000;
   for (int64_t i = 0; i * 16 < megabytes; ++i) {
     auto& group = i % 3 == 0 ? tensors.model : tensors.optimizer;
-    group.push_back({"t" + std::to_string(i), at::randn({kElements}), {}});
+    group.push_back({"t" + std::to_string(i), {kElements}, 0, at::randn({kElements})});
   }
   return tensors;
 }
@@ -55,8 +55,8 @@ pdl::CheckpointTensors make_state(int64_t megabytes) {
 template <class Visit>
 void for_each_tensor(const pdl::CheckpointTensors& tensors, const Visit& visit) {
   for (const auto* group : {&tensors.model, &tensors.optimizer}) {
-    for (const pdl::NamedTensor& named : *group)
-      visit(static_cast<const char*>(named.tensor.const_data_ptr()), named.tensor.nbytes());
+    for (const pdl::TensorSlice& slice : *group)
+      visit(static_cast<const char*>(slice.tensor.const_data_ptr()), slice.tensor.nbytes());
   }
 }
 

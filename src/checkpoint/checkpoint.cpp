@@ -3,31 +3,27 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <charconv>
+#include <set>
 #include <string_view>
 #include <system_error>
 
 #include "pdl/base/error.h"
 #include "pdl/base/file.h"
 #include "pdl/base/sha256.h"
-#include "pdl/base/unnamed_file.h"
+#include "pdl/base/unicode.h"
 #include "pdl/checkpoint/records/manifest.h"
-#include "pdl/safetensors/header.h"
-#include "pdl/tensors/tensor_file.h"
+#include "pdl/tensors/tensor_store.h"
+#include "pdl/tensors/write_tensors.h"
 
 namespace pdl {
 namespace {
 
 namespace fs = std::filesystem;
 const std::string kFolderPrefix = "checkpoint-";
-constexpr const char* kModelFile = "model.safetensors";
-constexpr const char* kOptimizerFile = "optimizer.safetensors";
 // Checkpoints from before dropout was seeded by step hold states of random generators.
 constexpr std::string_view kGeneratorPrefix = "generator.";
-constexpr const char* kStateFile = "trainer_state.json";
 constexpr const char* kManifestFile = "MANIFEST.json";
-constexpr std::array<const char*, 3> kListedFiles = {kModelFile, kOptimizerFile, kStateFile};
 constexpr int64_t kMaxStateBytes = int64_t{1} << 26;
 // One that rots must not be the only one.
 constexpr int64_t kMinKept = 2;
@@ -51,22 +47,64 @@ FileDigest save_text(const fs::path& path, const std::string& text) {
   return {std::ssize(text), sha256(text)};
 }
 
+// `shown` is what messages call the manifest.
+Manifest read_manifest(const fs::path& checkpoint, const std::string& shown) {
+  std::string text;
+  const std::string problem = try_read_file(checkpoint / kManifestFile, text, kMaxStateBytes);
+  if (!problem.empty()) throw CheckpointError("'" + shown + "' " + problem);
+  return parse_manifest(text, shown);
+}
+
+TensorFiles tensor_files_of(const fs::path& checkpoint) {
+  const std::string path = (checkpoint / kManifestFile).string();
+  return tensor_files(read_manifest(checkpoint, path), path);
+}
+
+TensorStore open_store(const fs::path& checkpoint, const std::vector<std::string>& files) {
+  std::vector<fs::path> paths;
+  for (const std::string& file : files) paths.push_back(checkpoint / file);
+  return TensorStore::open_parts<CheckpointError>(paths);
+}
+
+// Throws unless the store has exactly the tensors that are to be read from it, and generators.
+void require_fit(const TensorStore& store, const std::vector<TensorSlice>& tensors) {
+  const std::string problem = "'" + store.name() + "' does not fit the model: it ";
+  std::set<std::string> named;
+  for (const TensorSlice& slice : tensors) {
+    const std::string quoted = "'" + printable(slice.name) + "'";
+    if (!store.contains(slice.name)) throw CheckpointError(problem + "lacks " + quoted);
+    const TensorInfo wanted{slice.tensor.scalar_type(), slice.global_shape};
+    const TensorInfo stored = store.info(slice.name);
+    if (stored != wanted) {
+      throw CheckpointError(problem + "has " + quoted + " as " + describe(stored) + " instead of " +
+                            describe(wanted));
+    }
+    named.insert(slice.name);
+  }
+  for (const std::string& name : store.names()) {
+    if (!named.contains(name) && !name.starts_with(kGeneratorPrefix))
+      throw CheckpointError(problem + "also has '" + printable(name) + "'");
+  }
+}
+
 // Reads what no hash vouches for: that the files are of the kinds that they should be.
-void read_structure(const fs::path& checkpoint, const Manifest& manifest) {
+void read_structure(const fs::path& checkpoint, const Manifest& manifest,
+                    const TensorFiles& files) {
   const int64_t step = load_trainer_state(checkpoint).first.step;
   if (step != manifest.step) {
     throw CheckpointError("it is of step " + std::to_string(step) + ", but its manifest of step " +
                           std::to_string(manifest.step));
   }
-  for (const char* name : {kModelFile, kOptimizerFile}) {
-    int descriptor = -1;
-    int64_t size = 0;
-    const std::string problem = try_open_file(checkpoint / name, descriptor, size);
-    if (!problem.empty()) throw CheckpointError(std::string(name) + " " + problem);
-    const MappedFile file(descriptor, checkpoint / name);
-    ::close(descriptor);
-    decode_safetensors_header(file.content(), name);  // touches nothing behind the header
-  }
+  open_store(checkpoint, files.model);
+  open_store(checkpoint, files.optimizer);
+}
+
+// A message whose reader knows the folder: its files are named by their names alone.
+std::string without_folder(std::string message, const fs::path& folder) {
+  const std::string prefix = (folder / "").string();
+  for (size_t at = 0; (at = message.find(prefix, at)) != std::string::npos;)
+    message.erase(at, prefix.size());
+  return message;
 }
 
 int64_t step_of(const fs::path& folder) {
@@ -88,7 +126,7 @@ fs::path checkpoint_folder(const fs::path& output_dir, int64_t step) {
 int64_t checkpoint_bytes(const CheckpointTensors& tensors) {
   int64_t bytes = 0;
   for (const auto* group : {&tensors.model, &tensors.optimizer}) {
-    for (const NamedTensor& named : *group) bytes += static_cast<int64_t>(named.tensor.nbytes());
+    for (const TensorSlice& slice : *group) bytes += static_cast<int64_t>(slice.tensor.nbytes());
   }
   return bytes;
 }
@@ -102,9 +140,13 @@ fs::path save_checkpoint(const fs::path& output_dir, const CheckpointTensors& te
   make_folder(temporary);
   try {
     Manifest manifest{.step = state.step, .files = {}};
-    manifest.files[kModelFile] = save_tensors(temporary / kModelFile, tensors.model);
-    manifest.files[kOptimizerFile] = save_tensors(temporary / kOptimizerFile, tensors.optimizer);
-    manifest.files[kStateFile] = save_text(temporary / kStateFile, to_json(state, identity));
+    const auto save = [&](const std::string& file, const std::vector<TensorSlice>& slices) {
+      manifest.files[file] = write_tensors(temporary / file, slices);
+    };
+    save(tensor_file_name("model"), tensors.model);
+    save(tensor_file_name("optimizer"), tensors.optimizer);
+    manifest.files[kTrainerStateFile] =
+        save_text(temporary / kTrainerStateFile, to_json(state, identity));
     save_text(temporary / kManifestFile, to_json(manifest));
     sync_folder(temporary);
     // What was written is compared with what should have been, before anybody can see it.
@@ -139,45 +181,45 @@ std::vector<std::pair<int64_t, fs::path>> list_checkpoints(const fs::path& outpu
 std::string find_damage(const fs::path& checkpoint) {
   std::error_code error;
   if (!fs::exists(checkpoint, error) && !error) return "there is no such folder";
-  std::string text;
-  const std::string problem = try_read_file(checkpoint / kManifestFile, text, kMaxStateBytes);
-  if (!problem.empty()) return std::string(kManifestFile) + " " + problem;
   try {
-    const Manifest manifest = parse_manifest(text, kManifestFile);
-    if (manifest.files.size() != kListedFiles.size()) {
-      return std::string(kManifestFile) + " lists other files than a checkpoint has";
-    }
-    for (const char* name : kListedFiles) {
-      std::string file_problem;
-      const FileDigest actual = digest_of(checkpoint / name, file_problem);
-      if (!file_problem.empty()) return std::string(name) + " " + file_problem;
-      const auto listed = manifest.files.find(name);
-      if (listed == manifest.files.end() || listed->second != actual)
-        return std::string(name) + " has another size or SHA-256 than the manifest says";
+    const Manifest manifest = read_manifest(checkpoint, kManifestFile);
+    const TensorFiles files = tensor_files(manifest, kManifestFile);
+    for (const auto& [name, listed] : manifest.files) {
+      std::string problem;
+      const FileDigest actual = digest_of(checkpoint / name, problem);
+      if (!problem.empty()) return name + " " + problem;
+      if (listed != actual) return name + " has another size or SHA-256 than the manifest says";
     }
     const int64_t step = step_of(checkpoint);
     if (step >= 0 && step != manifest.step)
       return "it is of step " + std::to_string(manifest.step) + ", unlike its name";
-    read_structure(checkpoint, manifest);
+    read_structure(checkpoint, manifest, files);
   } catch (const Error& unreadable) {
-    return unreadable.what();
+    return without_folder(unreadable.what(), checkpoint);
   }
   return "";
 }
 
 std::pair<TrainerState, RunIdentity> load_trainer_state(const fs::path& checkpoint) {
-  const fs::path path = checkpoint / kStateFile;
+  const fs::path path = checkpoint / kTrainerStateFile;
   return parse_trainer_state(read_file<CheckpointError>("checkpoint file", path, kMaxStateBytes),
                              path.string());
 }
 
 void load_checkpoint_tensors(const fs::path& checkpoint, const CheckpointTensors& tensors) {
-  load_tensors(checkpoint / kModelFile, tensors.model);
-  load_tensors(checkpoint / kOptimizerFile, tensors.optimizer, kGeneratorPrefix);
+  const TensorFiles files = tensor_files_of(checkpoint);
+  const TensorStore model = open_store(checkpoint, files.model);
+  const TensorStore optimizer = open_store(checkpoint, files.optimizer);
+  require_fit(model, tensors.model);
+  require_fit(optimizer, tensors.optimizer);
+  for (const TensorSlice& slice : tensors.model) model.read(slice);
+  for (const TensorSlice& slice : tensors.optimizer) optimizer.read(slice);
 }
 
-void load_checkpoint_model(const fs::path& checkpoint, const std::vector<NamedTensor>& model) {
-  load_tensors(checkpoint / kModelFile, model);
+void load_checkpoint_model(const fs::path& checkpoint, const std::vector<TensorSlice>& model) {
+  const TensorStore store = open_store(checkpoint, tensor_files_of(checkpoint).model);
+  require_fit(store, model);
+  for (const TensorSlice& slice : model) store.read(slice);
 }
 
 void prune_checkpoints(const fs::path& output_dir, const PruneOptions& options) {

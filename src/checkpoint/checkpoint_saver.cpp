@@ -11,9 +11,9 @@
 namespace pdl {
 namespace {
 
-std::vector<NamedTensor> copies_of(const std::vector<NamedTensor>& tensors) {
-  std::vector<NamedTensor> copies = tensors;
-  for (NamedTensor& copy : copies) {
+std::vector<TensorSlice> copies_of(const std::vector<TensorSlice>& tensors) {
+  std::vector<TensorSlice> copies = tensors;
+  for (TensorSlice& copy : copies) {
     copy.tensor = copy.tensor.detach()
                       .to(copy.tensor.options().device(at::kCPU), /*non_blocking=*/false,
                           /*copy=*/true)

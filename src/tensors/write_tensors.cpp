@@ -1,115 +1,130 @@
-#include "pdl/tensors/tensor_file.h"
+#include "pdl/tensors/write_tensors.h"
 
-#include <ATen/core/grad_mode.h>
-#include <ATen/ops/from_blob.h>
-
+#include <condition_variable>
+#include <deque>
 #include <future>
-#include <map>
+#include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
+#include <vector>
 
-#include "pdl/base/error.h"
 #include "pdl/base/file.h"
 #include "pdl/base/sha256.h"
 #include "pdl/safetensors/header.h"
+#include "safetensors_dtype.h"
 
 namespace pdl {
 namespace {
 
-const char* dtype_name(at::ScalarType type) {
-  switch (type) {
-    case at::kBool:
-      return "BOOL";
-    case at::kByte:
-      return "U8";
-    case at::kChar:
-      return "I8";
-    case at::kShort:
-      return "I16";
-    case at::kInt:
-      return "I32";
-    case at::kLong:
-      return "I64";
-    case at::kHalf:
-      return "F16";
-    case at::kBFloat16:
-      return "BF16";
-    case at::kFloat:
-      return "F32";
-    case at::kDouble:
-      return "F64";
-    default:
-      throw ModelError(std::string("a tensor of dtype ") + c10::toString(type) +
-                       " cannot be saved as safetensors");
+// SHA-256 of pieces in the order of add(), on another thread, while the disk is waited for.
+class BackgroundSha256 {
+ public:
+  BackgroundSha256() : digest_(std::async(std::launch::async, [this] { return run(); })) {}
+  // Gives up what is not hashed yet.
+  ~BackgroundSha256() {
+    const std::lock_guard lock(mutex_);
+    pieces_.clear();
+    no_more_ = true;
+    changed_.notify_all();
+  }
+  BackgroundSha256(const BackgroundSha256&) = delete;
+  BackgroundSha256& operator=(const BackgroundSha256&) = delete;
+
+  // The bytes must stay until wait() or finish() has returned.
+  void add(std::string_view bytes) {
+    const std::lock_guard lock(mutex_);
+    pieces_.push_back(bytes);
+    changed_.notify_all();
+  }
+  // Returns when no piece is needed any more.
+  void wait() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return failed_ || (pieces_.empty() && !is_hashing_); });
+  }
+  std::string finish() {
+    {
+      const std::lock_guard lock(mutex_);
+      no_more_ = true;
+      changed_.notify_all();
+    }
+    return digest_.get();
+  }
+
+ private:
+  std::string run();
+  std::optional<std::string_view> next();
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<std::string_view> pieces_;
+  bool is_hashing_ = false;
+  bool no_more_ = false;
+  bool failed_ = false;
+  std::future<std::string> digest_;  // the last: the thread that it waits for uses the others
+};
+
+std::string BackgroundSha256::run() {
+  try {
+    Sha256 hash;
+    while (const auto piece = next()) hash.update(*piece);
+    return hash.finish();
+  } catch (...) {
+    const std::lock_guard lock(mutex_);
+    failed_ = true;
+    changed_.notify_all();
+    throw;
   }
 }
 
-SafetensorsEntry entry_of(const NamedTensor& named) {
-  return {named.name, dtype_name(named.tensor.scalar_type()), named.tensor.sizes().vec()};
+// The next piece as soon as there is one; none after the last.
+std::optional<std::string_view> BackgroundSha256::next() {
+  std::unique_lock lock(mutex_);
+  is_hashing_ = false;
+  changed_.notify_all();
+  changed_.wait(lock, [this] { return no_more_ || !pieces_.empty(); });
+  if (pieces_.empty()) return std::nullopt;
+  const std::string_view piece = pieces_.front();
+  pieces_.pop_front();
+  is_hashing_ = true;
+  return piece;
+}
+
+SafetensorsEntry entry_of(const TensorSlice& slice) {
+  SafetensorsEntry entry{slice.name, safetensors_dtype(slice.tensor.scalar_type()),
+                         slice.global_shape};
+  const int64_t size = slice.tensor.numel();
+  if (size != num_elements(slice.global_shape)) {
+    entry.part = ElementRange{slice.begin, slice.begin + size};
+  }
+  return entry;
 }
 
 }  // namespace
 
-FileDigest save_tensors(const std::filesystem::path& path,
-                        const std::vector<NamedTensor>& tensors) {
+FileDigest write_tensors(const std::filesystem::path& path, std::span<const TensorSlice> slices) {
   std::vector<SafetensorsEntry> entries;
-  std::vector<at::Tensor> data;
-  for (const NamedTensor& named : tensors) {
-    entries.push_back(entry_of(named));
-    data.push_back(named.tensor.detach().cpu().contiguous());
-  }
-  std::vector<std::string_view> pieces;
+  for (const TensorSlice& slice : slices) entries.push_back(entry_of(slice));
   const std::string header = encode_safetensors_header(entries);
-  pieces.emplace_back(header);
-  for (const at::Tensor& tensor : data)
-    pieces.emplace_back(static_cast<const char*>(tensor.const_data_ptr()), tensor.nbytes());
-  // The disk is waited for while another thread hashes.
-  std::future<std::string> sha256 = std::async(std::launch::async, [&pieces] {
-    Sha256 hash;
-    for (const std::string_view piece : pieces) hash.update(piece);
-    return hash.finish();
-  });
+  at::Tensor host;  // outlives the thread that hashes it
+  BackgroundSha256 hash;
   FileDigest digest;
   NewFile file(path);
-  for (const std::string_view piece : pieces) {
-    file.write(piece);
-    digest.size += static_cast<int64_t>(piece.size());
+  const auto write = [&](std::string_view bytes) {
+    hash.add(bytes);
+    file.write(bytes);
+    digest.size += std::ssize(bytes);
+  };
+  write(header);
+  for (const TensorSlice& slice : slices) {
+    host = slice.tensor.detach().cpu().contiguous();
+    write({static_cast<const char*>(host.const_data_ptr()), host.nbytes()});
+    // The memory of a tensor that had to be copied is wanted for the next one.
+    if (!host.is_alias_of(slice.tensor)) hash.wait();
   }
   file.close();
-  digest.sha256 = sha256.get();
+  digest.sha256 = hash.finish();
   return digest;
-}
-
-void load_tensors(const std::filesystem::path& path, const std::vector<NamedTensor>& tensors,
-                  std::string_view ignored_prefix) {
-  std::string content = read_file<CheckpointError>("checkpoint file", path);
-  std::map<std::string, SafetensorsEntry> stored;
-  for (SafetensorsEntry& entry : decode_safetensors_header(content, path.string())) {
-    if (!ignored_prefix.empty() && entry.name.starts_with(ignored_prefix)) continue;
-    stored.emplace(entry.name, std::move(entry));
-  }
-  for (const NamedTensor& named : tensors) {
-    const auto found = stored.find(named.name);
-    const SafetensorsEntry wanted = entry_of(named);
-    if (found == stored.end() || found->second.dtype != wanted.dtype ||
-        found->second.shape != wanted.shape) {
-      throw CheckpointError("'" + path.string() + "' does not fit the model: it lacks '" +
-                            named.name + "' in this shape and dtype");
-    }
-  }
-  if (stored.size() != tensors.size()) {
-    throw CheckpointError("'" + path.string() + "' does not fit the model: it holds " +
-                          std::to_string(stored.size()) + " tensors instead of " +
-                          std::to_string(tensors.size()));
-  }
-  const at::NoGradGuard no_grad;
-  char* data = content.data() + safetensors_data_begin(content);
-  for (const NamedTensor& named : tensors) {
-    const SafetensorsEntry& entry = stored.at(named.name);
-    named.tensor.copy_(at::from_blob(data + entry.begin_bytes, entry.shape,
-                                     at::dtype(named.tensor.scalar_type())));
-  }
 }
 
 }  // namespace pdl

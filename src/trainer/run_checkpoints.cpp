@@ -1,6 +1,7 @@
 #include "pdl/trainer/run_checkpoints.h"
 
 #include <utility>
+#include <vector>
 
 #include "pdl/base/error.h"
 #include "pdl/checkpoint/checkpoint.h"
@@ -42,9 +43,9 @@ void RunCheckpoints::load_best(int64_t step) const {
 
 CheckpointTensors tensors_of(const LanguageModel& model, const Optimizer& optimizer,
                              const TrainingStep& step) {
-  CheckpointTensors tensors{model.parameters().all(), optimizer.state()};
-  for (NamedTensor& scaler : step.state()) tensors.optimizer.push_back(std::move(scaler));
-  return tensors;
+  std::vector<NamedTensor> moments = optimizer.state();
+  for (NamedTensor& scaler : step.state()) moments.push_back(std::move(scaler));
+  return {whole_slices(model.parameters().all()), whole_slices(moments)};
 }
 
 }  // namespace pdl

@@ -1,5 +1,6 @@
 // A checkpoint is a folder checkpoint-<step> with model.safetensors, optimizer.safetensors,
-// trainer_state.json and MANIFEST.json (size and SHA-256 of the others, written last). It is made
+// trainer_state.json and MANIFEST.json (size and SHA-256 of the others, written last). Each of the
+// tensor files may also be several, one a rank, see pdl/checkpoint/records/manifest.h. It is made
 // under a temporary name, every file and the folder are synced, and it is renamed when it is
 // complete: whatever happens meanwhile, a folder with the name of a checkpoint is one.
 #pragma once
@@ -15,10 +16,11 @@
 
 namespace pdl {
 
-// The tensors of a run that a checkpoint holds; they share memory with the run's own.
+// The tensors of a run that a checkpoint holds; they share memory with the run's own. Every tensor
+// is named: of one that another rank holds, this one has a slice without elements.
 struct CheckpointTensors {
-  std::vector<NamedTensor> model;      // model.safetensors
-  std::vector<NamedTensor> optimizer;  // optimizer.safetensors: moments and the loss scaler
+  std::vector<TensorSlice> model;      // model.safetensors
+  std::vector<TensorSlice> optimizer;  // optimizer.safetensors: moments and the loss scaler
 };
 
 // Bytes that a checkpoint of these tensors takes, but for some kilobytes.
@@ -38,20 +40,21 @@ std::filesystem::path checkpoint_folder(const std::filesystem::path& output_dir,
 std::vector<std::pair<int64_t, std::filesystem::path>> list_checkpoints(
     const std::filesystem::path& output_dir);
 
-// Returns "" if the manifest is well-formed, every file has the size and hash that it names, and
-// state and tensor files can be read; else what is wrong.
+// Returns "" if the manifest is well-formed and lists the files of a checkpoint, each has the size
+// and hash that it names, the state can be read and so can all of every tensor; else what is wrong.
 std::string find_damage(const std::filesystem::path& checkpoint);
 
 // Reads trainer_state.json of a checkpoint. Throws CheckpointError.
 std::pair<TrainerState, RunIdentity> load_trainer_state(const std::filesystem::path& checkpoint);
 
-// Copies weights and optimiser state into `tensors`. Throws CheckpointError.
+// Copies weights and optimiser state into `tensors`, whatever slices the checkpoint's files hold.
+// Throws CheckpointError; where names, shapes or dtypes are others, nothing is copied.
 void load_checkpoint_tensors(const std::filesystem::path& checkpoint,
                              const CheckpointTensors& tensors);
 
 // Copies only the weights.
 void load_checkpoint_model(const std::filesystem::path& checkpoint,
-                           const std::vector<NamedTensor>& model);
+                           const std::vector<TensorSlice>& model);
 
 struct PruneOptions {
   int64_t limit = 0;         // checkpoints to keep, at least 2 are; 0: all

@@ -1,8 +1,11 @@
 #include "pdl/checkpoint/records/manifest.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "pdl/base/error.h"
+#include "pdl/base/unicode.h"
 
 namespace pdl {
 namespace {
@@ -15,6 +18,23 @@ constexpr int kVersion = 2;
 // Throws for a number with a fraction or an exponent and for one of more than 64 bits, which get()
 // would cast. One of 64 bits becomes negative, and is another text then.
 int64_t integer(const json& value) { return value.get_ref<const json::number_integer_t&>(); }
+
+// Takes the files of a group, which are of as many ranks as there are such files, out of `listed`.
+std::vector<std::string> take_group(std::string_view group, std::set<std::string>& listed,
+                                    const std::string& name) {
+  const std::string prefix = std::string(group) + "-";
+  const auto num_ranks = std::count_if(listed.begin(), listed.end(),
+                                       [&](const auto& file) { return file.starts_with(prefix); });
+  std::vector<std::string> files;
+  for (int64_t rank = 0; rank < std::max<int64_t>(num_ranks, 1); ++rank) {
+    files.push_back(tensor_file_name(group, rank, std::max<int64_t>(num_ranks, 1)));
+    if (listed.erase(files.back()) == 0) {
+      throw CheckpointError("'" + name + "' does not list '" + files.back() +
+                            "', which a checkpoint has");
+    }
+  }
+  return files;
+}
 
 }  // namespace
 
@@ -43,6 +63,35 @@ Manifest parse_manifest(std::string_view text, const std::string& name) {
                           "' is not a manifest as this version of pdl-train writes it");
   }
   return manifest;
+}
+
+std::string tensor_file_name(std::string_view group, int64_t rank, int64_t num_ranks) {
+  std::string part;
+  if (num_ranks > 1) {
+    const auto five_digits = [](int64_t number) {
+      const std::string digits = std::to_string(number);
+      return std::string(digits.size() < 5 ? 5 - digits.size() : 0, '0') + digits;
+    };
+    part = "-" + five_digits(rank) + "-of-" + five_digits(num_ranks);
+  }
+  return std::string(group) + part + ".safetensors";
+}
+
+TensorFiles tensor_files(const Manifest& manifest, const std::string& name) {
+  std::set<std::string> listed;
+  for (const auto& [file, digest] : manifest.files) listed.insert(file);
+  TensorFiles files;
+  files.model = take_group("model", listed, name);
+  files.optimizer = take_group("optimizer", listed, name);
+  if (listed.erase(kTrainerStateFile) == 0) {
+    throw CheckpointError("'" + name + "' does not list '" + kTrainerStateFile +
+                          "', which a checkpoint has");
+  }
+  if (!listed.empty()) {
+    throw CheckpointError("'" + name + "' lists '" + printable(*listed.begin()) +
+                          "', which no checkpoint has");
+  }
+  return files;
 }
 
 }  // namespace pdl

@@ -22,7 +22,7 @@
 #include "pdl/base/log.h"
 #include "pdl/base/sha256.h"
 #include "pdl/model/torch_error.h"
-#include "pdl/tensors/tensor_file.h"
+#include "pdl/tensors/write_tensors.h"
 
 namespace pdl {
 namespace {
@@ -156,7 +156,7 @@ class TorchScriptModel : public LanguageModel {
     // As a whole, too: the tensors get their name when all of them are on disk.
     const fs::path unfinished = folder / (std::string(kTemporaryPrefix) + "model.safetensors");
     remove_durably(unfinished);
-    save_tensors(unfinished, stored_tensors());
+    write_tensors(unfinished, whole_slices(stored_tensors()));
     rename_durably(unfinished, folder / "model.safetensors");
   }
 

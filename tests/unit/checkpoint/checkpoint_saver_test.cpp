@@ -29,14 +29,14 @@ class CheckpointSaverTest : public ::testing::Test {
     return state;
   }
   double saved_value(int64_t step) const {
-    CheckpointTensors loaded{{{"w", at::full({4}, 0.0), {}}}, {}};
+    CheckpointTensors loaded{whole_slices({{"w", at::full({4}, 0.0), {}}}), {}};
     load_checkpoint_tensors(folder_ / "out" / ("checkpoint-" + std::to_string(step)), loaded);
     return loaded.model[0].tensor[0].item<double>();
   }
 
   TempFolder folder_;
   RunIdentity identity_;
-  CheckpointTensors tensors_{{{"w", at::full({4}, 1.0), {}}}, {}};
+  CheckpointTensors tensors_{whole_slices({{"w", at::full({4}, 1.0), {}}}), {}};
 };
 
 TEST_F(CheckpointSaverTest, TheCopyIsOfTheMomentOfTheCall) {
