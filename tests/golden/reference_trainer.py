@@ -3,8 +3,9 @@
 
     python tests/golden/reference_trainer.py run.json > curve.json
 
-Written from the specification alone and sharing no code with the trainer. It covers `.txt` files,
-SentencePiece and float32 on the CPU, does not shuffle, and refuses what it does not cover.
+Written, with the reference_*.py beside it, from the specification alone and sharing no code with the
+trainer. It covers `.txt` files, SentencePiece and float32 on the CPU, does not shuffle, and refuses
+what it does not cover.
 
 The result is one JSON object:
 
@@ -16,259 +17,27 @@ The result is one JSON object:
           eval_files
 """
 
-import itertools
 import json
 import math
-import os
 import re
 import sys
 
 import numpy as np
+from reference_config import ConfigError, load_config
+from reference_rows import (
+    IGNORE_TARGET,
+    batches_of,
+    find_pad_id,
+    make_batch,
+    make_rows,
+    tokenize_files,
+)
+from reference_weights import control_tokens, reference_counts, token_weights
 import sentencepiece
 import torch
 
-IGNORE_TARGET = -100
-
 # Lowest training count of each band of the evaluation; a band ends before the next one.
 BANDS = {"0": 0, "1-4": 1, "5-19": 5, "20-99": 20, "100-499": 100, "500-1999": 500, "2000+": 2000}
-
-# Keys that change numbers, with their defaults.
-DEFAULTS = {
-    "eval_files": [],
-    "text_document": "file",
-    "add_bos": False,
-    "add_eos": True,
-    "max_length": 1024,
-    "packing": True,
-    "shuffle": True,
-    "pdl_alpha": 0.25,
-    "pdl_epsilon": 1.0,
-    "pdl_frequency": "count",
-    "pdl_reference_files": [],
-    "pdl_frequency_table": "",
-    "pdl_unseen": "formula",
-    "pdl_special_tokens": "formula",
-    "pdl_max_ratio": 0,
-    "pdl_alpha_warmup_steps": 0,
-    "max_steps": -1,
-    "num_train_epochs": 3,
-    "per_device_train_batch_size": 8,
-    "gradient_accumulation_steps": 1,
-    "per_device_eval_batch_size": 8,
-    "eval_max_batches": 0,
-    "learning_rate": 5e-5,
-    "lr_scheduler_type": "linear",
-    "warmup_steps": 0,
-    "min_lr_ratio": 0,
-    "weight_decay": 0,
-    "adam_beta1": 0.9,
-    "adam_beta2": 0.999,
-    "adam_epsilon": 1e-8,
-    "max_grad_norm": 1.0,
-    "optim": "adamw",
-    "momentum": 0.9,
-    "freeze": [],
-    "precision": "fp32",
-    "device": "auto",
-    "early_stopping_patience": 0,
-    "spike_action": "warn",
-    "max_minutes": 0,
-    "seed": 42,
-}
-
-# The only values that are covered here.
-COVERED = {
-    "shuffle": (False,),
-    "precision": ("fp32",),
-    "device": ("auto", "cpu"),
-    "early_stopping_patience": (0,),
-    "spike_action": ("warn",),
-    "max_minutes": (0,),
-    "text_document": ("file", "line", "paragraph"),
-    "pdl_frequency": ("count", "relative"),
-    "pdl_unseen": ("formula", "count_one"),
-    "pdl_special_tokens": ("formula", "neutral"),
-    "lr_scheduler_type": ("constant", "linear", "cosine", "warmup_stable_decay"),
-    "optim": ("adamw", "sgd"),
-}
-
-# Keys without an influence on the numbers of a job that pdl-train accepts and finishes.
-NO_EFFECT = frozenset(
-    "output_dir completion_only_loss text_field prompt_field completion_field messages_field "
-    "chat_template pdl_max_unseen_share logits_chunk_rows num_threads eval_steps "
-    "metric_for_best_model save_steps save_total_limit resume_from_checkpoint logging_steps "
-    "tensorboard max_bad_steps spike_threshold".split()
-)
-
-REQUIRED = frozenset(("model_path", "tokenizer_path", "train_files"))
-
-PATH_KEYS = ("model_path", "tokenizer_path", "pdl_frequency_table")
-PATH_LIST_KEYS = ("train_files", "eval_files", "pdl_reference_files")
-
-
-class ConfigError(Exception):
-    """The configuration asks for something that is not covered here."""
-
-
-# --------------------------------------------------------------------------------------- config
-
-
-def load_config(path):
-    """Reads run.json; relative paths become relative to its folder."""
-    with open(path, encoding="utf-8") as file:
-        given = json.load(file)
-    if not REQUIRED <= given.keys():
-        raise ConfigError(f"needs {sorted(REQUIRED)}")
-    unknown = given.keys() - DEFAULTS.keys() - NO_EFFECT - REQUIRED
-    if unknown:
-        raise ConfigError(f"keys not known here: {sorted(unknown)}")
-    config = {**DEFAULTS, **given}
-    folder = os.path.dirname(os.path.abspath(path))
-    for key in PATH_KEYS:
-        if config.get(key):
-            config[key] = os.path.join(folder, config[key])
-    for key in PATH_LIST_KEYS:
-        files = [config[key]] if isinstance(config[key], str) else config[key]
-        config[key] = [os.path.join(folder, file) for file in files]
-    check_config(config)
-    return config
-
-
-def check_config(config):
-    """Raises ConfigError for values that are not covered."""
-    for key, values in COVERED.items():
-        if config[key] not in values:
-            raise ConfigError(f"{key} = {config[key]!r}: only {values} can be computed here")
-    for key in PATH_LIST_KEYS:
-        for file in config[key]:
-            if not file.endswith(".txt"):
-                raise ConfigError(f"{key}: {file}: only .txt files can be read here")
-    if not config["tokenizer_path"].endswith(".model"):
-        raise ConfigError(f"tokenizer_path: {config['tokenizer_path']}: only SentencePiece")
-
-
-# ------------------------------------------------------------------------------- text and rows
-
-
-def read_documents(path, kind):
-    """Documents of a text file: the file, its lines, or its paragraphs; empty ones left out."""
-    with open(path, encoding="utf-8-sig", newline="") as file:
-        text = file.read()
-    if kind == "file":
-        documents = [text]
-    else:
-        documents = text.replace("\r\n", "\n").split("\n")
-    if kind == "paragraph":
-        documents = join_paragraphs(documents)
-    return [document for document in documents if document.strip()]
-
-
-def join_paragraphs(lines):
-    """Joins runs of lines that hold more than white space."""
-    paragraphs = [[]]
-    for line in lines:
-        if line.strip():
-            paragraphs[-1].append(line)
-        else:
-            paragraphs.append([])
-    return ["\n".join(paragraph) for paragraph in paragraphs]
-
-
-def tokenize_files(config, tokenizer, files):
-    """Ids of each document of some files, with bos and eos as configured."""
-    bos = [tokenizer.bos_id()] if config["add_bos"] else []
-    eos = [tokenizer.eos_id()] if config["add_eos"] else []
-    if -1 in bos + eos:
-        raise ConfigError("add_bos or add_eos: the tokenizer has no such token")
-    return [
-        bos + tokenizer.encode(document) + eos
-        for path in files
-        for document in read_documents(path, config["text_document"])
-    ]
-
-
-def make_rows(config, documents):
-    """Cuts the documents into rows of at most max_length ids.
-
-    With packing the documents are one stream. A row of one id would have no target and is left
-    out.
-    """
-    streams = [list(itertools.chain(*documents))] if config["packing"] else documents
-    length = config["max_length"]
-    rows = [ids[i : i + length] for ids in streams for i in range(0, len(ids), length)]
-    return [row for row in rows if len(row) > 1]
-
-
-def make_batch(rows, pad_id):
-    """Ids and targets, both int64 [B, T]; a position's target is the next id of its row."""
-    length = max(len(row) for row in rows)
-    ids = torch.full((len(rows), length), pad_id)
-    targets = torch.full((len(rows), length), IGNORE_TARGET)
-    for i, row in enumerate(rows):
-        ids[i, : len(row)] = torch.tensor(row)
-        targets[i, : len(row) - 1] = torch.tensor(row[1:])
-    return ids, targets
-
-
-def batches_of(rows, size):
-    return [rows[i : i + size] for i in range(0, len(rows), size)]
-
-
-def find_pad_id(tokenizer):
-    """The pad id, else eos, else 0."""
-    candidates = (tokenizer.pad_id(), tokenizer.eos_id(), 0)
-    return next(token for token in candidates if token >= 0)
-
-
-# ---------------------------------------------------------------------- frequencies and weights
-
-
-def count_tokens(sequences, vocab_size):
-    """Occurrences of each id, int64 [V]."""
-    ids = np.array(list(itertools.chain(*sequences)), dtype=np.int64)
-    return np.bincount(ids, minlength=vocab_size)
-
-
-def reference_counts(config, tokenizer, rows, vocab_size):
-    """Counts of a saved table, of the reference corpus, or of the training targets."""
-    if config["pdl_frequency_table"]:
-        with open(config["pdl_frequency_table"], encoding="utf-8") as file:
-            counts = np.array(json.load(file)["counts"], dtype=np.int64)
-        if len(counts) not in (tokenizer.vocab_size(), vocab_size):
-            raise ConfigError(f"pdl_frequency_table: {len(counts)} counts do not fit the model")
-        return np.pad(counts, (0, vocab_size - len(counts)))
-    if config["pdl_reference_files"]:
-        documents = tokenize_files(config, tokenizer, config["pdl_reference_files"])
-        return count_tokens(documents, vocab_size)
-    return count_tokens([row[1:] for row in rows], vocab_size)
-
-
-def control_tokens(tokenizer, vocab_size):
-    """Mask [V] of the tokens that stand for no text."""
-    mask = np.zeros(vocab_size, dtype=bool)
-    for token in range(tokenizer.vocab_size()):
-        mask[token] = tokenizer.is_control(token) or tokenizer.is_unknown(token)
-    return mask
-
-
-def token_weights(config, counts, is_control, alpha):
-    """Weights w = (frequency + epsilon)^-alpha of all tokens, float32 [V].
-
-    The formula comes first, then what unseen tokens count as, then the cap on the ratio of
-    weights, then the weight of control tokens.
-    """
-    frequency = counts.astype(np.float64)
-    if config["pdl_unseen"] == "count_one":
-        frequency = np.maximum(frequency, 1.0)
-    if config["pdl_frequency"] == "relative":
-        frequency = frequency / counts.sum()
-    weights = (frequency + config["pdl_epsilon"]) ** -alpha
-    if config["pdl_max_ratio"] > 0:
-        weights = np.minimum(weights, config["pdl_max_ratio"] * weights[counts > 0].min())
-    if config["pdl_special_tokens"] == "neutral":
-        ordinary = ~is_control
-        weights[is_control] = np.average(weights[ordinary], weights=counts[ordinary])
-    return torch.tensor(weights, dtype=torch.float32)
 
 
 # ---------------------------------------------------------------------------------- model, loss
