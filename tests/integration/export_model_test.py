@@ -1,31 +1,23 @@
-"""Tests of scripts/export_model.py, and of training what it exports.
+"""Tests of scripts/export_model.py: the files that it writes, and what it refuses.
 
-    python tests/integration/export_model_test.py [--binary build/release/pdl-train]
+    python tests/integration/export_model_test.py
 
-All models are small, random, and made here. The tests that train with pdl-train take the program
-from --binary or from the environment variable PDL_TRAIN_BINARY, and are skipped without either.
+All models are small, random, and made here. That it finds wrong files by itself is the matter of
+export_verification_test.py; training of what it exports, of export_training_test.py.
 """
 
-import contextlib
 import functools
-import io
 import json
 import os
 import subprocess
 import sys
-import tempfile
-import unittest
 from unittest import mock
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-FOLDERS = ("scripts", "tests/golden", "tests/support")
-sys.path[:0] = [os.path.join(ROOT, folder) for folder in FOLDERS]
+sys.path.insert(0, os.path.join(ROOT, "tests/support"))
 
-import export_model
+from exporter import TemporaryFolderTest
 import program
-from hf_export import attention, splitting, tracing, verification
-import reference_trainer
-from small_corpus import make_corpus, make_tokenizer
 from small_models import (
     GEMMA2,
     GPT2,
@@ -41,63 +33,9 @@ from small_models import (
     make_model,
 )
 import torch
-from torch import nn
 from torch.nn import functional as F
 import transformers
 from transformers.models.llama import modeling_llama
-
-transformers.logging.set_verbosity_error()
-transformers.logging.disable_progress_bar()
-
-
-
-def run_exporter(*arguments):
-    """Runs the exporter in this process; returns its exit code, stdout and stderr."""
-    stdout, stderr = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
-        exit_code = export_model.main(list(arguments))
-    return exit_code, stdout.getvalue(), stderr.getvalue()
-
-
-class TemporaryFolderTest(unittest.TestCase):
-    """Has an empty folder per test, with a place for a model and one for the output."""
-
-    def setUp(self):
-        self.make_folders()
-
-    def make_folders(self):
-        temporary = tempfile.TemporaryDirectory()
-        self.addCleanup(temporary.cleanup)
-        self.model_folder = os.path.join(temporary.name, "model")
-        self.output_folder = os.path.join(temporary.name, "output")
-        self.output = os.path.join(self.output_folder, "model.pt")
-        os.mkdir(self.output_folder)
-
-    def export(self, arguments, *flags):
-        """Makes and exports a model; returns the stock model and the report."""
-        stock = make_model(arguments, self.model_folder)
-        exit_code, stdout, stderr = run_exporter(self.model_folder, "--output", self.output, *flags)
-        self.assertEqual(exit_code, 0, stderr)
-        self.assertEqual(os.listdir(self.output_folder), ["model.pt"])
-        return stock, json.loads(stdout)
-
-    def load(self):
-        return torch.jit.load(self.output)
-
-    def assert_refused(self, exit_code, reason, arguments):
-        """Requires a failure in one line that leaves nothing behind."""
-        before = os.listdir(self.output_folder)
-        actual, stdout, stderr = run_exporter(*arguments)
-        self.assertEqual(actual, exit_code, stderr)
-        self.assertEqual(stdout, "")
-        self.assertRegex(stderr, r"\Aerror: [^\n]*\n\Z")
-        self.assertIn(reason, stderr)
-        self.assertLessEqual(len(stderr), 301)
-        self.assertEqual(os.listdir(self.output_folder), before)
-
-    def assert_not_exported(self, exit_code, reason, *flags):
-        arguments = (self.model_folder, "--output", self.output, *flags)
-        self.assert_refused(exit_code, reason, arguments)
 
 
 class ExportTest(TemporaryFolderTest):
@@ -339,250 +277,6 @@ class RefusalTest(TemporaryFolderTest):
             self.assert_not_exported(6, "No space left")
         with open(self.output, encoding="utf-8") as file:
             self.assertEqual(file.read(), "old")
-
-
-class LeakingAttention(attention.FusedCausalAttention):
-    """Sees the future."""
-
-    def forward(self, query, key, value):
-        if self.groups > 1:
-            key = key.repeat_interleave(self.groups, 1)
-            value = value.repeat_interleave(self.groups, 1)
-        output = F.scaled_dot_product_attention(query, key, value, scale=self.scale)
-        return output.transpose(1, 2).contiguous()
-
-
-class FrozenDropout(nn.Module):
-    """Drops in evaluation too, as a traced nn.Dropout would."""
-
-    def forward(self, value):
-        return F.dropout(value, 0.1, True)
-
-
-class VerificationTest(TemporaryFolderTest):
-    """Wrong files that the exporter has to find by itself."""
-
-    def assert_found(self, model, reason, target, name, wrong):
-        make_model(model, self.model_folder)
-        with mock.patch.object(target, name, wrong):
-            self.assert_not_exported(4, reason)
-
-    def test_attention_that_sees_the_future(self):
-        self.assert_found(
-            MODELS["qwen2"], "logits of ids", attention, "FusedCausalAttention", LeakingAttention
-        )
-
-    def test_future_is_found_without_the_stock_model(self):
-        with mock.patch.multiple(
-            verification,
-            check_logits=mock.Mock(return_value={}),
-            check_gradients=mock.Mock(return_value=0.0),
-        ):
-            self.assert_found(
-                MODELS["qwen2"], "later ids", attention, "FusedCausalAttention", LeakingAttention
-            )
-
-    def test_window_that_is_one_too_long(self):
-        correct = attention.ExplicitCausalAttention
-
-        def longer(scale, dropout, groups, window, softcap):
-            return correct(scale, dropout, groups, window + 1, softcap)
-
-        self.assert_found(MISTRAL, "logits of ids", attention, "ExplicitCausalAttention", longer)
-
-    def test_window_that_a_layer_does_not_ask_for(self):
-        correct = attention.CausalAttention.__call__
-
-        def without_window(self, *args, sliding_window=None, **kwargs):
-            return correct(self, *args, **kwargs)
-
-        self.assert_found(
-            MISTRAL, "sliding_window", attention.CausalAttention, "__call__", without_window
-        )
-
-    def test_dropout_that_cannot_be_switched_off(self):
-        correct = tracing.script_dropouts
-
-        def freeze(model):
-            model.transformer.drop = torch.jit.script(FrozenDropout())
-            return correct(model)
-
-        self.assert_found(GPT2, "logits of ids", tracing, "script_dropouts", freeze)
-
-    def test_dropout_of_another_strength(self):
-        correct = attention.FusedCausalAttention
-
-        def stronger(scale, dropout, groups):
-            return correct(scale, 0.2, groups)
-
-        self.assert_found(LLAMA, "training mode", attention, "FusedCausalAttention", stronger)
-
-    def test_weight_that_is_not_tied(self):
-        correct = tracing.bind_forward
-
-        def untie(model):
-            model.lm_head.weight = nn.Parameter(model.lm_head.weight.detach().clone())
-            correct(model)
-
-        self.assert_found(GPT2, "tie", tracing, "bind_forward", untie)
-
-    def test_frozen_length(self):
-        def fixed_arguments(forward, input_ids):
-            del forward
-            positions = torch.arange(tracing.TRACE_SHAPE[1])[None]
-            return {"input_ids": input_ids, "position_ids": positions, "use_cache": False}
-
-        with mock.patch.object(tracing, "id_arguments", fixed_arguments):
-            self.assert_found(LLAMA, "ids [1, 1]", splitting, "id_arguments", fixed_arguments)
-
-    def forget_softcap(self, model, ids):
-        """split_head with a head that is no more than the last layer."""
-        hidden = splitting.split_head(model, ids)
-        model.head = lambda hidden: model.lm_head(hidden)
-        return hidden
-
-    def test_head_without_the_softcap(self):
-        self.assert_found(GEMMA2, "logits of ids", tracing, "split_head", self.forget_softcap)
-
-    def assert_found_beside_a_correct_forward(self, model, reason, wrong_head):
-        """Has forward traced by itself, so that the head alone is wrong."""
-
-        def trace_three(model, ids, hidden):
-            model.head = functools.partial(wrong_head, model)
-            inputs = {"forward": ids, "hidden": ids, "head": hidden}
-            return torch.jit.trace_module(model, inputs, check_trace=False)
-
-        self.assert_found(model, reason, tracing, "trace_methods", trace_three)
-
-    def test_head_without_the_softcap_beside_a_correct_forward(self):
-        self.assert_found_beside_a_correct_forward(
-            GEMMA2, "not those of forward", lambda model, hidden: model.lm_head(hidden)
-        )
-
-    def test_head_that_loses_a_gradient(self):
-        self.assert_found_beside_a_correct_forward(
-            LLAMA, "gives no gradient", lambda model, hidden: model.lm_head(hidden.detach())
-        )
-        self.assert_found_beside_a_correct_forward(
-            LLAMA,
-            "in chunks, gradient of model.embed_tokens.weight",
-            lambda model, hidden: F.linear(hidden, model.lm_head.weight.detach()),
-        )
-
-    def test_head_that_takes_one_shape(self):
-        self.assert_found_beside_a_correct_forward(
-            LLAMA, "flattened rows", lambda model, hidden: model.lm_head(hidden[:, :, :])
-        )
-
-
-# -------------------------------------------------------------------------------------- training
-
-
-class TrainingTest(unittest.TestCase):
-    """Training of exported models, in a plain loop and in pdl-train."""
-
-    NUM_STEPS = 5
-    TOLERANCE = 1e-5
-
-    @classmethod
-    def setUpClass(cls):
-        temporary = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(temporary.cleanup)
-        cls.folder = temporary.name
-        corpus = os.path.join(cls.folder, "corpus.txt")
-        with open(corpus, "w", encoding="utf-8") as file:
-            file.write(make_corpus(seed=3))
-        make_tokenizer(corpus, os.path.join(cls.folder, "tokenizer"))
-        cls.jobs = {}
-        for arguments in (GPT2, LLAMA):
-            folder = os.path.join(cls.folder, arguments["model_type"])
-            make_model(arguments, folder)
-            for dropout, flags in (("dropout", ()), ("no_dropout", ("--no_dropout",))):
-                name = f"{arguments['model_type']}_{dropout}"
-                output = os.path.join(cls.folder, f"{name}.pt")
-                exit_code, _, stderr = run_exporter(folder, "--output", output, *flags)
-                if exit_code != 0:
-                    raise AssertionError(f"{name}: {stderr}")
-                cls.jobs[name] = cls.write_job(name)
-
-    @classmethod
-    def write_job(cls, name):
-        """Writes the run.json of a model and returns its path."""
-        config = {
-            "model_path": f"{name}.pt",
-            "tokenizer_path": "tokenizer.model",
-            "train_files": "corpus.txt",
-            "output_dir": f"{name}_run",
-            "text_document": "line",
-            "max_length": 32,
-            "shuffle": False,
-            "pdl_alpha": 0.5,
-            "max_steps": cls.NUM_STEPS,
-            "per_device_train_batch_size": 4,
-            "gradient_accumulation_steps": 2,
-            "learning_rate": 0.003,
-            "lr_scheduler_type": "constant",
-            "weight_decay": 0.01,
-            "logging_steps": 1,
-            "save_steps": 0,
-            "tensorboard": False,
-            "device": "cpu",
-            "num_threads": 1,
-            "seed": 7,
-            "resume_from_checkpoint": "never",
-        }
-        path = os.path.join(cls.folder, f"{name}.run.json")
-        with open(path, "w", encoding="utf-8") as file:
-            json.dump(config, file, indent=1)
-        return path
-
-    def reference_losses(self, name, **changes):
-        """Losses of a plain PyTorch loop, one a step."""
-        config = {**reference_trainer.load_config(self.jobs[name]), **changes}
-        num_threads = torch.get_num_threads()
-        torch.set_num_threads(1)
-        self.addCleanup(torch.set_num_threads, num_threads)
-        result = reference_trainer.train(config)
-        self.assertGreater(result["rows"], 8 * self.NUM_STEPS)  # Every batch is full.
-        return [step["loss"] for step in result["steps"]]
-
-    def test_plain_loop_learns(self):
-        for name in self.jobs:
-            with self.subTest(name):
-                losses = self.reference_losses(name)
-                self.assertEqual(len(losses), self.NUM_STEPS)
-                self.assertLess(losses[-1], losses[0] - 0.1)
-
-    def test_plain_loop_depends_on_the_seed_only_through_dropout(self):
-        for name in self.jobs:
-            with self.subTest(name):
-                losses = self.reference_losses(name)
-                self.assertEqual(self.reference_losses(name), losses)
-                other = self.reference_losses(name, seed=8)
-                if name.endswith("no_dropout"):
-                    self.assertEqual(other, losses)
-                else:
-                    difference = max(abs(a - b) / b for a, b in zip(other, losses))
-                    self.assertGreater(difference, 10 * self.TOLERANCE)
-
-    def test_pdl_train_gives_the_losses_of_the_plain_loop(self):
-        binary = program.binary()
-        if not binary:
-            self.skipTest("no pdl-train given by --binary or PDL_TRAIN_BINARY")
-        for name, path in self.jobs.items():
-            with self.subTest(name):
-                command = [binary, "--config", path]
-                done = subprocess.run(command, capture_output=True, text=True, check=False)
-                self.assertEqual(done.returncode, 0, done.stderr)
-                with open(
-                    os.path.join(self.folder, f"{name}_run", "metrics.jsonl"), encoding="utf-8"
-                ) as file:
-                    events = [json.loads(line) for line in file]
-                steps = [event for event in events if event["event"] == "train"]
-                self.assertEqual([event["step"] for event in steps], [1, 2, 3, 4, 5])
-                expected = self.reference_losses(name)
-                for event, loss in zip(steps, expected):
-                    self.assertLessEqual(abs(event["loss"] - loss), self.TOLERANCE * loss)
 
 
 if __name__ == "__main__":
