@@ -97,16 +97,23 @@ constexpr KeyKind kind_of(bool is_path) {
   return is_path ? KeyKind::kPath : KeyKind::kString;
 }
 
+struct KeyText {
+  std::string_view help;
+  std::string_view details = {};
+};
+
 template <auto... Path>
-constexpr ConfigKey key(std::string_view name, std::string_view help, KeyRules rules = {}) {
+constexpr ConfigKey key(KeyGroup group, std::string_view name, KeyText text, KeyRules rules = {}) {
   using Field = FieldType<Path...>;
-  ConfigKey result{name,
-                   kind_of<Field>(rules.is_path),
-                   help,
-                   {},
-                   rules,
-                   &get_field<Path...>,
-                   &set_field<Path...>};
+  ConfigKey result{.group = group,
+                   .name = name,
+                   .kind = kind_of<Field>(rules.is_path),
+                   .help = text.help,
+                   .details = text.details,
+                   .choices = {},
+                   .rules = rules,
+                   .get = &get_field<Path...>,
+                   .set = &set_field<Path...>};
   if constexpr (std::is_enum_v<Field>) result.choices = kNames<Field>;
   return result;
 }
@@ -123,11 +130,15 @@ constexpr std::array kDataEndings{Words(".txt"),   Words(".txt.gz"),   Words(".t
                                   Words(".npy")};
 
 // What files hold is compared by hash, so they may lie elsewhere when a run is resumed.
-constexpr KeyRules kDataFiles{.is_path = true,
-                              .words = kStandardInput,
-                              .endings = kDataEndings,
-                              .may_change_on_resume = true};
+constexpr KeyRules data_files(bool required = false) {
+  return {.required = required,
+          .is_path = true,
+          .words = kStandardInput,
+          .endings = kDataEndings,
+          .may_change_on_resume = true};
+}
 
+using G = KeyGroup;
 using R = RunConfig;
 using Text = TextOptions;
 using Weight = WeightOptions;
@@ -138,140 +149,200 @@ using Eval = EvaluationOptions;
 using Save = CheckpointOptions;
 
 constexpr std::array kKeys{
-    key<&R::model_path>("model_path", "TorchScript file: input_ids [B, T] to logits [B, T, V]",
-                        {.may_change_on_resume = true}),
-    key<&R::tokenizer_path>("tokenizer_path",
-                            "tokenizer: a SentencePiece .model or a tokenizer.json; not needed for "
-                            ".npy alone",
+    key<&R::model_path>(G::kModel, "model_path",
+                        {"TorchScript file: input_ids [B, T] to logits [B, T, V]"},
+                        {.required = true, .may_change_on_resume = true}),
+    key<&R::tokenizer_path>(G::kModel, "tokenizer_path",
+                            {"SentencePiece model, or tokenizer.json of Hugging Face",
+                             "A name that ends in `.json` is a `tokenizer.json`. Required unless "
+                             "every data file is a `.npy`."},
                             {.may_change_on_resume = true}),
-    key<&R::output_dir>("output_dir", "folder for everything the run writes",
-                        {.may_change_on_resume = true}),
-    key<&R::train_files>("train_files", "training texts; globs are expanded", kDataFiles),
-    key<&R::eval_files>("eval_files", "evaluation texts; globs are expanded", kDataFiles),
-
-    key<&R::text, &Text::text_document>(
-        "text_document", "what one document of a .txt is: the file, a paragraph or a line"),
-    key<&R::text, &Text::text_field>("text_field", "JSONL field of a text"),
-    key<&R::text, &Text::prompt_field>("prompt_field", "JSONL field of a prompt"),
-    key<&R::text, &Text::completion_field>("completion_field", "JSONL field of a completion"),
-    key<&R::text, &Text::messages_field>("messages_field", "JSONL field of a chat's messages"),
-    key<&R::text, &Text::chat_template>("chat_template", "how the messages of a chat become text"),
-    key<&R::text, &Text::completion_only_loss>("completion_only_loss",
-                                               "do not train on prompts and non-assistant turns"),
-    key<&R::text, &Text::add_bos>("add_bos", "begin each document with the tokenizer's bos"),
-    key<&R::text, &Text::add_eos>("add_eos", "end each document with the tokenizer's eos"),
-    key<&R::sequences, &SequenceOptions::max_length>("max_length", "tokens in a row",
-                                                     {.min = 2, .max = kMaxSize}),
-    key<&R::sequences, &SequenceOptions::packing>(
-        "packing", "fill rows with consecutive documents; false: one a row"),
-    key<&R::training, &Train::shuffle>("shuffle", "new order of the rows each epoch, from seed"),
-
-    key<&R::weights, &Weight::pdl_alpha>(
-        "pdl_alpha", "exponent of the weight 1/(freq + epsilon)^alpha; 0: plain cross-entropy",
-        {.min = 0}),
-    key<&R::weights, &Weight::pdl_epsilon>("pdl_epsilon",
-                                           "added to the frequency, in the unit of pdl_frequency",
-                                           {.min = 0, .open_min = true}),
-    key<&R::weights, &Weight::pdl_frequency>("pdl_frequency",
-                                             "unit: occurrences, or occurrences / total"),
-    key<&R::pdl_reference_files>("pdl_reference_files",
-                                 "corpus to count; none: the training targets", kDataFiles),
-    key<&R::pdl_frequency_table>("pdl_frequency_table", "saved table to use instead of counting",
-                                 {.may_change_on_resume = true}),
-    key<&R::weights, &Weight::pdl_unseen>("pdl_unseen", "weight of tokens of count 0"),
-    key<&R::weights, &Weight::pdl_special_tokens>(
-        "pdl_special_tokens", "weight of control tokens; neutral: the mean of the others"),
-    key<&R::weights, &Weight::pdl_max_ratio>(
-        "pdl_max_ratio", "cap on largest / smallest weight of seen tokens; 0: off",
-        {.min = 1, .or_value = 0}),
-    key<&R::training, &Train::pdl_alpha_warmup_steps>(
-        "pdl_alpha_warmup_steps", "steps over which alpha rises from 0", {.min = 0}),
-    key<&R::pdl_max_unseen_share>(
-        "pdl_max_unseen_share", "refuse to start above this share of loss weight on unseen tokens",
-        {.min = 0, .max = 1}),
-
-    key<&R::training, &Train::max_steps>("max_steps",
-                                         "optimiser steps; -1: as num_train_epochs says",
-                                         {.min = 1, .or_value = -1, .may_change_on_resume = true}),
-    key<&R::training, &Train::num_train_epochs>(
-        "num_train_epochs", "passes over the rows, may be a fraction",
-        {.min = 0, .max = 1e9, .open_min = true, .may_change_on_resume = true}),
-    key<&R::training, &Train::per_device_train_batch_size>(
-        "per_device_train_batch_size", "rows in a micro-batch", {.min = 1, .max = kMaxSize}),
-    key<&R::training, &Train::gradient_accumulation_steps>(
-        "gradient_accumulation_steps", "micro-batches in a step", {.min = 1, .max = kMaxSize}),
-    key<&R::evaluation, &Eval::per_device_eval_batch_size>(
-        "per_device_eval_batch_size", "rows in an evaluation batch", {.min = 1, .max = kMaxSize}),
-
-    key<&R::schedule, &Schedule::learning_rate>("learning_rate", "highest learning rate",
-                                                {.min = 0}),
-    key<&R::schedule, &Schedule::lr_scheduler_type>("lr_scheduler_type",
-                                                    "shape of the rate after the warm-up"),
-    key<&R::schedule, &Schedule::warmup_steps>(
-        "warmup_steps", "steps of linear warm-up; below 1: a share of all steps",
-        {.min = 0, .max = kMaxWholeNumber, .whole_from_one = true}),
-    key<&R::schedule, &Schedule::min_lr_ratio>(
-        "min_lr_ratio", "the rate ends at this share of learning_rate", {.min = 0, .max = 1}),
-    key<&R::optimizer, &Optimizer::weight_decay>(
-        "weight_decay", "decoupled decay of tensors of 2 or more dimensions", {.min = 0}),
-    key<&R::optimizer, &Optimizer::adam_beta1>("adam_beta1", "decay of AdamW's first moment",
-                                               {.min = 0, .max = 1, .open_max = true}),
-    key<&R::optimizer, &Optimizer::adam_beta2>("adam_beta2", "decay of AdamW's second moment",
-                                               {.min = 0, .max = 1, .open_max = true}),
-    key<&R::optimizer, &Optimizer::adam_epsilon>("adam_epsilon", "added to AdamW's denominator",
-                                                 {.min = 0}),
-    key<&R::optimizer, &Optimizer::max_grad_norm>(
-        "max_grad_norm", "gradients are clipped to this norm; 0: off", {.min = 0}),
-    key<&R::optimizer, &Optimizer::optim>("optim", "optimiser"),
-    key<&R::optimizer, &Optimizer::momentum>("momentum", "momentum of sgd",
-                                             {.min = 0, .max = 1, .open_max = true}),
-    key<&R::logits_chunk_rows>(
-        "logits_chunk_rows",
-        "rows of logits that exist at once, for models with hidden and head; 0: automatic",
-        {.min = 0, .max = kMaxSize}),
-    key<&R::freeze>("freeze", "regular expressions; parameters with a match are not trained",
+    key<&R::freeze>(G::kModel, "freeze",
+                    {"regular expressions; parameters with a match are not trained",
+                     "A match anywhere in the name of a parameter counts."},
                     {.is_regex = true}),
 
-    key<&R::precision>("precision",
-                       "fp32; bf16, fp16: autocast with fp32 master weights, fp16 on CUDA alone"),
-    key<&R::device>("device", "auto (cuda if there is one), cpu, cuda or cuda:N",
+    key<&R::train_files>(G::kData, "train_files", {"training data; globs are expanded"},
+                         data_files(/*required=*/true)),
+    key<&R::eval_files>(G::kData, "eval_files", {"evaluation data; globs are expanded"},
+                        data_files()),
+    key<&R::text, &Text::text_document>(
+        G::kData, "text_document",
+        {"what one document of a .txt is: the file, a paragraph or a line",
+         "Blank lines separate paragraphs."}),
+    key<&R::text, &Text::text_field>(G::kData, "text_field", {"JSONL field of a text"}),
+    key<&R::text, &Text::prompt_field>(G::kData, "prompt_field", {"JSONL field of a prompt"}),
+    key<&R::text, &Text::completion_field>(G::kData, "completion_field",
+                                           {"JSONL field of a completion"}),
+    key<&R::text, &Text::messages_field>(G::kData, "messages_field",
+                                         {"JSONL field of a chat's messages"}),
+    key<&R::text, &Text::chat_template>(G::kData, "chat_template",
+                                        {"how the messages of a chat become text"}),
+    key<&R::text, &Text::completion_only_loss>(G::kData, "completion_only_loss",
+                                               {"do not train on prompts and non-assistant turns"}),
+    key<&R::text, &Text::add_bos>(G::kData, "add_bos",
+                                  {"begin each document with the tokenizer's bos",
+                                   "Does not apply to chats and `.npy` files."}),
+    key<&R::text, &Text::add_eos>(G::kData, "add_eos",
+                                  {"end each document with the tokenizer's eos",
+                                   "Does not apply to chats and `.npy` files."}),
+    key<&R::sequences, &SequenceOptions::max_length>(G::kData, "max_length", {"tokens in a sequence"},
+                                           {.min = 2, .max = kMaxSize}),
+    key<&R::sequences, &SequenceOptions::packing>(
+        G::kData, "packing",
+        {"fill sequences with consecutive documents; false: one document a sequence",
+         "With `false` a long document is cut into several sequences."}),
+    key<&R::training, &Train::shuffle>(G::kData, "shuffle",
+                                       {"new order of the sequences each epoch, from seed"}),
+
+    key<&R::weights, &Weight::pdl_alpha>(
+        G::kPowerLawDecay, "pdl_alpha",
+        {"exponent of the weight 1/(freq + epsilon)^alpha; 0: plain cross-entropy"}, {.min = 0}),
+    key<&R::weights, &Weight::pdl_epsilon>(G::kPowerLawDecay, "pdl_epsilon",
+                                           {"added to the frequency, in the unit of pdl_frequency"},
+                                           {.min = 0, .open_min = true}),
+    key<&R::weights, &Weight::pdl_frequency>(
+        G::kPowerLawDecay, "pdl_frequency",
+        {"unit of the frequency: occurrences, or occurrences / total"}),
+    key<&R::pdl_reference_files>(
+        G::kPowerLawDecay, "pdl_reference_files",
+        {"corpus to count; none: the training targets",
+         "Every token of the corpus is counted. Without one, the targets of one epoch are."},
+        data_files()),
+    key<&R::pdl_frequency_table>(G::kPowerLawDecay, "pdl_frequency_table",
+                                 {"saved frequency table to use instead of counting"},
+                                 {.may_change_on_resume = true}),
+    key<&R::weights, &Weight::pdl_unseen>(
+        G::kPowerLawDecay, "pdl_unseen",
+        {"weight of tokens with count 0",
+         "`formula`: what the formula gives. `count_one`: as if counted once. `error`: exit code 3 "
+         "if a training or evaluation target has count 0."}),
+    key<&R::weights, &Weight::pdl_special_tokens>(
+        G::kPowerLawDecay, "pdl_special_tokens",
+        {"weight of control tokens; neutral: the mean of the others",
+         "Control tokens are bos, eos, pad, unk and their like. The mean is weighted by "
+         "occurrences."}),
+    key<&R::weights, &Weight::pdl_max_ratio>(
+        G::kPowerLawDecay, "pdl_max_ratio",
+        {"cap on largest / smallest weight of counted tokens; 0: off",
+         "A larger weight is lowered to the cap, that of a token with count 0 too."},
+        {.min = 1, .or_value = 0}),
+    key<&R::training, &Train::pdl_alpha_warmup_steps>(
+        G::kPowerLawDecay, "pdl_alpha_warmup_steps",
+        {"steps over which alpha rises linearly from 0", "Evaluations always use the full alpha."},
+        {.min = 0}),
+    key<&R::pdl_max_unseen_share>(
+        G::kPowerLawDecay, "pdl_max_unseen_share",
+        {"refuse to start above this share of loss weight on unseen tokens",
+         "An unseen token is one with count 0. The run ends with exit code 3."},
+        {.min = 0, .max = 1}),
+
+    key<&R::training, &Train::max_steps>(G::kBatches, "max_steps",
+                                         {"optimiser steps; -1: as num_train_epochs says"},
+                                         {.min = 1, .or_value = -1, .may_change_on_resume = true}),
+    key<&R::training, &Train::num_train_epochs>(
+        G::kBatches, "num_train_epochs", {"passes over the sequences, may be a fraction"},
+        {.min = 0, .max = 1e9, .open_min = true, .may_change_on_resume = true}),
+    key<&R::training, &Train::per_device_train_batch_size>(
+        G::kBatches, "per_device_train_batch_size", {"sequences in a micro-batch"},
+        {.min = 1, .max = kMaxSize}),
+    key<&R::training, &Train::gradient_accumulation_steps>(
+        G::kBatches, "gradient_accumulation_steps", {"micro-batches in a step"},
+        {.min = 1, .max = kMaxSize}),
+    key<&R::training, &Train::seed>(
+        G::kBatches, "seed", {"seed of the order of the sequences and of dropout"}, {.min = 0}),
+
+    key<&R::schedule, &Schedule::learning_rate>(G::kOptimizer, "learning_rate",
+                                                {"highest learning rate"}, {.min = 0}),
+    key<&R::schedule, &Schedule::lr_scheduler_type>(
+        G::kOptimizer, "lr_scheduler_type",
+        {"shape of the rate after the warm-up",
+         "`warmup_stable_decay` is constant, then linear over the last tenth of the steps."}),
+    key<&R::schedule, &Schedule::warmup_steps>(
+        G::kOptimizer, "warmup_steps", {"steps of linear warm-up; below 1: a share of all steps"},
+        {.min = 0, .max = kMaxWholeNumber, .whole_from_one = true}),
+    key<&R::schedule, &Schedule::min_lr_ratio>(G::kOptimizer, "min_lr_ratio",
+                                               {"the rate ends at this share of learning_rate"},
+                                               {.min = 0, .max = 1}),
+    key<&R::optimizer, &Optimizer::optim>(G::kOptimizer, "optim", {"optimiser"}),
+    key<&R::optimizer, &Optimizer::weight_decay>(
+        G::kOptimizer, "weight_decay", {"decoupled decay of tensors of 2 or more dimensions"},
+        {.min = 0}),
+    key<&R::optimizer, &Optimizer::adam_beta1>(G::kOptimizer, "adam_beta1",
+                                               {"decay of AdamW's first moment"},
+                                               {.min = 0, .max = 1, .open_max = true}),
+    key<&R::optimizer, &Optimizer::adam_beta2>(G::kOptimizer, "adam_beta2",
+                                               {"decay of AdamW's second moment"},
+                                               {.min = 0, .max = 1, .open_max = true}),
+    key<&R::optimizer, &Optimizer::adam_epsilon>(G::kOptimizer, "adam_epsilon",
+                                                 {"added to AdamW's denominator"}, {.min = 0}),
+    key<&R::optimizer, &Optimizer::momentum>(G::kOptimizer, "momentum", {"momentum of sgd"},
+                                             {.min = 0, .max = 1, .open_max = true}),
+    key<&R::optimizer, &Optimizer::max_grad_norm>(
+        G::kOptimizer, "max_grad_norm", {"gradients are clipped to this norm; 0: off"}, {.min = 0}),
+
+    key<&R::precision>(G::kDevice, "precision",
+                       {"fp32; bf16, fp16: autocast with fp32 master weights, fp16 on CUDA alone"}),
+    key<&R::device>(G::kDevice, "device", {"auto (cuda if there is one), cpu, cuda or cuda:N"},
                     {.pattern = "^(auto|cpu|cuda(:(0|[1-9][0-9]{0,2}))?)$",
                      .pattern_text = R"("auto", "cpu", "cuda" or "cuda:N")"}),
-    key<&R::num_threads>("num_threads", "CPU threads; 0: all",
+    key<&R::num_threads>(G::kDevice, "num_threads", {"CPU threads; 0: all"},
                          {.min = 0, .max = 4096, .may_change_on_resume = true}),
-    key<&R::training, &Train::seed>("seed", "seed of the row order and of dropout", {.min = 0}),
+    key<&R::logits_chunk_rows>(
+        G::kDevice, "logits_chunk_rows",
+        {"positions whose logits exist at once, for models with hidden and head; 0: auto"},
+        {.min = 0, .max = kMaxSize}),
 
-    key<&R::evaluation, &Eval::eval_steps>(
-        "eval_steps", "steps between evaluations; 0: only at the end", {.min = 0}),
-    key<&R::evaluation, &Eval::eval_max_batches>("eval_max_batches",
-                                                 "batches of an evaluation; 0: all", {.min = 0}),
+    key<&R::evaluation, &Eval::eval_steps>(G::kEvaluation, "eval_steps",
+                                           {"steps between evaluations; 0: only at the end"},
+                                           {.min = 0}),
+    key<&R::evaluation, &Eval::per_device_eval_batch_size>(
+        G::kEvaluation, "per_device_eval_batch_size", {"sequences in an evaluation batch"},
+        {.min = 1, .max = kMaxSize}),
+    key<&R::evaluation, &Eval::eval_max_batches>(G::kEvaluation, "eval_max_batches",
+                                                 {"batches of an evaluation; 0: all"}, {.min = 0}),
     key<&R::evaluation, &Eval::early_stopping_patience>(
-        "early_stopping_patience", "evaluations without improvement before stopping; 0: off",
+        G::kEvaluation, "early_stopping_patience",
+        {"evaluations without improvement before stopping; 0: off",
+         "The model that is written at the end is then the best one."},
         {.min = 0}),
-    key<&R::evaluation, &Eval::metric_for_best_model>("metric_for_best_model",
-                                                      "what early stopping compares"),
+    key<&R::evaluation, &Eval::metric_for_best_model>(G::kEvaluation, "metric_for_best_model",
+                                                      {"what early stopping compares"}),
 
-    key<&R::checkpoint, &Save::save_steps>("save_steps",
-                                           "steps between checkpoints; 0: only at the end",
+    key<&R::output_dir>(G::kOutput, "output_dir", {"folder for everything the run writes"},
+                        {.required = true, .may_change_on_resume = true}),
+    key<&R::checkpoint, &Save::save_steps>(G::kOutput, "save_steps",
+                                           {"steps between checkpoints; 0: only at the end"},
                                            {.min = 0, .may_change_on_resume = true}),
-    key<&R::checkpoint, &Save::save_total_limit>("save_total_limit",
-                                                 "newest checkpoints to keep; 0: all",
-                                                 {.min = 0, .may_change_on_resume = true}),
+    key<&R::checkpoint, &Save::save_total_limit>(
+        G::kOutput, "save_total_limit",
+        {"newest checkpoints to keep; 0: all", "At least two are kept."},
+        {.min = 0, .may_change_on_resume = true}),
     key<&R::checkpoint, &Save::resume_from_checkpoint>(
-        "resume_from_checkpoint", "auto (the newest valid one, else start), never, or a path",
+        G::kOutput, "resume_from_checkpoint",
+        {"auto (the newest valid one, else start), never, or a path",
+         "`never` refuses an `output_dir` that is not empty."},
         {.is_path = true, .words = kResumeWords, .may_change_on_resume = true}),
-    key<&R::training, &Train::logging_steps>("logging_steps", "steps between lines of metrics",
-                                             {.min = 1, .may_change_on_resume = true}),
-    key<&R::tensorboard>("tensorboard", "write TensorBoard event files",
-                         {.may_change_on_resume = true}),
-    key<&R::training, &Train::max_minutes>("max_minutes",
-                                           "save and stop in time for this limit; 0: off",
+    key<&R::training, &Train::max_minutes>(G::kOutput, "max_minutes",
+                                           {"save and stop after this time; 0: off"},
                                            {.min = 0, .may_change_on_resume = true}),
+    key<&R::training, &Train::logging_steps>(G::kOutput, "logging_steps",
+                                             {"steps between lines of metrics"},
+                                             {.min = 1, .may_change_on_resume = true}),
+    key<&R::tensorboard>(G::kOutput, "tensorboard", {"write TensorBoard event files"},
+                         {.may_change_on_resume = true}),
+
     key<&R::training, &Train::max_bad_steps>(
-        "max_bad_steps", "non-finite steps in a row before giving up", {.min = 1}),
+        G::kSafety, "max_bad_steps",
+        {"non-finite steps in a row before giving up", "The run then ends with exit code 7."},
+        {.min = 1}),
     key<&R::training, &Train::spike_threshold>(
-        "spike_threshold", "z-score of the unweighted loss that is a spike; 0: off", {.min = 0}),
-    key<&R::training, &Train::spike_action>("spike_action", "what to do with a step that spikes"),
+        G::kSafety, "spike_threshold", {"z-score of the unweighted loss that is a spike; 0: off"},
+        {.min = 0}),
+    key<&R::training, &Train::spike_action>(
+        G::kSafety, "spike_action",
+        {"what to do with a step that spikes",
+         "`warn` reports the step, `skip` also leaves it out of training."}),
 };
 
 constexpr std::array kRelations{
@@ -304,6 +375,30 @@ std::string list_text(const std::vector<std::string>& list) {
 }  // namespace
 
 std::span<const ConfigKey> config_keys() { return kKeys; }
+
+std::string_view group_title(KeyGroup group) {
+  switch (group) {
+    case KeyGroup::kModel:
+      return "Model and tokenizer";
+    case KeyGroup::kData:
+      return "Data";
+    case KeyGroup::kPowerLawDecay:
+      return "Power-Law Decay Loss";
+    case KeyGroup::kBatches:
+      return "Batches and steps";
+    case KeyGroup::kOptimizer:
+      return "Optimiser and schedule";
+    case KeyGroup::kDevice:
+      return "Precision and device";
+    case KeyGroup::kEvaluation:
+      return "Evaluation";
+    case KeyGroup::kOutput:
+      return "Output, checkpoints and logging";
+    case KeyGroup::kSafety:
+      return "Safety";
+  }
+  return "";
+}
 
 const ConfigKey* find_config_key(std::string_view name) {
   const auto* found =

@@ -1,7 +1,5 @@
 #include "pdl/config/schema.h"
 
-#include <algorithm>
-#include <array>
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -15,13 +13,6 @@ namespace pdl {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-// Not tokenizer_path: files of token ids need none.
-constexpr std::array<std::string_view, 3> kRequiredKeys{"model_path", "train_files", "output_dir"};
-
-bool is_required(const ConfigKey& key) {
-  return std::find(kRequiredKeys.begin(), kRequiredKeys.end(), key.name) != kRequiredKeys.end();
-}
 
 // Integers without a decimal point, which some readers would take for a float.
 Json number(double value) {
@@ -65,7 +56,7 @@ Json string_schema(const ConfigKey& key) {
   if (!key.rules.pattern.empty()) schema["pattern"] = key.rules.pattern;
   if (!key.rules.endings.empty()) schema["pattern"] = pattern_of(key.rules);
   const bool is_word_or_path = key.kind == KeyKind::kPath && !key.rules.words.empty();
-  if (is_word_or_path || is_required(key)) schema["minLength"] = 1;
+  if (is_word_or_path || key.rules.required) schema["minLength"] = 1;
   if (key.kind != KeyKind::kChoice) {
     schema["maxLength"] = key.rules.is_regex ? kMaxRegexBytes : kMaxStringBytes;
   }
@@ -78,7 +69,7 @@ Json list_schema(const ConfigKey& key) {
   Json entry = one;
   entry["minLength"] = 1;
   Json list{{"type", "array"}, {"items", entry}};
-  if (is_required(key)) list["minItems"] = 1;
+  if (key.rules.required) list["minItems"] = 1;
   return {{"anyOf", Json::array({one, list})}};
 }
 
@@ -110,8 +101,9 @@ Json value_schema(const ConfigKey& key) {
 Json key_schema(const ConfigKey& key) {
   const Json default_json = to_json(default_value(key));
   Json schema = value_schema(key);
-  if (!is_required(key)) schema["default"] = default_json;
-  schema["description"] = key.help;
+  if (!key.rules.required) schema["default"] = default_json;
+  schema["description"] =
+      std::string(key.help) + (key.details.empty() ? "" : ". " + std::string(key.details));
   return schema;
 }
 
@@ -133,8 +125,12 @@ std::string config_schema_json() {
               {"title", "run.json of pdl-train"},
               {"type", "object"}};
   Json& properties = schema["properties"];
-  for (const ConfigKey& key : config_keys()) properties[std::string(key.name)] = key_schema(key);
-  schema["required"] = kRequiredKeys;
+  Json required = Json::array();
+  for (const ConfigKey& key : config_keys()) {
+    properties[std::string(key.name)] = key_schema(key);
+    if (key.rules.required) required.push_back(key.name);
+  }
+  schema["required"] = required;
   schema["additionalProperties"] = false;
   Json& relations = schema["allOf"];
   for (const KeyRelation& relation : key_relations()) {

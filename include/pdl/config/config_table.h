@@ -1,6 +1,6 @@
-// The one table of all keys of run.json. Flags, --help, the JSON Schema, the checks of
-// load_config() and config.json are made from it; a key that is here is everywhere, and its default
-// is that of a default-constructed RunConfig.
+// The one table of all keys of run.json. Flags, --help, the JSON Schema, docs/configuration.md, the
+// checks of load_config() and config.json are made from it; a key that is here is everywhere, and
+// its default is that of a default-constructed RunConfig.
 #pragma once
 
 #include <cstdint>
@@ -22,8 +22,22 @@ using ConfigValue = std::variant<bool, int64_t, double, std::string, std::vector
 
 enum class KeyKind { kBool, kInteger, kNumber, kChoice, kString, kPath, kStringList, kPathList };
 
+// A section of --help and of docs/configuration.md, in their order.
+enum class KeyGroup {
+  kModel,
+  kData,
+  kPowerLawDecay,
+  kBatches,
+  kOptimizer,
+  kDevice,
+  kEvaluation,
+  kOutput,
+  kSafety
+};
+
 // What a key's value must be beyond its kind. Everything is optional; the default is "anything".
 struct KeyRules {
+  bool required = false;                                  // has no default; in the JSON Schema, too
   double min = -std::numeric_limits<double>::infinity();  // inclusive unless open_min
   double max = std::numeric_limits<double>::infinity();   // inclusive unless open_max
   bool open_min = false;
@@ -41,9 +55,11 @@ struct KeyRules {
 };
 
 struct ConfigKey {
+  KeyGroup group;
   std::string_view name;
   KeyKind kind;
-  std::string_view help;  // one line: meaning and unit, without default and range
+  std::string_view help;     // one line: meaning and unit, without default and range
+  std::string_view details;  // sentences that the line has no room for, in Markdown; may be empty
   std::span<const std::string_view> choices;  // of kChoice
   KeyRules rules;
   ConfigValue (*get)(const RunConfig& config);
@@ -52,8 +68,12 @@ struct ConfigKey {
   void (*set)(RunConfig& config, const ConfigValue& value);
 };
 
-// All keys, in the order of the documentation. Immutable, so safe from any thread.
+// All keys, group after group, in the order of the documentation. Immutable, so safe from any
+// thread.
 std::span<const ConfigKey> config_keys();
+
+// The heading of the group.
+std::string_view group_title(KeyGroup group);
 
 // nullptr if there is no such key.
 const ConfigKey* find_config_key(std::string_view name);

@@ -119,9 +119,9 @@ TEST_F(ConfigToJsonTest, StoredTextIsCheckedLikeAFile) {
 
 TEST_F(ConfigToJsonTest, ChangedKeysNamesEachDifferenceOnce) {
   EXPECT_THAT(changed_keys(RunConfig{}, unusual_config()),
-              ElementsAre("model_path", "train_files", "eval_files", "packing", "pdl_alpha",
-                          "pdl_epsilon", "max_steps", "learning_rate", "lr_scheduler_type",
-                          "warmup_steps", "freeze", "seed"));
+              ElementsAre("model_path", "freeze", "train_files", "eval_files", "packing",
+                          "pdl_alpha", "pdl_epsilon", "max_steps", "seed", "learning_rate",
+                          "lr_scheduler_type", "warmup_steps"));
 }
 
 TEST_F(ConfigToJsonTest, OnlyWhatLeavesTheCurveAloneMayChangeOnResume) {

@@ -159,6 +159,31 @@ TEST(ConfigTableTest, HelpIsOneLineThatFitsATerminal) {
   }
 }
 
+TEST(ConfigTableTest, GroupsFollowOneAnotherUnderTitlesOfTheirOwn) {
+  std::vector<KeyGroup> groups;
+  std::set<std::string_view> titles;
+  for (const ConfigKey& key : config_keys()) {
+    if (groups.empty() || groups.back() != key.group) {
+      groups.push_back(key.group);
+      EXPECT_TRUE(titles.insert(group_title(key.group)).second) << key.name;
+    }
+  }
+  EXPECT_THAT(groups,
+              testing::ElementsAre(KeyGroup::kModel, KeyGroup::kData, KeyGroup::kPowerLawDecay,
+                                   KeyGroup::kBatches, KeyGroup::kOptimizer, KeyGroup::kDevice,
+                                   KeyGroup::kEvaluation, KeyGroup::kOutput, KeyGroup::kSafety));
+  EXPECT_FALSE(titles.contains(""));
+}
+
+TEST(ConfigTableTest, DetailsAreSentencesThatFitATableCell) {
+  for (const ConfigKey& key : config_keys()) {
+    if (key.details.empty()) continue;
+    EXPECT_TRUE(key.details.ends_with('.')) << key.name;
+    EXPECT_FALSE(key.help.ends_with('.')) << key.name;
+    EXPECT_EQ(key.details.find('\n'), std::string_view::npos) << key.name;
+  }
+}
+
 TEST(ConfigTableTest, UnknownKeyIsNotFound) {
   EXPECT_EQ(find_config_key("pdl_alhpa"), nullptr);
   EXPECT_EQ(find_config_key(""), nullptr);
