@@ -1,0 +1,15 @@
+// docs/configuration.md, made from the table of keys.
+#pragma once
+
+#include <string>
+
+namespace pdl {
+
+// The whole page as Markdown: how run.json is read, then a table of keys for each group.
+std::string configuration_page();
+
+// The command that writes the page again, for the page itself and for the test that compares it.
+inline constexpr const char* kConfigurationPageCommand =
+    "cmake --build --preset dev --target configuration_page";
+
+}  // namespace pdl
