@@ -7,11 +7,13 @@
 #include <exception>
 #include <iostream>
 #include <limits>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "cli/commands.h"
+#include "cli/help_formatter.h"
 #include "cli/report_error.h"
 #include "pdl/base/error.h"
 #include "pdl/base/unicode.h"
@@ -61,6 +63,7 @@ int run_command_line(int argc, char** argv) {
                "pdl-train");
   app.set_version_flag("--version", version_text,
                        "Print the versions of the program and its libraries");
+  app.formatter(std::make_shared<HelpFormatter>());
   app.require_subcommand(0, 1);
   int exit_code = 0;
   add_train_command(app, exit_code);
@@ -72,6 +75,9 @@ int run_command_line(int argc, char** argv) {
   add_eval_command(app);
   add_verify_command(app);
   add_schema_command(app);
+  // Once they are there: they would inherit the footer.
+  for (CLI::App* command : app.get_subcommands({})) command->group("Commands");
+  app.footer("\npdl-train COMMAND --help lists the options of a command.");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& problem) {

@@ -1,5 +1,6 @@
 #include "config_flags.h"
 
+#include <algorithm>
 #include <stdexcept>
 #include <string>
 #include <variant>
@@ -66,7 +67,7 @@ void add_config_flag(CLI::App& app, const ConfigKey& key, std::vector<FlagSettin
       // Otherwise CLI11 takes "[a,b]" apart, which may be a glob or a regular expression.
       ->allow_extra_args(false)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
-      ->group("Keys of run.json");
+      ->group(std::string(group_title(key.group)));
 }
 
 }  // namespace
@@ -74,12 +75,14 @@ void add_config_flag(CLI::App& app, const ConfigKey& key, std::vector<FlagSettin
 void add_config_flags(CLI::App& app, std::span<const std::string_view> keys,
                       std::vector<FlagSetting>& settings) {
   for (const std::string_view name : keys) {
-    const ConfigKey* key = find_config_key(name);
-    if (key == nullptr) throw std::logic_error("no such key: " + std::string(name));
-    add_config_flag(app, *key, settings);
+    if (find_config_key(name) == nullptr) {
+      throw std::logic_error("no such key: " + std::string(name));
+    }
   }
-  if (!keys.empty()) return;
-  for (const ConfigKey& key : config_keys()) add_config_flag(app, key, settings);
+  for (const ConfigKey& key : config_keys()) {
+    const bool is_asked = std::find(keys.begin(), keys.end(), key.name) != keys.end();
+    if (keys.empty() || is_asked) add_config_flag(app, key, settings);
+  }
 }
 
 }  // namespace pdl

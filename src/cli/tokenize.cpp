@@ -81,7 +81,7 @@ void run_tokenize(const TokenizeArguments& arguments) {
 void add_tokenize_command(CLI::App& app) {
   CLI::App* command = app.add_subcommand("tokenize",
                                          "Print what the model will see: each document of FILE…, "
-                                         "or each training row of a job (--config)");
+                                         "or each training sequence of a job (--config)");
   auto arguments = std::make_shared<TokenizeArguments>();
   arguments->config = add_config_arguments(*command, text_keys());
   command->add_option("FILE", arguments->files, "text files");

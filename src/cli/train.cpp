@@ -77,7 +77,7 @@ void add_train_command(CLI::App& app, int& exit_code) {
     if (app.get_subcommands().empty())
       exit_code = run_train(*arguments->config, arguments->profile_folder);
   });
-  CLI::App* command = app.add_subcommand("train", "The main job; the word may be left out");
+  CLI::App* command = app.add_subcommand("train", "Train a model; the word train may be left out");
   const auto train_arguments = add_train_arguments(*command);
   command->callback([&exit_code, train_arguments] {
     exit_code = run_train(*train_arguments->config, train_arguments->profile_folder);
