@@ -75,7 +75,8 @@ WITH_TOKENS = {"gpt2", "llama2", "gemma", "qwen2", "metaspace, never", "white sp
 
 
 def corpus():
-    text = (ROOT / "README.md").read_text() + (ROOT / "CONTRIBUTING.md").read_text()
+    pages = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))]
+    text = "".join(page.read_text(encoding="utf-8") for page in pages)
     foreign = "äöü ß é è 你好 世界 こんにちは привет мир \t 12345 'S I'LL we're ½ ﬁ 한국어 🎉"
     return text.split("\n") + [foreign] * 20
 

@@ -1,4 +1,4 @@
-"""Runs the program where it must refuse, and holds what it does to the contract of README, "Exit codes"."""
+"""Runs the program where it must refuse, and holds what it does to the contract of docs/runs.md, "Exit codes"."""
 
 import concurrent.futures
 import dataclasses

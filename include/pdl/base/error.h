@@ -1,6 +1,6 @@
-// Errors by blame. Each class carries the exit code of the program (README, "Exit codes"); main()
-// turns an error into one line `error: …` and that code. A message says what, which value, which
-// file and line, and what to do next.
+// Errors by blame. Each class carries the exit code of the program (docs/runs.md, "Exit codes");
+// main() turns an error into one line `error: …` and that code. A message says what, which value,
+// which file and line, and what to do next.
 #pragma once
 
 #include <stdexcept>
