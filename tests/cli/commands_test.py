@@ -10,7 +10,6 @@ import collections
 import json
 import math
 import pathlib
-import subprocess
 import sys
 import tempfile
 import unittest
@@ -41,14 +40,7 @@ class CommandsTest(unittest.TestCase):
     @classmethod
     def run_program(cls, *arguments, folder=None):
         """Runs the program, which must succeed, and returns its stdout."""
-        process = subprocess.run(
-            [program.binary(), *arguments],
-            cwd=folder or cls.folder,
-            capture_output=True,
-            encoding="utf-8",
-            timeout=TIMEOUT_S,
-            check=False,
-        )
+        process = program.run(*arguments, folder=folder or cls.folder, timeout_s=TIMEOUT_S)
         assert process.returncode == 0, f"{arguments}: {process.returncode} {process.stderr}"
         assert "error:" not in process.stderr, process.stderr
         return process.stdout
@@ -134,9 +126,8 @@ class CommandsTest(unittest.TestCase):
                 path = pathlib.Path(temporary) / name
                 path.write_text('{"text": "a"}\n')
                 for command in ("count", "tokenize"):
-                    process = subprocess.run(
-                        [program.binary(), command, "--tokenizer_path", str(self.folder / "tokenizer.model"), str(path)],
-                        capture_output=True, text=True, check=False)
+                    process = program.run(
+                        command, "--tokenizer_path", self.folder / "tokenizer.model", path)
                     self.assertEqual((process.returncode, process.stdout), (2, ""), (command, name))
 
     def test_count_output_is_what_stdout_gets(self):
@@ -193,10 +184,9 @@ class CommandsTest(unittest.TestCase):
     def test_weights_refuses_a_table_narrower_than_its_tokenizer(self):
         table = dict(self.table, counts=[5, 5], vocab_size=2, total=10)
         (self.folder / "narrow.json").write_text(json.dumps(table))
-        process = subprocess.run(
-            [program.binary(), "weights", "narrow.json", "--tokenizer_path", "tokenizer.model",
-             "--pdl_special_tokens", "neutral"],
-            cwd=self.folder, capture_output=True, text=True, check=False)
+        process = program.run(
+            "weights", "narrow.json", "--tokenizer_path", "tokenizer.model", "--pdl_special_tokens", "neutral",
+            folder=self.folder)
         self.assertEqual((process.returncode, process.stdout), (3, ""), process.stderr)
 
     def test_weights_output(self):

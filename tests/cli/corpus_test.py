@@ -44,10 +44,7 @@ class CorpusTest(unittest.TestCase):
         self.lines = [line for line in self.text.split("\n") if line.strip()]
 
     def run_program(self, *arguments, code=0, folder=None, stdin=None):
-        process = subprocess.run(
-            [program.binary(), *arguments], cwd=folder or self.folder, capture_output=True, input=stdin,
-            encoding="utf-8", timeout=TIMEOUT_S, check=False,
-        )  # fmt: skip
+        process = program.run(*arguments, folder=folder or self.folder, timeout_s=TIMEOUT_S, stdin=stdin)
         errors = [line for line in process.stderr.splitlines() if line.startswith("error: ")]
         assert process.returncode == code, f"{arguments}: {process.returncode} {process.stderr}"
         assert len(errors) == (code != 0), process.stderr

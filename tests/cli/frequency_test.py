@@ -43,9 +43,7 @@ class ProgramTest(unittest.TestCase):
     @classmethod
     def run_program(cls, *arguments, folder=None, code=0, environment=None):
         """Runs the program, which must exit with `code` and, if that is not 0, say why in one line."""
-        process = subprocess.run(
-            [program.binary(), *arguments], cwd=folder or cls.folder, capture_output=True,
-            encoding="utf-8", timeout=TIMEOUT_S, check=False, env=environment)  # fmt: skip
+        process = program.run(*arguments, folder=folder or cls.folder, timeout_s=TIMEOUT_S, environment=environment)
         assert process.returncode == code, f"{arguments}: {process.returncode} {process.stderr}"
         errors = [line for line in process.stderr.splitlines() if line.startswith("error: ")]
         assert len(errors) == (code != 0), process.stderr

@@ -3,7 +3,6 @@
 
 import pathlib
 import re
-import subprocess
 import sys
 import unittest
 
@@ -15,7 +14,8 @@ KEYS = "Keys of run.json, which are also flags"
 
 
 def help_of(*command):
-    process = subprocess.run([program.binary(), *command, "--help"], capture_output=True, text=True, check=True)
+    process = program.run(*command, "--help")
+    assert process.returncode == 0, process.stderr
     return process.stdout
 
 

@@ -9,7 +9,6 @@ so that a config the program accepts ends in an exit code other than 2.
 
 import json
 import pathlib
-import subprocess
 import sys
 import tempfile
 import unittest
@@ -139,14 +138,7 @@ NULL_TEXT = '{"model_path": "m", "train_files": "a.txt", "output_dir": "o", "see
 
 def run(arguments, folder):
     """Runs the program and returns the completed process."""
-    return subprocess.run(
-        [program.binary(), *arguments],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_S,
-        check=False,
-    )
+    return program.run(*arguments, folder=folder, timeout_s=TIMEOUT_S)
 
 
 def complete(changes):

@@ -5,7 +5,6 @@ import concurrent.futures
 import json
 import pathlib
 import shutil
-import subprocess
 import sys
 import tempfile
 import unittest
@@ -38,8 +37,7 @@ REFUSED = {
 
 
 def run(folder, *arguments):
-    return subprocess.run([program.binary(), *map(str, arguments)], cwd=folder, capture_output=True, text=True,
-                          check=False)
+    return program.run(*arguments, folder=folder)
 
 
 def command(*flags):

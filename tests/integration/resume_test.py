@@ -16,7 +16,9 @@ from run_folder import cut_back, lines, metrics  # noqa: E402
 
 
 def run(*arguments):
-    return subprocess.run([program.binary(), *map(str, arguments)], capture_output=True, text=True, check=True)
+    process = program.run(*arguments)
+    assert process.returncode == 0, process.stderr
+    return process
 
 
 class ResumeTest(unittest.TestCase):

@@ -10,7 +10,6 @@ import math
 import pathlib
 import shutil
 import struct
-import subprocess
 import sys
 import tempfile
 import unittest
@@ -69,7 +68,7 @@ class TensorBoardTest(unittest.TestCase):
         self.output = self.folder / "job" / "run"
 
     def run_binary(self, *arguments):
-        result = subprocess.run([program.binary(), *map(str, arguments)], capture_output=True, text=True, timeout=300)
+        result = program.run(*arguments, timeout_s=300)
         self.assertEqual(result.returncode, 0, result.stderr)
 
     def train(self, *flags):

@@ -3,7 +3,6 @@
 
 import json
 import pathlib
-import subprocess
 import sys
 import tempfile
 import unittest
@@ -15,7 +14,9 @@ import program  # noqa: E402
 
 
 def run(*arguments, check=True):
-    return subprocess.run([program.binary(), *map(str, arguments)], capture_output=True, text=True, check=check)
+    process = program.run(*arguments)
+    assert not check or process.returncode == 0, process.stderr
+    return process
 
 
 def lines(folder, event):

@@ -7,7 +7,6 @@ import pathlib
 import queue
 import re
 import signal
-import struct
 import subprocess
 import tempfile
 import threading
@@ -69,33 +68,12 @@ class _Process:
         return status, usage.ru_utime + usage.ru_stime, usage.ru_maxrss << 10
 
 
-class _Fork:
-    """A start by pdl_starter, of which there are as many as starts at a time."""
-
-    _idle = []
-
-    def __init__(self, arguments, folder, output, message):
-        try:
-            self._starter = self._idle.pop()
-        except IndexError:
-            self._starter = subprocess.Popen([program.starter()], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        strings = b"".join(os.fsencode(text) + b"\0" for text in (folder, output, message, *arguments))
-        self._starter.stdin.write(struct.pack("=I", len(strings)) + strings)
-        self._starter.stdin.flush()
-        self.pid = int(self._starter.stdout.readline())
-
-    def wait(self):
-        status, microseconds, kibibytes = map(int, self._starter.stdout.readline().split())
-        self._idle.append(self._starter)
-        return status, microseconds / 1e6, kibibytes << 10
-
-
 def _run(arguments, folder, output, limit):
     with tempfile.TemporaryDirectory() as own:
         message = os.path.join(own, "message")
         output = output or os.path.join(own, "output")
         if program.starter() and limit is None:
-            process = _Fork(arguments, folder, output, message)
+            process = program.Fork(arguments, folder, output, message)
         else:
             process = _Process(arguments, folder, output, message, limit)
         hung = threading.Event()
