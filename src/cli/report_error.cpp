@@ -1,9 +1,12 @@
 #include "cli/report_error.h"
 
+#include <unistd.h>
+
 #include <cstdint>
 #include <cstdio>
 #include <new>
 #include <string>
+#include <string_view>
 #include <system_error>
 
 #include "pdl/base/error.h"
@@ -45,16 +48,29 @@ int report_config_error(const ConfigError& problem) {
   return report(problem.code(), is_list ? message : one_line(message));
 }
 
+constexpr std::string_view kMemoryAdvice =
+    "; give it more or, for a job, lower per_device_train_batch_size (and raise "
+    "gradient_accumulation_steps) or max_length";
+
+// Asks for no memory itself: the runtime may give up where there is none.
+int report_bad_alloc() {
+  const std::string_view clear = progress_is_visible() ? "\r\x1b[K" : "";
+  for (const std::string_view piece : {clear,
+                                       std::string_view("error: out of memory: the system "
+                                                        "gives no more"),
+                                       kMemoryAdvice, std::string_view("\n")}) {
+    // Nothing can be done about a failure here.
+    [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, piece.data(), piece.size());
+  }
+  return static_cast<int>(ExitCode::kOutOfMemory);
+}
+
 int report_out_of_memory(const std::exception& problem) {
   std::string what = torch_message(problem);  // of LibTorch, it says how much was asked for
-  if (dynamic_cast<const std::bad_alloc*>(&problem) != nullptr) what = "the system gives no more";
   if (dynamic_cast<const std::system_error*>(&problem) != nullptr) {
     what = "no thread or process can be started (" + what + ")";
   }
-  return report(ExitCode::kOutOfMemory,
-                "out of memory: " + what +
-                    "; give it more or, for a job, lower per_device_train_batch_size (and raise "
-                    "gradient_accumulation_steps) or max_length");
+  return report(ExitCode::kOutOfMemory, "out of memory: " + what + std::string(kMemoryAdvice));
 }
 
 }  // namespace
@@ -66,6 +82,8 @@ int report_error(const std::exception_ptr& thrown) {
     return report_config_error(problem);
   } catch (const Error& problem) {
     return report(problem.code(), one_line(problem.what()));
+  } catch (const std::bad_alloc&) {
+    return report_bad_alloc();
   } catch (const std::exception& problem) {
     if (is_out_of_memory(problem)) return report_out_of_memory(problem);
     return report(ExitCode::kInternal, "unexpected: " + torch_message(problem));

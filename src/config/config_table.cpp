@@ -186,8 +186,8 @@ constexpr std::array kKeys{
     key<&R::text, &Text::add_eos>(G::kData, "add_eos",
                                   {"end each document with the tokenizer's eos",
                                    "Does not apply to chats and `.npy` files."}),
-    key<&R::sequences, &SequenceOptions::max_length>(G::kData, "max_length", {"tokens in a sequence"},
-                                           {.min = 2, .max = kMaxSize}),
+    key<&R::sequences, &SequenceOptions::max_length>(
+        G::kData, "max_length", {"tokens in a sequence"}, {.min = 2, .max = kMaxSize}),
     key<&R::sequences, &SequenceOptions::packing>(
         G::kData, "packing",
         {"fill sequences with consecutive documents; false: one document a sequence",

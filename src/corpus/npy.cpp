@@ -6,6 +6,7 @@
 #include <bit>
 #include <cerrno>
 #include <cstring>
+#include <new>
 #include <utility>
 
 #include "npy_header.h"
@@ -93,6 +94,7 @@ void TokenFile::map() {
   const int error_number = errno;
   ::close(descriptor);
   if (memory == nullptr) throw DataError("is empty");
+  if (memory == MAP_FAILED && error_number == ENOMEM) throw std::bad_alloc();
   if (memory == MAP_FAILED) {
     throw DataError(std::string("cannot be mapped into memory: ") + std::strerror(error_number));
   }
