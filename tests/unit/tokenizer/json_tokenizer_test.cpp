@@ -1,89 +1,19 @@
-// Rules and refusals of tokenizer.json files. That the ids are those of the `tokenizers` package is
+// What the parts of tokenizer.json files do. That the ids are those of the `tokenizers` package is
 // the matter of tests/integration/tokenizer_json_test.py.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <array>
-#include <nlohmann/json.hpp>
 
 #include "pdl/base/error.h"
 #include "pdl/base/random.h"
 #include "pdl/base/sha256.h"
-#include "pdl/tokenizer/tokenizer.h"
-#include "support/temp_folder.h"
+#include "support/json_tokenizer_files.h"
 
-namespace pdl {
+namespace pdl::tokenizer_files {
 namespace {
 
-using nlohmann::json;
 using ::testing::ElementsAre;
-using ::testing::HasSubstr;
-using Ids = std::vector<int32_t>;
-
-// Characters a to e and the blank sign, "ab", "abc", "▁a", "▁ab", and an unknown token.
-json bpe_model() {
-  return json::parse(R"({"type": "BPE", "dropout": null, "unk_token": "<unk>", "fuse_unk": false,
-      "byte_fallback": false, "ignore_merges": false, "continuing_subword_prefix": null,
-      "end_of_word_suffix": null,
-      "vocab": {"<unk>": 0, "a": 1, "b": 2, "c": 3, "d": 4, "▁": 5, "ab": 6, "abc": 7, "▁a": 8,
-                "▁ab": 9, "é": 10},
-      "merges": [["a", "b"], ["▁", "ab"], ["ab", "c"], ["▁", "a"]]})");
-}
-
-json added_token(int id, const std::string& content) {
-  return {{"id", id},        {"content", content},  {"single_word", false}, {"lstrip", false},
-          {"rstrip", false}, {"normalized", false}, {"special", true}};
-}
-
-json metaspace(const std::string& scheme, bool split) {
-  return {
-      {"type", "Metaspace"}, {"replacement", "▁"}, {"prepend_scheme", scheme}, {"split", split}};
-}
-
-json split(const std::string& expression, const std::string& behavior, bool invert = false) {
-  return {{"type", "Split"},
-          {"pattern", {{"Regex", expression}}},
-          {"behavior", behavior},
-          {"invert", invert}};
-}
-
-json whole_file(const json& pre_tokenizer = nullptr, const json& normalizer = nullptr) {
-  return {{"version", "1.0"},          {"truncation", nullptr},
-          {"padding", nullptr},        {"added_tokens", json::array()},
-          {"normalizer", normalizer},  {"pre_tokenizer", pre_tokenizer},
-          {"post_processor", nullptr}, {"decoder", nullptr},
-          {"model", bpe_model()}};
-}
-
-class JsonTokenizerTest : public ::testing::Test {
- protected:
-  std::unique_ptr<Tokenizer> load(const json& content) {
-    return load_tokenizer(folder_.file("tokenizer.json", content.dump()));
-  }
-  std::string refusal(const json& content) { return refusal_of_text(content.dump()); }
-  std::string refusal_of_text(const std::string& content) {
-    try {
-      load_tokenizer(folder_.file("tokenizer.json", content));
-    } catch (const ModelError& problem) {
-      EXPECT_THAT(problem.what(), HasSubstr("tokenizer.json"));
-      EXPECT_EQ(std::string(problem.what()).find('\n'), std::string::npos);
-      EXPECT_LE(std::string(problem.what()).size(), 300u);
-      return problem.what();
-    }
-    return "";
-  }
-  // The words of a text that is split whole.
-  std::vector<std::string> words(const json& content, std::string_view text) {
-    const auto tokenizer = load(content);
-    WordList list;
-    tokenizer->split(text, true, list);
-    std::vector<std::string> words;
-    for (const Word& word : list.words) words.emplace_back(word.bytes);
-    return words;
-  }
-
-  TempFolder folder_;
-};
 
 Ids ids_of_words(const Tokenizer& tokenizer, std::string_view text, bool begins) {
   WordList list;
@@ -178,85 +108,6 @@ TEST_F(JsonTokenizerTest, IgnoreMergesTakesWholeWordsFromTheVocabulary) {
   EXPECT_EQ(load(file)->encode("ab"), (Ids{1, 2}));
   file["model"]["ignore_merges"] = true;
   EXPECT_EQ(load(file)->encode("ab"), Ids{6});
-}
-
-TEST_F(JsonTokenizerTest, SplitBehaviorsAreThoseOfTheirDocumentation) {
-  const std::string text = "the-final--countdown";
-  const auto with = [&](const std::string& behavior) {
-    return words(whole_file(split("-", behavior)), text);
-  };
-  EXPECT_THAT(with("Removed"), ElementsAre("the", "final", "countdown"));
-  EXPECT_THAT(with("Isolated"), ElementsAre("the", "-", "final", "-", "-", "countdown"));
-  EXPECT_THAT(with("MergedWithPrevious"), ElementsAre("the-", "final-", "-", "countdown"));
-  EXPECT_THAT(with("MergedWithNext"), ElementsAre("the", "-final", "-", "-countdown"));
-  EXPECT_THAT(with("Contiguous"), ElementsAre("the", "-", "final", "--", "countdown"));
-  EXPECT_THAT(words(whole_file(split("[a-z]+", "Removed", true)), text),
-              ElementsAre("the", "final", "countdown"));
-}
-
-// Where Oniguruma and PCRE2 differ, the words are Oniguruma's.
-TEST_F(JsonTokenizerTest, ExpressionsMeanWhatOnigurumaReads) {
-  const auto isolated = [&](const std::string& expression, std::string_view text) {
-    return words(whole_file(split(expression, "Isolated")), text);
-  };
-  EXPECT_THAT(isolated(R"(\s)", "a\u180eb"), ElementsAre("a\u180eb"));
-  EXPECT_THAT(isolated(R"(\v)", "a\nb\vc"), ElementsAre("a\nb", "\v", "c"));
-  EXPECT_THAT(isolated(R"(x{1,2}+)", "xxxxx"), ElementsAre("xxxxx"));
-  EXPECT_THAT(isolated(R"(x{1,2}+x)", "xxxxx"), ElementsAre("xxxxx"));  // not possessive
-  EXPECT_THAT(isolated(R"(ax{,2})", "axxx"), ElementsAre("axx", "x"));
-  EXPECT_THAT(isolated(R"('(?i:s))", "i'S'\u017f"), ElementsAre("i", "'S", "'\u017f"));
-  EXPECT_THAT(isolated(R"(\p{L}+)", "a\U00031350\U00010d50!"),
-              ElementsAre("a\U00031350\U00010d50", "!"));  // of Unicode 15 and 16
-  EXPECT_THAT(isolated(R"([^[ab]c]+)", "abxyc"), ElementsAre("ab", "xy", "c"));  // a union
-}
-
-TEST_F(JsonTokenizerTest, ExpressionsThatCouldMeanSomethingElseAreRefused) {
-  for (const char* expression : {R"(\w+)",
-                                 R"(\bx)",
-                                 "^a",
-                                 "a$",
-                                 R"(\h)",
-                                 R"((?<=a)b)",
-                                 R"((a)\1)",
-                                 "(?i)a",
-                                 "(?>a)",
-                                 "[a&&b]",
-                                 "[[:alpha:]]",
-                                 "[^[^a]]",
-                                 R"(\p{Han})",
-                                 R"(\p{Greek}+)",
-                                 R"(\p{Mn})",
-                                 "(?i:ss)",
-                                 "(?i:é)",
-                                 "(?i:[^a])",
-                                 "a*",
-                                 "",
-                                 "a|",
-                                 "(",
-                                 ")",
-                                 "[",
-                                 "[]",
-                                 "[]a]",
-                                 "a{2}?",
-                                 "a**",
-                                 "*a",
-                                 R"(\)",
-                                 R"(\x{110000})",
-                                 R"(\ud800)",
-                                 "a{1000000}",
-                                 "[z-a]",
-                                 R"([\P{L}a])",
-                                 "(?#x)a",
-                                 "(?:a?)*b",
-                                 "(?:(?=a)|b)+c",
-                                 "a{0,2}+b"}) {
-    EXPECT_NE(refusal(whole_file(split(expression, "Isolated"))), "") << expression;
-  }
-}
-
-TEST_F(JsonTokenizerTest, ARegularExpressionThatNeverEndsIsADataError) {
-  const auto tokenizer = load(whole_file(split("(?:a|aa)+[^a]", "Isolated")));
-  EXPECT_THROW(tokenizer->encode(std::string(200, 'a')), DataError);
 }
 
 TEST_F(JsonTokenizerTest, MetaspaceWritesBlanksAndPutsOneBefore) {
@@ -392,109 +243,5 @@ TEST_F(JsonTokenizerTest, ATokenThatEndsInALetterForbidsCuts) {
   EXPECT_EQ(load(whole_file(metaspace("always", true)))->find_cut("a  b a", 1), 4u);
 }
 
-TEST_F(JsonTokenizerTest, WhatIsNotSupportedIsNamed) {
-  const auto changed = [&](const char* pointer, const json& value) {
-    json file = whole_file();
-    file[json::json_pointer(pointer)] = value;
-    return refusal(file);
-  };
-  EXPECT_THAT(changed("/model/type", "WordPiece"), HasSubstr("WordPiece"));
-  EXPECT_THAT(changed("/model/dropout", 0.1), HasSubstr("model.dropout"));
-  EXPECT_THAT(changed("/model/end_of_word_suffix", "</w>"), HasSubstr("end_of_word_suffix"));
-  EXPECT_THAT(changed("/model/surprise", 1), HasSubstr("model.surprise"));
-  EXPECT_THAT(changed("/version", "2.0"), HasSubstr("version"));
-  EXPECT_THAT(changed("/surprise", 1), HasSubstr("surprise"));
-  EXPECT_THAT(changed("/normalizer", {{"type", "BertNormalizer"}}), HasSubstr("BertNormalizer"));
-  EXPECT_THAT(changed("/pre_tokenizer", {{"type", "BertPreTokenizer"}}),
-              HasSubstr("BertPreTokenizer"));
-  EXPECT_THAT(changed("/model/vocab/zz", 3), HasSubstr("zz"));
-  EXPECT_THAT(changed("/model/vocab/zz", -1), HasSubstr("zz"));
-  EXPECT_THAT(changed("/model/vocab/zz", 2000000000), HasSubstr("zz"));
-  EXPECT_THAT(changed("/model/vocab/zz", 16777215), HasSubstr("zz"));  // half a GB of unused ids
-  EXPECT_THAT(changed("/model/merges/0", {"a", "q"}), HasSubstr("merges"));
-  EXPECT_THAT(changed("/model/vocab", 3), HasSubstr("model.vocab"));
-  EXPECT_THAT(changed("/added_tokens", 3), HasSubstr("added_tokens"));
-}
-
-TEST_F(JsonTokenizerTest, HostileFilesAreRefused) {
-  EXPECT_THROW(load_tokenizer(folder_ / "none.json"), ModelError);
-  EXPECT_NE(refusal_of_text(""), "");
-  EXPECT_NE(refusal_of_text("[]"), "");
-  EXPECT_NE(refusal_of_text("{\"model\": \"\xff\"}"), "");
-  EXPECT_NE(refusal_of_text("{\"model\": \"\\ud800\"}"), "");
-  EXPECT_THAT(refusal_of_text(std::string(100'000, '[')), HasSubstr("nested"));
-  std::string many = R"({"type": "NFC"})";
-  for (int i = 0; i < 200; ++i) many += R"(, {"type": "Digits", "individual_digits": true})";
-  json file = whole_file({{"type", "Sequence"}, {"pretokenizers", json::parse("[" + many + "]")}});
-  EXPECT_NE(refusal(file), "");
-}
-
-// Each step makes eight characters of one; twenty would fill any memory.
-TEST_F(JsonTokenizerTest, ANormalizerThatMakesATextManyTimesAsLongIsAnError) {
-  json steps = json::array();
-  const auto with_steps = [&] {
-    return whole_file(nullptr, {{"type", "Sequence"}, {"normalizers", steps}});
-  };
-  for (int i = 0; i < 20; ++i) {
-    steps.push_back({{"type", "Replace"}, {"pattern", {{"String", "a"}}}, {"content", "aaaaaaaa"}});
-    if (i == 1) {
-      EXPECT_EQ(load(with_steps())->encode("ac").size(), 65u);
-    }
-  }
-  EXPECT_THROW(load(with_steps())->encode("a"), DataError);
-  json file = with_steps();
-  file["added_tokens"].push_back(added_token(11, "a"));
-  file["added_tokens"][0]["id"] = 1;
-  file["added_tokens"][0]["normalized"] = true;
-  EXPECT_THAT(refusal(file), HasSubstr("added_tokens[0]"));
-}
-
-// A blank sign before each word, which then is a word of its own, twice as many each time.
-TEST_F(JsonTokenizerTest, WordsThatDoubleAtEachStageAreRefused) {
-  json stages = json::array();
-  for (const char* sign : {"▁", "a", "b", "c", "d", "é"}) {
-    json stage = metaspace("always", true);
-    stage["replacement"] = sign;
-    stages.push_back(stage);
-    stages.push_back(split(sign, "Isolated"));
-  }
-  const auto file = [&] { return whole_file({{"type", "Sequence"}, {"pretokenizers", stages}}); };
-  EXPECT_LE(words(file(), "x").size(), 64u);
-  stages.push_back(split("a", "Isolated"));
-  EXPECT_THAT(refusal(file()), HasSubstr("more than 12"));
-}
-
-// A letter in four ways, and what must follow is not there: sixteen letters are too many tries.
-TEST_F(JsonTokenizerTest, APatternThatTakesTooManyTriesIsNoFaultOfTheFile) {
-  const auto tokenizer =
-      load(whole_file(split("(?:[a-z]|[a-z]|[a-z]|[a-z])+[^a-z]!|[a-z]+", "Isolated")));
-  EXPECT_EQ(tokenizer->encode("ab"), Ids{6});
-  EXPECT_THROW(tokenizer->encode(std::string(40, 'a') + "!"), DataError);
-}
-
-// Whatever is cut off or overwritten, the file is refused or it works.
-TEST_F(JsonTokenizerTest, DamagedFilesNeverEndTheProcess) {
-  json file =
-      whole_file(split(R"( ?\p{L}+|[^\s\p{L}]+|\s+(?!\S)|\s+)", "Isolated"), {{"type", "NFKC"}});
-  file["added_tokens"].push_back(added_token(11, "<x>"));
-  const std::string good = file.dump();
-  Random random(7);
-  for (int i = 0; i < 1500; ++i) {
-    std::string damaged = good;
-    if (i % 3 == 0) {
-      damaged.resize(random.below(damaged.size()));
-    } else {
-      for (uint64_t flips = 0, n = 1 + random.below(3); flips < n; ++flips)
-        damaged[random.below(damaged.size())] = static_cast<char>(32 + random.below(95));
-    }
-    try {
-      load_tokenizer(folder_.file("damaged.json", damaged))->encode("ab é <x>  \n c12");
-    } catch (const ModelError& problem) {
-      EXPECT_LE(std::string(problem.what()).size(), 300u) << problem.what();
-    } catch (const DataError&) {
-    }
-  }
-}
-
 }  // namespace
-}  // namespace pdl
+}  // namespace pdl::tokenizer_files
