@@ -8,6 +8,7 @@
 #include <stdexcept>
 
 #include "pattern_cuts.h"
+#include "pcre2_expression.h"
 #include "pdl/base/error.h"
 #include "pdl/base/unicode.h"
 

@@ -1,6 +1,6 @@
 // Regular expressions as Oniguruma reads them (its Ruby syntax, which the `tokenizers` package
-// uses), parsed into a tree and written again for PCRE2. What the two libraries would read in
-// different ways is written so that PCRE2 does what Oniguruma does, or is refused:
+// uses), parsed into a tree. What PCRE2 would read in different ways is either refused, or
+// pcre2_expression.h writes it so that PCRE2 does what Oniguruma does:
 //
 //   \s              White_Space; PCRE2's has U+180E too
 //   \p{L} …         Unicode 16; PCRE2's tables are older
@@ -52,8 +52,5 @@ struct PatternNode {
 // The alternatives of the whole expression. Throws std::invalid_argument, which says what is not
 // supported and where, e.g. "\\w at character 3 is not supported".
 std::vector<PatternSequence> parse_pattern(std::string_view expression);
-
-// The same for PCRE2, to be compiled with PCRE2_UTF and PCRE2_UCP.
-std::string pcre2_expression(const std::vector<PatternSequence>& alternatives);
 
 }  // namespace pdl::tokenizer_json

@@ -1,0 +1,14 @@
+// A pattern of pattern_syntax.h, written for PCRE2.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "pattern_syntax.h"
+
+namespace pdl::tokenizer_json {
+
+// To be compiled with PCRE2_UTF and PCRE2_UCP.
+std::string pcre2_expression(const std::vector<PatternSequence>& alternatives);
+
+}  // namespace pdl::tokenizer_json
