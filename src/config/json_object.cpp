@@ -3,26 +3,21 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdint>
-#include <map>
-#include <nlohmann/json.hpp>
 #include <set>
 #include <system_error>
 #include <utility>
 
+#include "pdl/base/json.h"
 #include "pdl/base/unicode.h"
 #include "value_check.h"
 
 namespace pdl {
 namespace {
 
-// The parser ends at a number that its float type cannot hold; with long double it goes on after
-// 1e400, so that later keys are looked at, too. The value is read from the digits.
-using Json =
-    nlohmann::basic_json<std::map, std::vector, std::string, bool, int64_t, uint64_t, long double>;
-
-constexpr size_t kMaxDepth = 64;
+// The reading goes on after 1e400, so that later keys are looked at, too.
+constexpr JsonRules kRules = {
+    .byte_order_mark = true, .comments = true, .numbers_beyond_double = true};
 constexpr size_t kMaxListText = 80;
-constexpr int kNumberOverflowId = 406;
 
 // "line 3, column 7", where `offset` bytes have been read.
 std::string place_of(std::string_view text, size_t offset) {
@@ -32,36 +27,24 @@ std::string place_of(std::string_view text, size_t offset) {
   return "line " + std::to_string(line) + ", column " + std::to_string(offset - line_begin);
 }
 
-// The part of the parser's message that says what it met and what it expected: "[json.exception…]
-// parse error at line 1, column 2: syntax error while parsing value - unexpected …".
-std::string reason_of(std::string_view message) {
-  for (const std::string_view end_of_prefix : {"column ", ": ", " - "}) {
-    const size_t at = message.find(end_of_prefix);
-    if (at != std::string_view::npos) message.remove_prefix(at + end_of_prefix.size());
-  }
-  return printable(message, 120);
-}
-
-// Receives the parser's events. A value below the top level is looked at only so far as it is a
+// Receives the parts of the text. A value below the top level is looked at only so far as it is a
 // string of a list; everything else there makes the value of its key unusable.
-class ObjectBuilder final : public nlohmann::json_sax<Json> {
+class ObjectBuilder final : public JsonHandler {
  public:
-  explicit ObjectBuilder(std::string_view text) : text_(text) {}
-
-  JsonObject take() { return std::move(object_); }
+  // What was read of `text` until `problem`, if there is one.
+  JsonObject take(const JsonProblem& problem, std::string_view text) {
+    if (problem) object_.problem = message_of(problem, text);
+    return std::move(object_);
+  }
 
   bool null() override { return unusable("null"); }
   bool boolean(bool value) override { return scalar(value); }
-  bool number_integer(int64_t value) override { return scalar(value); }
-  bool number_unsigned(uint64_t value) override {
-    if (std::in_range<int64_t>(value)) return scalar(static_cast<int64_t>(value));
-    return scalar(static_cast<double>(value), std::to_string(value));
-  }
-  bool number_float(long double, const std::string& token) override {
+  bool integer(int64_t value) override { return scalar(value); }
+  bool real(const std::string& written) override {
     double value = 0;
-    const auto result = std::from_chars(token.data(), token.data() + token.size(), value);
-    if (result.ec != std::errc{}) return unusable(printable(token));
-    return scalar(value, printable(token));
+    const auto result = std::from_chars(written.data(), written.data() + written.size(), value);
+    if (result.ec != std::errc{}) return unusable(printable(written));
+    return scalar(value, printable(written));
   }
   bool string(std::string& value) override {
     if (depth_ != 2 || !list_) return scalar(value);
@@ -69,15 +52,15 @@ class ObjectBuilder final : public nlohmann::json_sax<Json> {
     extend_list_text(shown(value));
     return true;
   }
-  bool binary(Json::binary_t&) override { return unusable("binary"); }
 
-  bool start_object(size_t) override { return open("{…}"); }
+  bool begin_object() override { return open("{…}"); }
   bool end_object() override { return close(); }
-  bool start_array(size_t) override {
+  bool begin_array() override {
     if (depth_ != 1) return open("[…]");
     list_.emplace();
     list_text_.clear();
-    return descend();
+    ++depth_;
+    return true;
   }
   bool end_array() override {
     if (depth_ == 2) {
@@ -93,30 +76,17 @@ class ObjectBuilder final : public nlohmann::json_sax<Json> {
     return true;
   }
 
-  bool parse_error(size_t position, const std::string& last_token,
-                   const Json::exception& error) override {
-    std::string reason = error.id == kNumberOverflowId
-                             ? printable(last_token) + " is too large for a number"
-                             : reason_of(error.what());
-    // Inside a value, the key tells more than the column.
-    if (depth_ >= 1 && !object_.entries.empty() && object_.entries.back().text.empty()) {
-      reason = printable(object_.entries.back().key) + ": " + reason;
-    }
-    return stop(place_of(text_, position) + ": " + reason);
-  }
-
  private:
-  bool stop(std::string problem) {
-    object_.problem = std::move(problem);
-    return false;
-  }
-
   bool not_an_object() { return stop("must hold one JSON object: {\"key\": value, …}"); }
 
-  bool descend() {
-    if (++depth_ <= kMaxDepth) return true;
-    return stop(printable(object_.entries.back().key) + ": is nested deeper than " +
-                std::to_string(kMaxDepth) + " levels");
+  std::string message_of(const JsonProblem& problem, std::string_view text) const {
+    if (problem.kind == JsonProblem::Kind::kStopped) return problem.reason;
+    const std::string key =
+        object_.entries.empty() ? "" : printable(object_.entries.back().key) + ": ";
+    if (problem.kind == JsonProblem::Kind::kLimit) return key + problem.reason;
+    // Inside a value, the key tells more than the column.
+    const bool is_in_value = !key.empty() && depth_ >= 1 && object_.entries.back().text.empty();
+    return place_of(text, problem.byte + 1) + ": " + (is_in_value ? key : "") + problem.reason;
   }
 
   bool close() {
@@ -127,7 +97,8 @@ class ObjectBuilder final : public nlohmann::json_sax<Json> {
   bool open(const std::string& text) {
     if (depth_ == 0 && text.front() != '{') return not_an_object();
     if (depth_ > 0) unusable(text);
-    return descend();
+    ++depth_;
+    return true;
   }
 
   void extend_list_text(const std::string& text) {
@@ -152,7 +123,6 @@ class ObjectBuilder final : public nlohmann::json_sax<Json> {
     return unusable(text);
   }
 
-  std::string_view text_;
   JsonObject object_;
   std::set<std::string> names_;
   size_t depth_ = 0;
@@ -163,15 +133,9 @@ class ObjectBuilder final : public nlohmann::json_sax<Json> {
 }  // namespace
 
 JsonObject read_json_object(std::string_view text) {
-  // The parser takes a NUL byte for the end of the text.
-  const size_t nul = text.find('\0');
-  if (nul != std::string_view::npos) {
-    return {{}, place_of(text, nul + 1) + ": a NUL byte; the file must be UTF-8 text"};
-  }
-  ObjectBuilder builder(text);
-  Json::sax_parse(text, &builder, Json::input_format_t::json, /*strict=*/true,
-                  /*ignore_comments=*/true);
-  return builder.take();
+  ObjectBuilder builder;
+  const JsonProblem problem = read_json(text, kRules, builder);
+  return builder.take(problem, text);
 }
 
 }  // namespace pdl

@@ -1,33 +1,20 @@
 #include "pdl/corpus/jsonl.h"
 
-#include <array>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <utility>
 #include <vector>
 
 #include "chat_template.h"
 #include "pdl/base/error.h"
+#include "pdl/base/json.h"
 #include "pdl/base/unicode.h"
 
 namespace pdl {
 namespace {
 
-using Json = nlohmann::json;
-
-constexpr size_t kMaxDepth = 64;
+constexpr JsonRules kRules = {.max_depth = 64};
 
 std::string in_quotes(std::string_view name) { return "'" + printable(name) + "'"; }
-
-// The part of the parser's message that says what it met and what it expected: "[json.exception…]
-// parse error at line 1, column 2: syntax error while parsing value - unexpected …".
-std::string reason_of(std::string_view message) {
-  for (const std::string_view end_of_prefix : {"column ", ": ", " - "}) {
-    const size_t at = message.find(end_of_prefix);
-    if (at != std::string_view::npos) message.remove_prefix(at + end_of_prefix.size());
-  }
-  return printable(message, 120);
-}
 
 // What a record holds of the fields that count.
 struct RecordFields {
@@ -35,31 +22,27 @@ struct RecordFields {
   std::optional<std::vector<ChatMessage>> messages;
 };
 
-// Receives the parser's events and keeps the fields that count: the rest of a record is checked to
-// be JSON, but not built.
-class RecordReader final : public nlohmann::json_sax<Json> {
+// Receives the parts of a record and keeps the fields that count: the rest of a record is checked
+// to be JSON, but not built.
+class RecordReader final : public JsonHandler {
  public:
   explicit RecordReader(const TextOptions& options) : options_(options) {}
 
   RecordFields take() { return std::move(fields_); }
-  // What ended the reading; "" if nothing did.
-  const std::string& problem() const { return problem_; }
 
   bool null() override { return scalar("null"); }
   bool boolean(bool) override { return scalar("a boolean"); }
-  bool number_integer(int64_t) override { return scalar("a number"); }
-  bool number_unsigned(uint64_t) override { return scalar("a number"); }
-  bool number_float(double, const std::string&) override { return scalar("a number"); }
-  bool binary(Json::binary_t&) override { return scalar("binary"); }
+  bool integer(int64_t) override { return scalar("a number"); }
+  bool real(const std::string&) override { return scalar("a number"); }
 
   bool string(std::string& value) override {
     std::optional<std::string>* const field = std::exchange(string_field_, nullptr);
     if (field == nullptr) return scalar("a string");
-    field->emplace(std::move(value));  // the parser allows to take it
+    field->emplace(std::move(value));
     return true;
   }
 
-  bool start_object(size_t) override {
+  bool begin_object() override {
     if (depth_ == kMessageDepth - 1 && in_messages_) {
       role_.reset();
       content_.reset();
@@ -74,7 +57,7 @@ class RecordReader final : public nlohmann::json_sax<Json> {
     return true;
   }
 
-  bool start_array(size_t) override {
+  bool begin_array() override {
     if (std::exchange(expects_messages_, false)) {
       in_messages_ = true;
       fields_.messages.emplace();
@@ -93,27 +76,13 @@ class RecordReader final : public nlohmann::json_sax<Json> {
     return true;
   }
 
-  bool parse_error(size_t position, const std::string& last_token,
-                   const Json::exception& error) override {
-    constexpr int kNumberOverflow = 406;
-    const std::string reason = error.id == kNumberOverflow
-                                   ? printable(last_token) + " is too large for a number"
-                                   : reason_of(error.what());
-    return stop("is not JSON at byte " + std::to_string(position) + ": " + reason);
-  }
-
  private:
   // The record is at depth 1, its list of messages at 2.
   static constexpr size_t kMessageDepth = 3;
 
-  bool stop(std::string problem) {
-    problem_ = std::move(problem);
-    return false;
-  }
-
   bool descend() {
-    if (++depth_ <= kMaxDepth) return true;
-    return stop("is nested deeper than " + std::to_string(kMaxDepth) + " levels");
+    ++depth_;
+    return true;
   }
 
   bool scalar(std::string_view type) { return expect_no_value(type); }
@@ -174,7 +143,6 @@ class RecordReader final : public nlohmann::json_sax<Json> {
 
   const TextOptions& options_;
   RecordFields fields_;
-  std::string problem_;
   size_t depth_ = 0;  // of objects and lists that are open
   bool in_messages_ = false;
   std::optional<std::string> role_, content_;  // of the open message
@@ -188,20 +156,12 @@ RecordFields read_fields(std::string_view line, const TextOptions& options) {
   if (line.size() > kMaxRecordBytes) {
     throw DataError("is longer than " + std::to_string(kMaxRecordBytes) + " bytes");
   }
-  // The parser takes a NUL byte for the end of the text, and drops a byte order mark.
-  const size_t nul = line.find('\0');
-  if (nul != std::string_view::npos) {
-    throw DataError("is not JSON at byte " + std::to_string(nul) + ": a NUL byte");
-  }
-  if (line.starts_with(kByteOrderMark)) {
-    throw DataError("is not JSON: a byte order mark, which may only begin a file");
-  }
   RecordReader reader(options);
-  Json::sax_parse(line, &reader);
-  if (reader.problem().empty()) return reader.take();
+  const JsonProblem problem = read_json(line, kRules, reader);
+  if (!problem) return reader.take();
   // The parser knows UTF-8, but says less clearly what is wrong.
   const size_t invalid = find_invalid_utf8(line);
-  if (invalid == std::string_view::npos) throw DataError(reader.problem());
+  if (invalid == std::string_view::npos) throw DataError(problem.phrase());
   throw DataError("is not UTF-8 at byte " + std::to_string(invalid) + "; convert it to UTF-8");
 }
 

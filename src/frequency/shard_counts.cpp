@@ -13,8 +13,6 @@
 namespace pdl {
 namespace {
 
-using nlohmann::json;
-
 // The fields of TextOptions by their names in run.json.
 constexpr std::array<std::string_view, 9> kTextKeys = {
     "text_document", "text_field",           "prompt_field", "completion_field", "messages_field",
@@ -34,33 +32,28 @@ nlohmann::ordered_json text_json(const TextOptions& text) {
   return object;
 }
 
-bool is_valid(const ConfigKey& key, const json& value) {
-  if (key.kind == KeyKind::kBool) return value.is_boolean();
-  if (!value.is_string()) return false;
-  if (key.kind != KeyKind::kChoice) return true;
-  return std::find(key.choices.begin(), key.choices.end(), value.get<std::string>()) !=
-         key.choices.end();
+void read_option(ObjectReader& options, const ConfigKey& key, RunConfig& config) {
+  if (key.kind == KeyKind::kBool) {
+    key.set(config, options.boolean(key.name));
+    return;
+  }
+  const std::string& value = options.string(key.name);
+  if (key.kind == KeyKind::kChoice &&
+      std::find(key.choices.begin(), key.choices.end(), value) == key.choices.end()) {
+    options.fail_at(key.name, "is not one of this version; count this shard again");
+  }
+  key.set(config, value);
 }
 
-TextOptions parse_text_options(const json& table, const std::filesystem::path& path) {
-  const auto found = table.find("text_options");
-  if (found == table.end() || !found->is_object() || found->size() != kTextKeys.size()) {
+TextOptions parse_text_options(ObjectReader& table, const std::filesystem::path& path) {
+  if (!table.has("text_options")) {
     refuse_table(path, "has no \"text_options\" of this version; count this shard again");
   }
+  ObjectReader options = table.object("text_options");
   RunConfig config;
-  for (const std::string_view name : kTextKeys) {
-    const ConfigKey& key = *find_config_key(name);
-    const auto value = found->find(std::string(name));
-    if (value == found->end() || !is_valid(key, *value)) {
-      refuse_table(path, "has no valid " + std::string(name) +
-                             " in its text_options; count this shard again");
-    }
-    if (value->is_boolean()) {
-      key.set(config, value->get<bool>());
-    } else {
-      key.set(config, value->get<std::string>());
-    }
-  }
+  for (const std::string_view name : kTextKeys)
+    read_option(options, *find_config_key(name), config);
+  options.finish();
   return config.text;
 }
 
@@ -176,15 +169,9 @@ std::string shown(const Shard& shard) {
   return std::to_string(shard.index) + " of " + std::to_string(shard.count);
 }
 
-Shard parse_shard(const json& object, const std::filesystem::path& path) {
-  const json shard = object.value("shard", json());
-  const auto is_number = [&](const char* name) {
-    return shard.contains(name) && shard.at(name).is_number_integer();
-  };
-  if (!shard.is_object() || !is_number("index") || !is_number("count")) {
-    refuse_table(path, "has a \"shard\" without index and count; count this shard again");
-  }
-  const Shard parsed{.index = shard.at("index"), .count = shard.at("count")};
+Shard parse_shard(ObjectReader& table, const std::filesystem::path& path) {
+  ObjectReader shard = table.object("shard");
+  const Shard parsed{.index = shard.integer("index"), .count = shard.integer("count")};
   if (parsed.index < 0 || parsed.index >= parsed.count) {
     refuse_table(path, "says to be shard " + shown(parsed) + "; count this shard again");
   }
@@ -200,13 +187,15 @@ std::string to_json(const ShardCounts& counts) {
 }
 
 ShardCounts load_shard_counts(const std::filesystem::path& path) {
-  const json object = read_table(path);
-  if (!object.contains("shard")) {
+  const JsonBlame blame = table_blame(path);
+  const JsonValue root = read_table(path, blame);
+  ObjectReader table(root, blame);
+  if (!table.has("shard")) {
     refuse_table(path, "is no shard but a whole table; merge only what count --shard wrote");
   }
-  return {.table = parse_table_fields(object, path),
-          .shard = parse_shard(object, path),
-          .text = parse_text_options(object, path)};
+  return {.table = parse_table_fields(table, path),
+          .shard = parse_shard(table, path),
+          .text = parse_text_options(table, path)};
 }
 
 TokenCounts merge_token_counts(const std::vector<NamedShardCounts>& shards) {

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "pdl/base/json.h"
 #include "pdl/frequency/shard_counts.h"
 #include "pdl/frequency/token_counts.h"
 
@@ -19,14 +20,17 @@ inline constexpr int64_t kMaxTotal = int64_t{1} << 53;
 // All fields but the counts, which are long and stand last.
 nlohmann::ordered_json table_header(const TokenCounts& table);
 
+// Throws DataError with the path.
+JsonBlame table_blame(const std::filesystem::path& path);
+
 // Reads a file that says to be a frequency table of this version. Throws DataError.
-nlohmann::json read_table(const std::filesystem::path& path);
+JsonValue read_table(const std::filesystem::path& path, const JsonBlame& blame);
 
 // Checks and takes the fields of a table, whole or of a shard. Throws DataError.
-TokenCounts parse_table_fields(const nlohmann::json& object, const std::filesystem::path& path);
+TokenCounts parse_table_fields(ObjectReader& table, const std::filesystem::path& path);
 
 // The field "shard" of a table. Throws DataError if it is missing or wrong.
-Shard parse_shard(const nlohmann::json& object, const std::filesystem::path& path);
+Shard parse_shard(ObjectReader& table, const std::filesystem::path& path);
 
 // "2 of 8".
 std::string shown(const Shard& shard);

@@ -1,19 +1,13 @@
 #include "pdl/frequency/token_counts.h"
 
-#include <limits>
-#include <nlohmann/json.hpp>
-#include <set>
 #include <utility>
 
 #include "pdl/base/error.h"
 #include "pdl/base/file.h"
-#include "pdl/base/unicode.h"
 #include "table_json.h"
 
 namespace pdl {
 namespace {
-
-using nlohmann::json;
 
 constexpr const char* kFormat = "pdl-frequency";
 constexpr int kVersion = 1;
@@ -21,50 +15,17 @@ constexpr int kVersion = 1;
 // file.
 constexpr int64_t kMaxTableBytes = int64_t{16} << 20;
 
-// Nesting is limited before the parser recurses. A key that is there twice could mean either value.
-json parse_json(const std::string& text, const std::filesystem::path& path) {
-  // The parser takes a NUL byte for the end of the text.
-  const size_t nul = text.find('\0');
-  if (nul != std::string::npos) {
-    refuse_table(path, "is not JSON (byte " + std::to_string(nul) + ": a NUL byte)");
-  }
-  std::set<std::string> keys;
-  const json::parser_callback_t check = [&](int depth, json::parse_event_t event, json& parsed) {
-    if (depth > 2) refuse_table(path, "is nested too deeply");
-    if (depth == 1 && event == json::parse_event_t::key &&
-        !keys.insert(parsed.get<std::string>()).second) {
-      refuse_table(path, "holds \"" + printable(parsed.get<std::string>()) + "\" twice");
-    }
-    return true;
-  };
-  try {
-    return json::parse(text, check);
-  } catch (const json::parse_error& problem) {
-    refuse_table(path, "is not JSON (byte " + std::to_string(problem.byte) + ")");
-  } catch (const json::exception& problem) {
-    refuse_table(path, std::string("cannot be read: ") + problem.what());
-  }
-}
+constexpr JsonRules kRules = {.max_depth = 2, .byte_order_mark = true};
 
-std::vector<int64_t> parse_counts(const json& table, const std::filesystem::path& path) {
-  const json& list = table.at("counts");
-  std::vector<int64_t> counts;
-  counts.reserve(list.size());
+std::vector<int64_t> parse_counts(ObjectReader& table, const std::filesystem::path& path) {
+  std::vector<int64_t> counts = table.integers("counts", 0, kMaxTotal);
   int64_t total = 0;
-  for (const json& value : list) {
-    const std::string where = "counts[" + std::to_string(counts.size()) + "]";
-    if (!value.is_number_integer()) refuse_table(path, "has a " + where + " that is no integer");
-    const auto count = value.get<int64_t>();
-    if (count < 0 || (value.is_number_unsigned() && value.get<uint64_t>() > uint64_t{kMaxTotal})) {
-      refuse_table(path, "has a " + where + " out of range");
-    }
+  for (const int64_t count : counts) {
     total += count;
     if (total > kMaxTotal) refuse_table(path, "counts more than 2^53 tokens");
-    counts.push_back(count);
   }
-  const bool consistent = table.at("vocab_size").is_number_integer() &&
-                          table.at("total").is_number_integer() &&
-                          table.at("vocab_size") == counts.size() && table.at("total") == total;
+  const bool consistent =
+      table.integer("vocab_size") == std::ssize(counts) && table.integer("total") == total;
   if (!consistent || counts.empty()) {
     refuse_table(path, "has a vocab_size or total that does not agree with its counts");
   }
@@ -89,38 +50,34 @@ nlohmann::ordered_json table_header(const TokenCounts& table) {
   return object;
 }
 
-json read_table(const std::filesystem::path& path) {
-  const std::string text = read_file<DataError>("frequency table", path, kMaxTableBytes);
-  json object = parse_json(text, path);
-  if (!object.is_object() || object.value("format", json()) != kFormat) {
-    refuse_table(path, "is not one: \"format\" must be \"" + std::string(kFormat) + "\"");
-  }
-  if (object.value("version", json()) != kVersion) {
-    refuse_table(path, "has another version than " + std::to_string(kVersion));
-  }
-  return object;
+JsonBlame table_blame(const std::filesystem::path& path) {
+  return JsonBlame::of<DataError>("frequency table '" + path.string() + "' cannot be used: ");
 }
 
-TokenCounts parse_table_fields(const json& object, const std::filesystem::path& path) {
-  for (const char* key :
-       {"vocab_size", "total", "counted", "tokenizer_sha256", "corpus_sha256", "counts"}) {
-    if (!object.contains(key)) refuse_table(path, "lacks \"" + std::string(key) + "\"");
+JsonValue read_table(const std::filesystem::path& path, const JsonBlame& blame) {
+  const std::string text = read_file<DataError>("frequency table", path, kMaxTableBytes);
+  JsonValue root = parse_json(text, kRules, blame);
+  ObjectReader table(root, blame);
+  const JsonValue* format = table.find("format");
+  if (format == nullptr || !format->is_string() || format->text() != kFormat) {
+    refuse_table(path, "is not one: \"format\" must be \"" + std::string(kFormat) + "\"");
   }
-  for (const char* key : {"counted", "tokenizer_sha256", "corpus_sha256"}) {
-    if (!object.at(key).is_string())
-      refuse_table(path, "has a \"" + std::string(key) + "\" that is no string");
+  const JsonValue* version = table.find("version");
+  if (version == nullptr || !version->is_number() || version->number() != kVersion) {
+    refuse_table(path, "has another version than " + std::to_string(kVersion));
   }
-  if (!object.at("counts").is_array()) refuse_table(path, "has \"counts\" that are no array");
-  const std::string counted = object.at("counted");
+  return root;
+}
+
+TokenCounts parse_table_fields(ObjectReader& table, const std::filesystem::path& path) {
+  const std::string& counted = table.string("counted");
   if (counted != "targets" && counted != "reference") {
     refuse_table(path, "has a \"counted\" that is neither \"targets\" nor \"reference\"");
   }
-  TokenCounts table;
-  table.counts = parse_counts(object, path);
-  table.counted = counted == "targets" ? Counted::kTargets : Counted::kReference;
-  table.tokenizer_sha256 = object.at("tokenizer_sha256");
-  table.corpus_sha256 = object.at("corpus_sha256");
-  return table;
+  return {.counts = parse_counts(table, path),
+          .counted = counted == "targets" ? Counted::kTargets : Counted::kReference,
+          .tokenizer_sha256 = table.string("tokenizer_sha256"),
+          .corpus_sha256 = table.string("corpus_sha256")};
 }
 
 int64_t TokenCounts::total() const {
@@ -180,12 +137,14 @@ std::string to_json(const TokenCounts& table) {
 }
 
 TokenCounts load_token_counts(const std::filesystem::path& path) {
-  const json object = read_table(path);
-  if (object.contains("shard") || object.contains("text_options")) {
-    refuse_table(path, "is shard " + shown(parse_shard(object, path)) +
+  const JsonBlame blame = table_blame(path);
+  const JsonValue root = read_table(path, blame);
+  ObjectReader table(root, blame);
+  if (table.has("shard") || table.has("text_options")) {
+    refuse_table(path, "is shard " + shown(parse_shard(table, path)) +
                            "; merge all shards with pdl-train count --merge");
   }
-  return parse_table_fields(object, path);
+  return parse_table_fields(table, path);
 }
 
 TokenCounts fit_to_model(TokenCounts table, const Tokenizer* tokenizer, int64_t vocab_size,

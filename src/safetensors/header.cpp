@@ -4,15 +4,15 @@
 #include <array>
 #include <bit>
 #include <cstring>
+#include <nlohmann/json.hpp>
 #include <utility>
 
-#include "json_text.h"
+#include "format_problem.h"
+#include "pdl/base/json.h"
 #include "pdl/base/unicode.h"
 
 namespace pdl {
 namespace {
-
-using nlohmann::json;
 
 static_assert(std::endian::native == std::endian::little,
               "safetensors holds little-endian numbers");
@@ -21,6 +21,8 @@ constexpr int64_t kLengthBytes = 8;
 constexpr int64_t kMaxHeaderBytes = 100'000'000;  // the limit of the reference implementation
 constexpr const char* kMetadataKey = "__metadata__";
 constexpr const char* kPartsKey = "pdl.parts";
+// The header, an entry, and its shape.
+constexpr JsonRules kRules = {.max_depth = 3};
 
 // Length and JSON of a file that begins with `head`.
 int64_t header_bytes(std::string_view head, int64_t file_bytes) {
@@ -44,64 +46,55 @@ int64_t expected_bytes(const SafetensorsEntry& entry) {
 
 std::string in_quotes(const std::string& tensor) { return "'" + printable(tensor) + "'"; }
 
-SafetensorsEntry parse_entry(const std::string& tensor, const json& fields) {
-  const bool complete = fields.is_object() && fields.size() == 3 && fields.contains("dtype") &&
-                        fields["dtype"].is_string() && fields.contains("shape") &&
-                        fields["shape"].is_array() && fields.contains("data_offsets") &&
-                        fields["data_offsets"].is_array() && fields["data_offsets"].size() == 2;
-  if (!complete) {
-    throw FormatProblem("the entry of " + in_quotes(tensor) +
-                        " lacks dtype, shape or data_offsets");
-  }
+SafetensorsEntry parse_entry(const std::string& tensor, const JsonValue& value,
+                             const JsonBlame& blame) {
+  ObjectReader fields(value, blame, in_quotes(tensor));
   SafetensorsEntry entry;
   entry.name = tensor;
-  entry.dtype = fields["dtype"];
-  entry.shape = shape_of(fields["shape"], in_quotes(tensor));
-  entry.begin_bytes = non_negative(fields["data_offsets"][0]);
-  entry.end_bytes = non_negative(fields["data_offsets"][1]);
+  entry.dtype = fields.string("dtype");
+  entry.shape = fields.integers("shape", 0);
+  const std::vector<int64_t> offsets = fields.integers("data_offsets", 0);
+  fields.finish();
+  if (offsets.size() != 2) fields.fail_at("data_offsets", "is not [begin, end]");
+  entry.begin_bytes = offsets[0];
+  entry.end_bytes = offsets[1];
   if (safetensors_element_bytes(entry.dtype) == 0) {
-    throw FormatProblem(in_quotes(tensor) + " has dtype '" + printable(entry.dtype) +
-                        "', which is not known");
+    fields.fail_at("dtype", "is '" + printable(entry.dtype) + "', which is not known");
   }
-  if (entry.begin_bytes < 0 || entry.end_bytes < entry.begin_bytes ||
+  if (entry.end_bytes < entry.begin_bytes ||
       entry.end_bytes - entry.begin_bytes != expected_bytes(entry)) {
-    throw FormatProblem(in_quotes(tensor) + " has data_offsets that do not agree with its shape");
+    fields.fail_at("data_offsets", "does not agree with its shape");
   }
   return entry;
 }
 
 // What `entry`, whose shape is that in the file, is a part of.
-void apply_part(const json& fields, SafetensorsEntry& entry) {
-  const std::string what = "the part of " + in_quotes(entry.name);
-  const bool complete = fields.is_object() && fields.size() == 2 && fields.contains("shape") &&
-                        fields.contains("begin");
-  if (!complete) throw FormatProblem(what + " lacks shape or begin");
-  if (entry.shape.size() != 1) throw FormatProblem(what + " is not flat");
-  const std::vector<int64_t> shape = shape_of(fields["shape"], what);
-  const int64_t begin = non_negative(fields["begin"]);
+void apply_part(const JsonValue& value, const JsonBlame& blame, SafetensorsEntry& entry) {
+  ObjectReader fields(value, blame, in_quotes(entry.name));
+  const std::vector<int64_t> shape = fields.integers("shape", 0);
+  const int64_t begin = fields.integer("begin", 0);
+  fields.finish();
+  if (entry.shape.size() != 1) fields.fail("is not flat");
   int64_t end = 0;
-  if (begin < 0 || __builtin_add_overflow(begin, entry.shape[0], &end) ||
-      end > num_elements(shape)) {
-    throw FormatProblem(what + " is not inside its tensor");
+  if (__builtin_add_overflow(begin, entry.shape[0], &end) || end > num_elements(shape)) {
+    fields.fail("is not inside its tensor");
   }
   entry.shape = shape;
   entry.part = ElementRange{begin, end};
 }
 
-void apply_parts(const json& metadata, std::vector<SafetensorsEntry>& entries) {
-  if (!metadata.is_object() || !metadata.contains(kPartsKey)) return;
-  const std::string what = std::string("its \"") + kPartsKey + "\"";
-  if (!metadata[kPartsKey].is_string()) throw FormatProblem(what + " is not a text");
-  const json parts =
-      parse_json_object(metadata[kPartsKey].get_ref<const std::string&>(), what, /*max_depth=*/3);
-  size_t found = 0;
+void apply_parts(const JsonValue& metadata, const JsonBlame& header_blame,
+                 std::vector<SafetensorsEntry>& entries) {
+  if (!metadata.is(JsonValue::Kind::kObject)) return;
+  ObjectReader reader(metadata, header_blame, kMetadataKey);
+  if (!reader.has(kPartsKey)) return;
+  const auto blame = JsonBlame::of<FormatProblem>("", std::string("its \"") + kPartsKey + "\"");
+  const JsonValue value = parse_json(reader.string(kPartsKey), kRules, blame);
+  ObjectReader parts(value, blame);
   for (SafetensorsEntry& entry : entries) {
-    const auto part = parts.find(entry.name);
-    if (part == parts.end()) continue;
-    apply_part(*part, entry);
-    ++found;
+    if (const JsonValue* part = parts.find(entry.name)) apply_part(*part, blame, entry);
   }
-  if (found != parts.size()) throw FormatProblem(what + " names a tensor that is not there");
+  parts.finish();
 }
 
 void require_cover(const std::vector<SafetensorsEntry>& entries, int64_t data_bytes) {
@@ -118,18 +111,26 @@ void require_cover(const std::vector<SafetensorsEntry>& entries, int64_t data_by
 SafetensorsHeader decode(std::string_view head, int64_t file_bytes) {
   SafetensorsHeader header;
   header.data_begin = header_bytes(head, file_bytes);
-  const json object = parse_json_object(
-      head.substr(kLengthBytes, static_cast<size_t>(header.data_begin - kLengthBytes)),
-      "its header", /*max_depth=*/3);
-  for (const auto& [tensor, fields] : object.items()) {
-    if (tensor != kMetadataKey) header.entries.push_back(parse_entry(tensor, fields));
+  const std::string_view text =
+      head.substr(kLengthBytes, static_cast<size_t>(header.data_begin - kLengthBytes));
+  const auto blame = JsonBlame::of<FormatProblem>("", "its header");
+  // The format allows no white space before it.
+  if (!text.starts_with('{')) blame.fail("its header is not a JSON object");
+  const JsonValue object = parse_json(text, kRules, blame);
+  ObjectReader names(object, blame);  // each stands once
+  for (size_t i = 0; i < object.keys().size(); ++i) {
+    if (object.keys()[i] == kMetadataKey) continue;
+    header.entries.push_back(parse_entry(object.keys()[i], object.items()[i], blame));
   }
-  std::sort(header.entries.begin(), header.entries.end(),
-            [](const SafetensorsEntry& a, const SafetensorsEntry& b) {
-              return std::pair(a.begin_bytes, a.end_bytes) < std::pair(b.begin_bytes, b.end_bytes);
-            });
+  std::stable_sort(header.entries.begin(), header.entries.end(),
+                   [](const SafetensorsEntry& a, const SafetensorsEntry& b) {
+                     return std::pair(a.begin_bytes, a.end_bytes) <
+                            std::pair(b.begin_bytes, b.end_bytes);
+                   });
   require_cover(header.entries, file_bytes - header.data_begin);
-  if (object.contains(kMetadataKey)) apply_parts(object[kMetadataKey], header.entries);
+  if (const JsonValue* metadata = names.find(kMetadataKey)) {
+    apply_parts(*metadata, blame, header.entries);
+  }
   return header;
 }
 

@@ -2,14 +2,13 @@
 
 #include <algorithm>
 
-#include "json_text.h"
+#include "format_problem.h"
 #include "pdl/base/file.h"
+#include "pdl/base/json.h"
 #include "pdl/base/unicode.h"
 
 namespace pdl {
 namespace {
-
-using nlohmann::json;
 
 constexpr int64_t kMaxIndexBytes = int64_t{1} << 26;
 
@@ -21,18 +20,22 @@ bool is_plain_name(const std::string& file) {
 }
 
 SafetensorsIndex parse(std::string_view text) {
-  const json object = parse_json_object(text, "it", /*max_depth=*/3);
-  const auto weight_map = object.find("weight_map");
-  if (weight_map == object.end() || !weight_map->is_object() || weight_map->empty()) {
-    throw FormatProblem("it has no \"weight_map\" that names a tensor");
-  }
+  const auto blame = JsonBlame::of<FormatProblem>("");
+  const JsonValue value = parse_json(text, {.max_depth = 3}, blame);
+  ObjectReader root(value, blame);
+  const JsonValue& weight_map = root.required("weight_map", JsonValue::Kind::kObject);
+  if (weight_map.keys().empty()) root.fail_at("weight_map", "names no tensor");
+  const ObjectReader tensors(weight_map, blame, "weight_map");  // each stands once
+  const JsonValue* metadata = root.find("metadata");
+  if (metadata != nullptr) ObjectReader(*metadata, blame, "metadata");  // the same
   SafetensorsIndex index;
-  for (const auto& [tensor, file] : weight_map->items()) {
-    if (!file.is_string() || !is_plain_name(file.get_ref<const std::string&>())) {
-      throw FormatProblem("its \"weight_map\" has " + printable(file.dump()) + " for '" +
-                          printable(tensor) + "', which is not the name of a file beside it");
+  for (size_t i = 0; i < weight_map.keys().size(); ++i) {
+    const std::string& tensor = weight_map.keys()[i];
+    const JsonValue& file = weight_map.items()[i];
+    if (!file.is_string() || !is_plain_name(file.text())) {
+      tensors.fail_at(printable(tensor), "is not the name of a file beside it");
     }
-    index.weight_map.emplace(tensor, file.get<std::string>());
+    index.weight_map.emplace(tensor, file.text());
   }
   return index;
 }

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "pdl/base/error.h"
+#include "pdl/base/json.h"
 #include "pdl/base/unicode.h"
 
 namespace pdl {
@@ -15,9 +16,7 @@ using nlohmann::json;
 constexpr const char* kFormat = "pdl-checkpoint";
 constexpr int kVersion = 2;
 
-// Throws for a number with a fraction or an exponent and for one of more than 64 bits, which get()
-// would cast. One of 64 bits becomes negative, and is another text then.
-int64_t integer(const json& value) { return value.get_ref<const json::number_integer_t&>(); }
+constexpr JsonRules kRules = {.max_depth = 3};
 
 // Takes the files of a group, which are of as many ranks as there are such files, out of `listed`.
 std::vector<std::string> take_group(std::string_view group, std::set<std::string>& listed,
@@ -48,20 +47,19 @@ std::string to_json(const Manifest& manifest) {
 }
 
 Manifest parse_manifest(std::string_view text, const std::string& name) {
-  Manifest manifest;
-  try {
-    const json root = json::parse(text);
-    manifest.step = integer(root.at("step"));
-    for (const auto& [file, digest] : root.at("files").items()) {
-      manifest.files[file] = {integer(digest.at("size")), digest.at("sha256").get<std::string>()};
-    }
-  } catch (const json::exception&) {
-    manifest = {};  // whose text is another
+  const std::string refusal =
+      "'" + name + "' is not a manifest as this version of pdl-train writes it";
+  const auto blame = JsonBlame::of<CheckpointError>(refusal + ": ");
+  const JsonValue value = parse_json(text, kRules, blame);
+  ObjectReader root(value, blame);
+  Manifest manifest{.step = root.integer("step"), .files = {}};
+  const JsonValue& files = root.required("files", JsonValue::Kind::kObject);
+  for (size_t i = 0; i < files.keys().size(); ++i) {
+    const std::string& file = files.keys()[i];
+    ObjectReader digest(files.items()[i], blame, "'" + printable(file) + "'");
+    manifest.files[file] = {digest.integer("size"), digest.string("sha256")};
   }
-  if (to_json(manifest) != text) {
-    throw CheckpointError("'" + name +
-                          "' is not a manifest as this version of pdl-train writes it");
-  }
+  if (to_json(manifest) != text) throw CheckpointError(refusal);
   return manifest;
 }
 

@@ -1,12 +1,10 @@
 #include "pdl/checkpoint/records/trainer_state.h"
 
-#include <cmath>
 #include <limits>
 #include <nlohmann/json.hpp>
-#include <stdexcept>
 
 #include "pdl/base/error.h"
-#include "pdl/base/unicode.h"
+#include "pdl/base/json.h"
 #include "pdl/metrics/fields.h"
 
 namespace pdl {
@@ -14,28 +12,26 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// What is read need not keep its order; an object that does compares each new name with all before.
-using Parsed = nlohmann::json;
+// The config of a state is written again by recursion.
+constexpr JsonRules kRules = {.max_depth = 16, .byte_order_mark = true};
 
-// A non-finite number is null in JSON.
-void get(const Parsed& value, double& number) {
-  number = value.is_null() ? std::numeric_limits<double>::quiet_NaN() : value.get<double>();
+// Reads a field of its name. A non-finite number is null in JSON; all integers are counts.
+void get(ObjectReader& reader, const char* name, double& number) {
+  const bool is_null = reader.required(name).is(JsonValue::Kind::kNull);
+  number = is_null ? std::numeric_limits<double>::quiet_NaN() : reader.number(name);
 }
-void get(const Parsed& value, std::optional<double>& number) {
-  number = value.is_null() ? std::nullopt : std::optional(value.get<double>());
+void get(ObjectReader& reader, const char* name, std::optional<double>& number) {
+  const bool is_null = reader.required(name).is(JsonValue::Kind::kNull);
+  number = is_null ? std::nullopt : std::optional(reader.number(name));
 }
-// All integers are counts. The library would cut what is none to fit.
-void get(const Parsed& value, int64_t& count) {
-  if (!value.is_number_unsigned() || !std::in_range<int64_t>(value.get<uint64_t>())) {
-    throw std::invalid_argument("a count is " + printable(value.dump()));
-  }
-  count = value.get<int64_t>();
+void get(ObjectReader& reader, const char* name, int64_t& count) {
+  count = reader.integer(name, 0);
 }
-void get(const Parsed& value, bool& flag) { flag = value.get<bool>(); }
-void get(const Parsed& value, std::vector<double>& numbers) {
-  numbers = value.get<std::vector<double>>();
+void get(ObjectReader& reader, const char* name, bool& flag) { flag = reader.boolean(name); }
+void get(ObjectReader& reader, const char* name, std::vector<double>& numbers) {
+  numbers = reader.numbers(name);
 }
-void get(const Parsed& value, std::string& text) { text = value.get<std::string>(); }
+void get(ObjectReader& reader, const char* name, std::string& text) { text = reader.string(name); }
 
 Json put(double number) { return number; }
 Json put(int64_t number) { return number; }
@@ -49,8 +45,8 @@ Json fields_to_json(const Metrics& metrics) {
 }
 
 template <class Metrics>
-void fields_from_json(const Parsed& object, Metrics& metrics) {
-  for_each_field(metrics, [&](const char* name, auto& field) { get(object.at(name), field); });
+void read_fields(ObjectReader& reader, Metrics& metrics) {
+  for_each_field(metrics, [&](const char* name, auto& field) { get(reader, name, field); });
 }
 
 Json to_object(const StepMetrics& metrics) {
@@ -68,16 +64,19 @@ Json to_object(const EvalMetrics& metrics) {
   return object;
 }
 
-void from_object(const Parsed& object, StepMetrics& metrics) {
-  fields_from_json(object, metrics);
-  get(object.at("step"), metrics.step);
+void read_metrics(ObjectReader& reader, StepMetrics& metrics) {
+  read_fields(reader, metrics);
+  get(reader, "step", metrics.step);
 }
 
-void from_object(const Parsed& object, EvalMetrics& metrics) {
-  fields_from_json(object, metrics);
-  get(object.at("step"), metrics.step);
+void read_metrics(ObjectReader& reader, EvalMetrics& metrics) {
+  read_fields(reader, metrics);
+  get(reader, "step", metrics.step);
+  const std::vector<JsonValue>& bands = reader.required("bands", JsonValue::Kind::kArray).items();
+  if (bands.size() < metrics.eval_bands.size()) reader.fail_at("bands", "has too few bands");
   for (size_t band = 0; band < metrics.eval_bands.size(); ++band) {
-    fields_from_json(object.at("bands").at(band), metrics.eval_bands[band]);
+    ObjectReader fields(bands[band], reader.blame(), element_place(reader.place_of("bands"), band));
+    read_fields(fields, metrics.eval_bands[band]);
   }
 }
 
@@ -87,8 +86,10 @@ Json optional_to_object(const std::optional<Metrics>& metrics) {
 }
 
 template <class Metrics>
-void optional_from_object(const Parsed& object, std::optional<Metrics>& metrics) {
-  if (!object.is_null()) from_object(object, metrics.emplace());
+void read_optional(ObjectReader& reader, const char* name, std::optional<Metrics>& metrics) {
+  if (reader.required(name).is(JsonValue::Kind::kNull)) return;
+  ObjectReader object = reader.object(name);
+  read_metrics(object, metrics.emplace());
 }
 
 // Visits the plain fields of state, sums and identity under their names, so that writing and
@@ -126,22 +127,6 @@ void visit_identity(Identity& identity, const Visit& visit) {
   visit("frequency_sha256", identity.frequency_sha256);
 }
 
-[[noreturn]] void refuse(const std::string& name, const std::string& why) {
-  throw CheckpointError("'" + name + "' is not a trainer state of this version: " + why);
-}
-
-// What is nested deeply would be written again on the stack.
-Parsed parse(const std::string& text) {
-  constexpr int kMaxDepth = 16;
-  // The parser takes a NUL byte for the end of the text.
-  if (text.find('\0') != std::string::npos) throw std::invalid_argument("it has a NUL byte");
-  const Parsed::parser_callback_t limit_depth = [](int depth, Parsed::parse_event_t, Parsed&) {
-    if (depth > kMaxDepth) throw std::invalid_argument("it is nested too deeply");
-    return true;
-  };
-  return Parsed::parse(text, limit_depth);
-}
-
 }  // namespace
 
 std::string to_json(const TrainerState& state, const RunIdentity& identity) {
@@ -162,27 +147,28 @@ std::string to_json(const TrainerState& state, const RunIdentity& identity) {
 
 std::pair<TrainerState, RunIdentity> parse_trainer_state(const std::string& text,
                                                          const std::string& name) {
+  const auto blame =
+      JsonBlame::of<CheckpointError>("'" + name + "' is not a trainer state of this version: ");
+  const JsonValue value = parse_json(text, kRules, blame);
+  ObjectReader root(value, blame);
   TrainerState state;
   RunIdentity identity;
-  try {
-    const Parsed root = parse(text);
-    const auto read = [&](const char* key, auto& field) { get(root.at(key), field); };
-    visit_state(state, read);
-    visit_sums(state.ledger.pending,
-               [&](const char* key, auto& field) { get(root.at("pending").at(key), field); });
-    optional_from_object(root.at("last_train"), state.last_train);
-    optional_from_object(root.at("last_eval"), state.last_eval);
-    optional_from_object(root.at("best_eval"), state.selection.best_eval);
-    visit_identity(identity, read);
-    identity.config_json = root.at("config").dump(1) + "\n";
-    for (const auto& [component, version] :
-         root.at("versions").get_ref<const Parsed::object_t&>()) {
-      identity.versions.emplace_back(component, version.get<std::string>());
-    }
-  } catch (const Parsed::exception& problem) {
-    refuse(name, problem.what());
-  } catch (const std::invalid_argument& problem) {
-    refuse(name, problem.what());
+  const auto read = [&](const char* key, auto& field) { get(root, key, field); };
+  visit_state(state, read);
+  ObjectReader pending = root.object("pending");
+  visit_sums(state.ledger.pending, [&](const char* key, auto& field) { get(pending, key, field); });
+  read_optional(root, "last_train", state.last_train);
+  read_optional(root, "last_eval", state.last_eval);
+  read_optional(root, "best_eval", state.selection.best_eval);
+  visit_identity(identity, read);
+  root.required("config");
+  // The guards have let the text pass. An object that keeps its order would compare each name with
+  // all before.
+  identity.config_json = nlohmann::json::parse(text).at("config").dump(1) + "\n";
+  const JsonValue& versions = root.required("versions", JsonValue::Kind::kObject);
+  for (size_t i = 0; i < versions.keys().size(); ++i) {
+    if (!versions.items()[i].is_string()) root.fail_at("versions", "holds one that is no string");
+    identity.versions.emplace_back(versions.keys()[i], versions.items()[i].text());
   }
   return {state, identity};
 }

@@ -33,12 +33,10 @@ size_t end_of_spaces_after(std::string_view text, size_t end) {
   return end;
 }
 
-AddedToken read_token(const JsonValue& value, const std::string& file, const std::string& place) {
-  ObjectReader reader(value, file, place);
+AddedToken read_token(const JsonValue& value, const JsonBlame& blame, const std::string& place) {
+  ObjectReader reader(value, blame, place);
   AddedToken token;
-  const int64_t id = reader.required("id", JsonValue::Kind::kInteger).integer;
-  if (id < 0 || id > INT32_MAX) reader.fail_at("id", "is out of range");
-  token.id = static_cast<int32_t>(id);
+  token.id = static_cast<int32_t>(reader.integer("id", 0, INT32_MAX));
   token.content = reader.string("content");
   token.single_word = reader.boolean("single_word");
   token.lstrip = reader.boolean("lstrip");
@@ -103,7 +101,7 @@ void TokenFinder::split(std::string_view text,
   if (done < text.size()) visit({text.substr(done), nullptr});
 }
 
-std::vector<AddedToken> read_added_tokens(const JsonValue& list, const std::string& file,
+std::vector<AddedToken> read_added_tokens(const JsonValue& list, const JsonBlame& blame,
                                           const Vocabulary& vocabulary,
                                           const Normalizer& normalizer) {
   std::map<int32_t, AddedToken> added;
@@ -111,7 +109,7 @@ std::vector<AddedToken> read_added_tokens(const JsonValue& list, const std::stri
   auto next_id = static_cast<int32_t>(vocabulary.num_tokens);
   for (size_t i = 0; i < list.items().size(); ++i) {
     const std::string place = element_place("added_tokens", i);
-    AddedToken token = read_token(list.items()[i], file, place);
+    AddedToken token = read_token(list.items()[i], blame, place);
     if (token.content.empty()) continue;
     const auto in_vocab = vocabulary.ids.find(token.content);
     const auto before = ids.find(token.content);
@@ -119,14 +117,14 @@ std::vector<AddedToken> read_added_tokens(const JsonValue& list, const std::stri
                        : in_vocab != vocabulary.ids.end() ? in_vocab->second
                                                           : next_id++;
     if (id != token.id) {
-      ObjectReader(list.items()[i], file, place)
+      ObjectReader(list.items()[i], blame, place)
           .fail("has id " + std::to_string(token.id) + ", but the tokenizers package gives \"" +
                 printable(token.content, 40) + "\" id " + std::to_string(id));
     }
     try {
       token.pattern = token.normalized ? normalizer.apply(token.content, false) : token.content;
     } catch (const DataError& problem) {
-      ObjectReader(list.items()[i], file, place)
+      ObjectReader(list.items()[i], blame, place)
           .fail(std::string("cannot be normalised: ") + problem.what());
     }
     ids[token.content] = id;

@@ -54,7 +54,7 @@ class TokenFinder {
 // The "added_tokens" of the file in the order that gives them their ids: those in
 // the vocabulary keep that id, the others follow it. Throws ModelError if an id is not the one
 // written in the file.
-std::vector<AddedToken> read_added_tokens(const JsonValue& list, const std::string& file,
+std::vector<AddedToken> read_added_tokens(const JsonValue& list, const JsonBlame& blame,
                                           const Vocabulary& vocabulary,
                                           const Normalizer& normalizer);
 

@@ -181,10 +181,10 @@ Vocabulary read_vocabulary(ObjectReader& reader) {
     const std::string& written = vocab.keys()[i];
     const JsonValue& id = vocab.items()[i];
     const std::string token = "token \"" + printable(written, 40) + "\" ";
-    if (!id.is(JsonValue::Kind::kInteger) || id.integer < 0 || id.integer > max_id) {
+    if (!id.is(JsonValue::Kind::kInteger) || id.integer() < 0 || id.integer() > max_id) {
       reader.fail_at("vocab", token + "has no id from 0 to " + std::to_string(max_id));
     }
-    const auto index = static_cast<size_t>(id.integer);
+    const auto index = static_cast<size_t>(id.integer());
     if (index >= is_taken.size()) {
       is_taken.resize(index + 1);
       vocabulary.pieces.resize(index + 1);
@@ -206,11 +206,11 @@ bool read_pair(const JsonValue& value, std::array<std::string_view, 2>& pair) {
         !value.items()[1].is_string()) {
       throw ModelError("is no pair of strings");
     }
-    pair = {value.items()[0].text, value.items()[1].text};
+    pair = {value.items()[0].text(), value.items()[1].text()};
     return true;
   }
   if (!value.is_string()) throw ModelError("is no pair of strings");
-  const std::string_view text = value.text;
+  const std::string_view text = value.text();
   if (text.starts_with("#version")) return false;
   const size_t space = text.find(' ');
   if (space == std::string_view::npos || text.find(' ', space + 1) != std::string_view::npos) {
@@ -227,7 +227,7 @@ MergeTable read_merges(ObjectReader& reader, const Vocabulary& vocabulary,
   int32_t rank = 0;
   for (size_t i = 0; i < list.items().size(); ++i) {
     const std::string place = element_place(reader.place_of("merges"), i);
-    if (list.items()[i].kind != list.items()[0].kind) {
+    if (list.items()[i].kind() != list.items()[0].kind()) {
       reader.fail_at("merges", "mixes strings and pairs at index " + std::to_string(i));
     }
     std::array<std::string_view, 2> pair;
@@ -259,9 +259,7 @@ void refuse_if_set(ObjectReader& reader, std::string_view key) {
 
 std::unique_ptr<Model> read_bpe_model(ObjectReader& reader, Alphabet alphabet) {
   const JsonValue* dropout = reader.find("dropout");
-  const bool has_number = dropout != nullptr && (dropout->is(JsonValue::Kind::kReal) ||
-                                                 dropout->is(JsonValue::Kind::kInteger));
-  if (dropout != nullptr && (!has_number || score_of(*dropout) != 0)) {
+  if (dropout != nullptr && (!dropout->is_number() || score_of(*dropout) != 0)) {
     reader.fail_at("dropout", "is not supported");
   }
   refuse_if_set(reader, "continuing_subword_prefix");

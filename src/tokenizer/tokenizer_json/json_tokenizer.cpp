@@ -33,7 +33,7 @@ struct ControlIds {
 
 class JsonTokenizer : public Tokenizer {
  public:
-  JsonTokenizer(const JsonValue& root, const std::string& file, std::string sha256);
+  JsonTokenizer(const JsonValue& root, const JsonBlame& blame, std::string sha256);
 
   // They are not in the tokenizer's file, and decide its tokens as well.
   void set_control_ids(const ControlIds& ids) {
@@ -66,8 +66,8 @@ class JsonTokenizer : public Tokenizer {
   const std::string& sha256() const override { return sha256_; }
 
  private:
-  void read_parts(const JsonValue& root, const std::string& file);
-  void add_tokens(const std::vector<AddedToken>& tokens, const std::string& file);
+  void read_parts(const JsonValue& root, const JsonBlame& blame);
+  void add_tokens(const std::vector<AddedToken>& tokens, const JsonBlame& blame);
   void decide_words(const std::vector<AddedToken>& tokens, ObjectReader& reader);
   void split_into_pre_tokens(std::string_view text, bool begins, WordList& list) const;
   void split_ordinary(std::string_view text, bool is_first, bool goes_on, WordList& list) const;
@@ -87,9 +87,9 @@ class JsonTokenizer : public Tokenizer {
   bool allows_cuts_ = false;
 };
 
-JsonTokenizer::JsonTokenizer(const JsonValue& root, const std::string& file, std::string sha256)
+JsonTokenizer::JsonTokenizer(const JsonValue& root, const JsonBlame& blame, std::string sha256)
     : sha256_(std::move(sha256)) {
-  read_parts(root, file);
+  read_parts(root, blame);
 }
 
 Alphabet alphabet_of(const PreTokenizer& pre_tokenizer) {
@@ -99,8 +99,8 @@ Alphabet alphabet_of(const PreTokenizer& pre_tokenizer) {
   return has_byte_level ? Alphabet::kBytes : Alphabet::kCharacters;
 }
 
-void JsonTokenizer::read_parts(const JsonValue& root, const std::string& file) {
-  ObjectReader reader(root, file, "");
+void JsonTokenizer::read_parts(const JsonValue& root, const JsonBlame& blame) {
+  ObjectReader reader(root, blame);
   const std::string version = reader.string_or_empty("version");
   if (!version.empty() && version != "1.0") {
     reader.fail_at("version", "\"" + printable(version) + "\" is not supported, only 1.0 is");
@@ -108,24 +108,24 @@ void JsonTokenizer::read_parts(const JsonValue& root, const std::string& file) {
   // What the program does itself, or never: bos and eos, cutting into rows, padding, decoding.
   for (const char* key : {"truncation", "padding", "post_processor", "decoder"}) reader.ignore(key);
   if (const JsonValue* value = reader.find("normalizer")) {
-    normalizer_ = Normalizer(*value, file, "normalizer");
+    normalizer_ = Normalizer(*value, blame, "normalizer");
   }
   if (const JsonValue* value = reader.find("pre_tokenizer")) {
-    pre_tokenizer_ = PreTokenizer(*value, file, "pre_tokenizer");
+    pre_tokenizer_ = PreTokenizer(*value, blame, "pre_tokenizer");
   }
-  model_ = read_model(reader.required("model", JsonValue::Kind::kObject), file,
+  model_ = read_model(reader.required("model", JsonValue::Kind::kObject), blame,
                       alphabet_of(pre_tokenizer_));
   std::vector<AddedToken> tokens;
   if (reader.find("added_tokens") != nullptr) {
-    tokens = read_added_tokens(reader.required("added_tokens", JsonValue::Kind::kArray), file,
+    tokens = read_added_tokens(reader.required("added_tokens", JsonValue::Kind::kArray), blame,
                                model_->vocabulary(), normalizer_);
   }
   reader.finish();
-  add_tokens(tokens, file);
+  add_tokens(tokens, blame);
   decide_words(tokens, reader);
 }
 
-void JsonTokenizer::add_tokens(const std::vector<AddedToken>& tokens, const std::string& file) {
+void JsonTokenizer::add_tokens(const std::vector<AddedToken>& tokens, const JsonBlame& blame) {
   pieces_ = model_->vocabulary().pieces;
   if (model_->unknown_id()) special_ids_.push_back(*model_->unknown_id());
   std::vector<AddedToken> raw;
@@ -139,12 +139,12 @@ void JsonTokenizer::add_tokens(const std::vector<AddedToken>& tokens, const std:
   }
   std::sort(special_ids_.begin(), special_ids_.end());
   special_ids_.erase(std::unique(special_ids_.begin(), special_ids_.end()), special_ids_.end());
-  if (pieces_.empty()) throw ModelError(file + " cannot be used: it has no tokens");
+  if (pieces_.empty()) blame.fail("it has no tokens");
   try {
     raw_tokens_ = TokenFinder(std::move(raw));
     normalized_tokens_ = TokenFinder(std::move(normalized));
   } catch (const std::invalid_argument& problem) {
-    throw ModelError(file + " cannot be used: added_tokens: " + problem.what());
+    blame.fail(std::string("added_tokens: ") + problem.what());
   }
 }
 
@@ -262,7 +262,7 @@ std::optional<int32_t> read_control_id(ObjectReader& reader, const char* key,
   if (value == nullptr) return std::nullopt;
   std::string content;
   if (value->is(JsonValue::Kind::kObject)) {
-    content = ObjectReader(*value, reader.file(), key).string("content");
+    content = ObjectReader(*value, reader.blame(), key).string("content");
   } else {
     content = reader.string(key);
   }
@@ -277,10 +277,11 @@ std::optional<int32_t> read_control_id(ObjectReader& reader, const char* key,
 ControlIds read_control_ids(const fs::path& path, const JsonTokenizer& tokenizer) {
   std::error_code error;
   if (!fs::exists(path, error) && !error) return {};
-  const std::string file = "tokenizer config '" + path.string() + "'";
+  const auto blame =
+      JsonBlame::of<ModelError>("tokenizer config '" + path.string() + "' cannot be used: ");
   const std::string content = read_file<ModelError>("tokenizer config", path, kMaxConfigBytes);
-  const JsonValue root = parse_json(content, file);
-  ObjectReader reader(root, file, "");
+  const JsonValue root = parse_document(content, blame);
+  ObjectReader reader(root, blame);
   return {read_control_id(reader, "bos_token", tokenizer),
           read_control_id(reader, "eos_token", tokenizer),
           read_control_id(reader, "pad_token", tokenizer)};
@@ -292,9 +293,10 @@ ControlIds read_control_ids(const fs::path& path, const JsonTokenizer& tokenizer
 std::unique_ptr<Tokenizer> load_json_tokenizer(const std::filesystem::path& path) {
   using namespace tokenizer_json;
   const std::string content = read_file<ModelError>("tokenizer", path, kMaxFileBytes);
-  const std::string file = "tokenizer '" + path.string() + "'";
+  const auto blame =
+      JsonBlame::of<ModelError>("tokenizer '" + path.string() + "' cannot be used: ");
   auto tokenizer =
-      std::make_unique<JsonTokenizer>(parse_json(content, file), file, sha256(content));
+      std::make_unique<JsonTokenizer>(parse_document(content, blame), blame, sha256(content));
   tokenizer->set_control_ids(
       read_control_ids(path.parent_path() / "tokenizer_config.json", *tokenizer));
   return tokenizer;

@@ -6,9 +6,9 @@ namespace pdl::tokenizer_json {
 
 // Files of 2020 do not name the type; only BPE has merges, and only Unigram a list for a
 // vocabulary.
-std::unique_ptr<Model> read_model(const JsonValue& value, const std::string& file,
+std::unique_ptr<Model> read_model(const JsonValue& value, const JsonBlame& blame,
                                   Alphabet alphabet) {
-  ObjectReader reader(value, file, "model");
+  ObjectReader reader(value, blame, "model");
   std::string type = reader.string_or_empty("type");
   if (type.empty() && reader.find("merges") != nullptr) type = "BPE";
   const JsonValue* vocab = reader.find("vocab");

@@ -45,7 +45,7 @@ class Model {
 };
 
 // Throws ModelError for a kind or an option that is not supported, or a vocabulary with faults.
-std::unique_ptr<Model> read_model(const JsonValue& value, const std::string& file,
+std::unique_ptr<Model> read_model(const JsonValue& value, const JsonBlame& blame,
                                   Alphabet alphabet);
 
 // For read_model().

@@ -123,17 +123,17 @@ NormalizerStep read_step(const std::string& type, ObjectReader& reader) {
 
 }  // namespace
 
-Normalizer::Normalizer(const JsonValue& value, const std::string& file, const std::string& place) {
-  add(value, file, place);
+Normalizer::Normalizer(const JsonValue& value, const JsonBlame& blame, const std::string& place) {
+  add(value, blame, place);
 }
 
-void Normalizer::add(const JsonValue& value, const std::string& file, const std::string& place) {
-  ObjectReader reader(value, file, place);
+void Normalizer::add(const JsonValue& value, const JsonBlame& blame, const std::string& place) {
+  ObjectReader reader(value, blame, place);
   const std::string type = reader.string("type");
   if (type == "Sequence") {
     const JsonValue& parts = reader.required("normalizers", JsonValue::Kind::kArray);
     for (size_t i = 0; i < parts.items().size(); ++i) {
-      add(parts.items()[i], file, element_place(reader.place_of("normalizers"), i));
+      add(parts.items()[i], blame, element_place(reader.place_of("normalizers"), i));
     }
   } else {
     steps_.push_back(read_step(type, reader));

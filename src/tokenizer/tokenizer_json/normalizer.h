@@ -28,7 +28,7 @@ class Normalizer {
  public:
   Normalizer() = default;  // changes nothing
   // Throws ModelError for a kind that is not supported.
-  Normalizer(const JsonValue& value, const std::string& file, const std::string& place);
+  Normalizer(const JsonValue& value, const JsonBlame& blame, const std::string& place);
 
   const std::vector<NormalizerStep>& steps() const { return steps_; }
   // False if the text is surely not changed.
@@ -38,7 +38,7 @@ class Normalizer {
   std::string apply(std::string_view text, bool goes_on) const;
 
  private:
-  void add(const JsonValue& value, const std::string& file, const std::string& place);
+  void add(const JsonValue& value, const JsonBlame& blame, const std::string& place);
 
   std::vector<NormalizerStep> steps_;
 };

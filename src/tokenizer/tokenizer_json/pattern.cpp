@@ -150,7 +150,7 @@ bool Pattern::matches_all_letters() const { return covers_letters(alternatives_)
 
 Pattern read_pattern(ObjectReader& reader, std::string* literal) {
   const JsonValue& value = reader.required("pattern", JsonValue::Kind::kObject);
-  ObjectReader choice(value, reader.file(), reader.place_of("pattern"));
+  ObjectReader choice(value, reader.blame(), reader.place_of("pattern"));
   const std::string text = choice.string_or_empty("String");
   const bool is_regex = choice.find("Regex") != nullptr;
   if (is_regex == (choice.find("String") != nullptr)) choice.fail("must be a String or a Regex");

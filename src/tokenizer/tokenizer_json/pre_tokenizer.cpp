@@ -199,18 +199,18 @@ PreTokenizerStage read_stage(const std::string& type, ObjectReader& reader) {
 
 }  // namespace
 
-PreTokenizer::PreTokenizer(const JsonValue& value, const std::string& file,
+PreTokenizer::PreTokenizer(const JsonValue& value, const JsonBlame& blame,
                            const std::string& place) {
-  add(value, file, place);
+  add(value, blame, place);
 }
 
-void PreTokenizer::add(const JsonValue& value, const std::string& file, const std::string& place) {
-  ObjectReader reader(value, file, place);
+void PreTokenizer::add(const JsonValue& value, const JsonBlame& blame, const std::string& place) {
+  ObjectReader reader(value, blame, place);
   const std::string type = reader.string("type");
   if (type == "Sequence") {
     const JsonValue& parts = reader.required("pretokenizers", JsonValue::Kind::kArray);
     for (size_t i = 0; i < parts.items().size(); ++i) {
-      add(parts.items()[i], file, element_place(reader.place_of("pretokenizers"), i));
+      add(parts.items()[i], blame, element_place(reader.place_of("pretokenizers"), i));
     }
   } else {
     if (!stages_.empty() && std::holds_alternative<ByteLevelStage>(stages_.back())) {

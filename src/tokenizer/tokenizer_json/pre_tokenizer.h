@@ -46,7 +46,7 @@ class PreTokenizer {
  public:
   PreTokenizer() = default;  // one word
   // Throws ModelError for a kind that is not supported.
-  PreTokenizer(const JsonValue& value, const std::string& file, const std::string& place);
+  PreTokenizer(const JsonValue& value, const JsonBlame& blame, const std::string& place);
 
   const std::vector<PreTokenizerStage>& stages() const { return stages_; }
   // Appends the words of `text` to `list`; `is_first`: the document begins with it. Throws
@@ -54,7 +54,7 @@ class PreTokenizer {
   void split(std::string_view text, bool is_first, WordList& list) const;
 
  private:
-  void add(const JsonValue& value, const std::string& file, const std::string& place);
+  void add(const JsonValue& value, const JsonBlame& blame, const std::string& place);
 
   std::vector<PreTokenizerStage> stages_;
 };

@@ -142,15 +142,14 @@ Vocabulary read_vocabulary(ObjectReader& reader, std::vector<double>& scores) {
   Vocabulary vocabulary;
   for (size_t i = 0; i < list.items().size(); ++i) {
     const std::vector<JsonValue>& pair = list.items()[i].items();
-    const bool is_pair =
-        list.items()[i].is(JsonValue::Kind::kArray) && pair.size() == 2 && pair[0].is_string() &&
-        (pair[1].is(JsonValue::Kind::kReal) || pair[1].is(JsonValue::Kind::kInteger));
+    const bool is_pair = list.items()[i].is(JsonValue::Kind::kArray) && pair.size() == 2 &&
+                         pair[0].is_string() && pair[1].is_number();
     if (!is_pair) {
       reader.fail_at("vocab", "at index " + std::to_string(i) + " is no [string, score]");
     }
     scores.push_back(score_of(pair[1]));
-    vocabulary.pieces.push_back(pair[0].text);
-    vocabulary.ids[pair[0].text] = static_cast<int32_t>(i);
+    vocabulary.pieces.push_back(pair[0].text());
+    vocabulary.ids[pair[0].text()] = static_cast<int32_t>(i);
   }
   if (list.items().empty()) reader.fail_at("vocab", "is empty");
   vocabulary.num_tokens = list.items().size();
@@ -164,7 +163,7 @@ std::unique_ptr<Model> read_unigram_model(ObjectReader& reader, Alphabet alphabe
   Vocabulary vocabulary = read_vocabulary(reader, scores);
   std::optional<int32_t> unknown_id;
   if (reader.find("unk_id") != nullptr) {
-    const int64_t id = reader.required("unk_id", JsonValue::Kind::kInteger).integer;
+    const int64_t id = reader.required("unk_id", JsonValue::Kind::kInteger).integer();
     if (id < 0 || id >= static_cast<int64_t>(scores.size())) {
       reader.fail_at("unk_id", std::to_string(id) + " is not in the vocabulary");
     }

@@ -1,11 +1,16 @@
 // A whole small run in one process: random rows, a small model, everything a Trainer needs.
 #pragma once
 
+#include <ATen/ops/equal.h>
+#include <gtest/gtest.h>
+
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "pdl/base/random.h"
+#include "pdl/checkpoint/checkpoint.h"
 #include "pdl/trainer/trainer.h"
 #include "support/corpus_of.h"
 #include "support/script_model.h"
@@ -97,5 +102,36 @@ struct SmallRun {
   std::unique_ptr<WeightTable> weights;
   std::unique_ptr<Trainer> trainer;
 };
+
+inline std::vector<at::Tensor> copies(const std::vector<NamedTensor>& tensors) {
+  std::vector<at::Tensor> result;
+  for (const NamedTensor& named : tensors) result.push_back(named.tensor.detach().clone());
+  return result;
+}
+
+inline void expect_equal(const std::vector<at::Tensor>& one, const std::vector<at::Tensor>& other) {
+  ASSERT_EQ(one.size(), other.size());
+  for (size_t i = 0; i < one.size(); ++i) EXPECT_TRUE(at::equal(one[i], other[i])) << i;
+}
+
+// Stops after so many questions, and asks for a save at the step after `save_after` questions.
+class ScriptedControl : public RunControl {
+ public:
+  explicit ScriptedControl(int64_t stop_after) : stop_after_(stop_after) {}
+  bool stop_requested() override { return ++questions_ > stop_after_; }
+  bool take_save_request() override { return std::exchange(save_wanted, false); }
+
+  bool save_wanted = false;
+
+ private:
+  int64_t stop_after_;
+  int64_t questions_ = 0;
+};
+
+inline std::vector<int64_t> checkpoint_steps(const SmallRun& run) {
+  std::vector<int64_t> steps;
+  for (const auto& [step, path] : list_checkpoints(run.options.output_dir)) steps.push_back(step);
+  return steps;
+}
 
 }  // namespace pdl

@@ -8,12 +8,6 @@
 namespace pdl {
 namespace {
 
-std::vector<at::Tensor> copies(const std::vector<NamedTensor>& tensors) {
-  std::vector<at::Tensor> result;
-  for (const NamedTensor& named : tensors) result.push_back(named.tensor.detach().clone());
-  return result;
-}
-
 TEST(TrainingStepTest, ATrialOfTheLargestBatchChangesNothing) {
   SmallRun run;
   run.start();

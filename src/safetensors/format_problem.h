@@ -1,0 +1,13 @@
+// How the readers of this module refuse a file.
+#pragma once
+
+#include <stdexcept>
+
+namespace pdl {
+
+// What is wrong with a file, as a phrase that follows its name.
+struct FormatProblem : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+}  // namespace pdl
