@@ -30,7 +30,7 @@ class Error : public std::runtime_error {
   ExitCode code_;
 };
 
-// The run.json, a flag or the usage is wrong. `message` may hold more lines, one for each further
+// The run.json, a flag or the usage is wrong. `message` may have more lines, one for each further
 // key.
 class ConfigError : public Error {
  public:
@@ -49,7 +49,7 @@ class ModelError : public Error {
   explicit ModelError(const std::string& message) : Error(ExitCode::kModel, message) {}
 };
 
-// No checkpoint, or a damaged one, where one is needed.
+// A checkpoint is needed, and there is none or a damaged one.
 class CheckpointError : public Error {
  public:
   explicit CheckpointError(const std::string& message) : Error(ExitCode::kCheckpoint, message) {}
@@ -61,7 +61,7 @@ class StorageError : public Error {
   explicit StorageError(const std::string& message) : Error(ExitCode::kStorage, message) {}
 };
 
-// Loss or gradient stayed non-finite.
+// The loss or the gradient stayed non-finite.
 class NumericError : public Error {
  public:
   explicit NumericError(const std::string& message) : Error(ExitCode::kDiverged, message) {}

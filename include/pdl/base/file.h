@@ -1,6 +1,6 @@
-// Reading files whole and writing them durably, on POSIX descriptors: short transfers and EINTR are
-// handled, and every write, fsync, close and rename is checked. iostreams swallow such errors and
-// are not used for data.
+// Reads files whole and writes them durably, on POSIX descriptors. Short transfers and EINTR are
+// handled, and every write, fsync, close and rename is checked. iostreams are not used for data
+// because they swallow such errors.
 #pragma once
 
 #include <cstdint>
@@ -11,23 +11,23 @@
 
 namespace pdl {
 
-// Reads a regular file whole into `content`. Returns "" or, if it could not, what is wrong with it
-// as a phrase that follows the path, e.g. "is a folder", "Permission denied", "is larger than
-// 1048576 bytes".
+// Reads a regular file whole into `content`. Returns "" or, if that fails, what is wrong as a
+// phrase that follows the path, e.g. "is a folder", "Permission denied", "is larger than 1048576
+// bytes".
 std::string try_read_file(const std::filesystem::path& path, std::string& content,
                           int64_t max_bytes = INT64_MAX);
 
-// The same, a piece at a time: calls visit(bytes) for each, in order, without holding the file in
-// memory.
+// Reads a regular file in pieces, without holding all of it in memory: calls visit(bytes) for each
+// piece, in order. Returns as try_read_file() does.
 std::string try_read_pieces(const std::filesystem::path& path,
                             const std::function<void(std::string_view bytes)>& visit);
 
-// Opens a regular file for reading, without waiting for anything. Returns "" and sets `descriptor`,
-// which the caller closes, and `size` in bytes; or a phrase as try_read_file() does.
+// Opens a regular file for reading, without blocking. Returns "" and sets `descriptor`, which the
+// caller closes, and `size` in bytes; or returns a phrase as try_read_file() does.
 std::string try_open_file(const std::filesystem::path& path, int& descriptor, int64_t& size);
 
-// The content of a regular file; throws `Blame` (a subclass of Error) with "<what> '<path>' …" if
-// it cannot be read.
+// Returns the content of a regular file. Throws `Blame` (a subclass of Error) with "<what> '<path>'
+// …" if it cannot be read.
 template <class Blame>
 std::string read_file(std::string_view what, const std::filesystem::path& path,
                       int64_t max_bytes = INT64_MAX) {
@@ -39,11 +39,11 @@ std::string read_file(std::string_view what, const std::filesystem::path& path,
   return content;
 }
 
-// A new file: written under its own name, which must be free, and synced by close(). Without
+// A new file, written under its own name, which must be free, and synced by close(). Without
 // close() it is removed again. Every function throws StorageError.
 class NewFile {
  public:
-  // Errors name `shown`, if given: what the user knows the file as.
+  // Errors name `shown`, if given: the path that the user knows the file by.
   explicit NewFile(const std::filesystem::path& path, const std::filesystem::path& shown = {});
   ~NewFile();
   NewFile(const NewFile&) = delete;
@@ -58,13 +58,13 @@ class NewFile {
   int descriptor_;
 };
 
-// Names that begin with it are those of unfinished work: of files and folders that are being
-// written or removed. What a process that died has left of them may be deleted.
+// The prefix of files and folders that are being written or removed. What a process that died has
+// left under such a name may be deleted.
 inline constexpr std::string_view kTemporaryPrefix = ".tmp-";
 
-// A file that appears complete or not at all: written under a temporary name in the same folder;
-// close() syncs it, gives it its name and syncs the folder. Without close() nothing is left. Every
-// function throws StorageError.
+// A file that appears complete or not at all. It is written under a temporary name in the same
+// folder; close() syncs it, gives it its name and syncs the folder. Without close() nothing is
+// left. Every function throws StorageError.
 class DurableFile {
  public:
   explicit DurableFile(const std::filesystem::path& path);
@@ -84,7 +84,7 @@ void write_file_durably(const std::filesystem::path& path, std::string_view cont
 // StorageError.
 class AppendFile {
  public:
-  // Keeps what the file holds and makes it if there is none.
+  // Keeps what the file holds; creates the file if there is none.
   explicit AppendFile(const std::filesystem::path& path);
   ~AppendFile();
   AppendFile(const AppendFile&) = delete;
@@ -99,23 +99,23 @@ class AppendFile {
 
 // The functions below throw StorageError.
 
-// Makes the folder and its parents, and syncs the folder that it is in.
+// Creates the folder and its parents, and syncs the folder that it is in.
 void make_folder(const std::filesystem::path& folder);
 
 // Syncs the names in a folder.
 void sync_folder(const std::filesystem::path& folder);
 
-// Syncs what anybody has written to the file so far.
+// Syncs what any process has written to the file so far.
 void sync_file(const std::filesystem::path& path);
 
 // Renames a file or folder and syncs its parent, so that the name survives a power cut.
 void rename_durably(const std::filesystem::path& from, const std::filesystem::path& to);
 
-// Renames a folder; one that has the name `to` is replaced, and at no time is neither there.
+// Renames a folder, replacing one that has the name `to`: at every moment one of the two is there.
 void replace_folder_durably(const std::filesystem::path& from, const std::filesystem::path& to);
 
-// Removes a file or folder with all that is in it. A folder gets a temporary name first, so that
-// nobody takes what is left of it for the whole. Nothing there is no error.
+// Removes a file, or a folder with all that is in it. A folder gets a temporary name first, so that
+// nobody takes what is left of it for the whole. A path that does not exist is no error.
 void remove_durably(const std::filesystem::path& path);
 
 // Removes files and folders with a temporary name from `folder`, which need not exist.

@@ -1,4 +1,4 @@
-// What tells whether a file's content is the one that is meant.
+// Size and hash of a file, by which its content is verified.
 #pragma once
 
 #include <cstdint>

@@ -1,19 +1,19 @@
-// One process at a time works in a folder.
+// Lets one process at a time work in a folder.
 #pragma once
 
 #include <filesystem>
 
 namespace pdl {
 
-// Held from construction to destruction, and gone with the process however it ends: an flock() on
-// the file `.lock` in the folder, which other machines see too where the file system shares locks.
-// A process that is killed leaves the file, but not the lock.
+// An flock() on the file `.lock` in the folder, held from construction to destruction. The lock
+// ends with the process, however that ends: a killed process leaves the file, but not the lock.
+// Other machines see the lock too where the file system shares locks.
 class FolderLock {
  public:
-  // Makes the folder if there is none. Throws ConfigError if another process holds the lock, and
-  // StorageError if the folder or the file system does not allow it.
+  // Creates the folder if there is none. Throws ConfigError if another process holds the lock, and
+  // StorageError if the folder or the file system does not allow locks.
   explicit FolderLock(const std::filesystem::path& folder);
-  // Removes the file, and the folders that the constructor made if nothing has been put there.
+  // Removes the file, and those folders made by the constructor that are still empty.
   ~FolderLock();
   FolderLock(const FolderLock&) = delete;
   FolderLock& operator=(const FolderLock&) = delete;

@@ -1,6 +1,6 @@
-// A regular file that is read at any place, of any size. It is not mapped into memory: if the file
-// becomes shorter meanwhile, or the disk fails, read() says so, where touching a mapping would end
-// the process (SIGBUS).
+// Reads a regular file of any size at any offset. The file is not mapped into memory: if it becomes
+// shorter meanwhile, or the disk fails, try_read() says so, where touching a mapping would end the
+// process (SIGBUS).
 #pragma once
 
 #include <cstdint>
@@ -18,13 +18,14 @@ class InputFile {
   InputFile(InputFile&& other) noexcept;
   InputFile& operator=(InputFile&& other) noexcept;
 
-  // Opens a file, once. Returns "" or, if it could not, a phrase as try_read_file() does.
+  // Opens a file; to be called once. Returns "" or, if that fails, a phrase as try_read_file()
+  // does.
   std::string try_open(const std::filesystem::path& path);
 
-  // Bytes that the file had when it was opened.
+  // The size in bytes when the file was opened.
   int64_t size() const { return size_; }
 
-  // Fills `to` with the bytes from `offset` on. Returns "" or a phrase, as try_open() does.
+  // Fills `to` with the bytes from `offset`. Returns "" or a phrase, as try_open() does.
   std::string try_read(int64_t offset, std::span<char> to) const;
 
  private:

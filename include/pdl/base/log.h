@@ -1,6 +1,6 @@
-// The log: lines on stderr with time and level, and the same lines in a file once there is one. The
-// only place of the library that writes to stderr. Control characters in a line, the progress line
-// too, are shown escaped. Thread-safe.
+// The log: lines on stderr with time and level, and the same lines in a file once there is one.
+// Nothing else in the library writes to stderr. Control characters are escaped, in the progress
+// line too. Thread-safe.
 #pragma once
 
 #include <filesystem>
@@ -11,16 +11,15 @@ namespace pdl {
 void log_info(std::string_view line);
 void log_warning(std::string_view line);
 
-// Copies every line to `path` from now on, appending; lines logged before are written to it first,
-// so that the file is whole although a run creates its output folder only after every check. Throws
-// StorageError.
+// Appends every line to `path` from now on, and first the lines logged so far: the file is complete
+// although a run creates its output folder only after every check. Throws StorageError.
 void open_log_file(const std::filesystem::path& path);
 
-// Shows `line` as the progress line of the terminal, replacing the one before; log lines go above
-// it. An empty line removes it. Does nothing where stderr is not a terminal.
+// Shows `line` as the progress line of the terminal, replacing the last one; log lines go above it.
+// An empty line removes it. Does nothing if stderr is not a terminal.
 void show_progress(std::string_view line);
 
-// True if stderr is a terminal, i.e. if show_progress() shows anything.
+// True if stderr is a terminal, so that show_progress() shows anything.
 bool progress_is_visible();
 
 }  // namespace pdl

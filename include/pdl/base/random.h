@@ -1,6 +1,6 @@
-// The program's own pseudo-random numbers: the same sequence on every machine, unlike the standard
-// library's distributions. SplitMix64 (Steele, Lea, Flood: Fast Splittable Pseudorandom Number
-// Generators, 2014).
+// Pseudo-random numbers that are the same on every machine, unlike the standard library's
+// distributions. SplitMix64 (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators,
+// 2014).
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,7 @@ namespace pdl {
 class Random {
  public:
   explicit Random(uint64_t seed) : state_(seed) {}
-  // A generator of its own for each pair, e.g. (seed of the run, epoch).
+  // Each pair, e.g. (seed of the run, epoch), gives a generator of its own.
   Random(uint64_t seed, uint64_t stream);
 
   uint64_t next();

@@ -1,5 +1,5 @@
-// Regular expressions (PCRE2, whose syntax is that of Python's re and more) with bounded effort: an
-// expression that backtracks without end gives an error, not a program that hangs.
+// Regular expressions (PCRE2, whose syntax includes that of Python's re) with bounded effort: an
+// expression that backtracks without end gives an error instead of hanging the program.
 #pragma once
 
 #include <memory>
@@ -10,14 +10,15 @@ namespace pdl {
 
 class Regex {
  public:
-  // Throws ConfigError, with the place and what is wrong, for text that is no regular expression.
+  // Throws ConfigError, with the offset and what is wrong, for text that is not a regular
+  // expression.
   explicit Regex(const std::string& expression);
   ~Regex();
   Regex(Regex&&) noexcept;
   Regex& operator=(Regex&&) noexcept;
 
   // True if the expression matches anywhere in UTF-8 `text`. Throws ConfigError if that takes too
-  // many tries.
+  // many steps.
   bool search(std::string_view text) const;
 
  private:

@@ -16,7 +16,7 @@ class Sha256 {
   Sha256& operator=(Sha256&&) noexcept;
 
   void update(std::string_view bytes);
-  // The digest of everything so far; the object must not be used afterwards.
+  // Returns the digest of everything so far; the object must not be used afterwards.
   std::string finish();
 
  private:

@@ -1,4 +1,4 @@
-// Numbers as people read them, whatever the locale.
+// Formats numbers for people, whatever the locale.
 #pragma once
 
 #include <cstdint>
@@ -6,7 +6,7 @@
 
 namespace pdl {
 
-// 3.14159 with 2 digits behind the point -> "3.14".
+// 3.14159 with 2 digits after the point -> "3.14".
 std::string fixed(double value, int digits);
 // 1234.5 with 3 significant digits -> "1.23e+03".
 std::string significant(double value, int digits);
@@ -14,7 +14,8 @@ std::string significant(double value, int digits);
 // it is too large for that.
 std::string grouped(int64_t value);
 std::string grouped(double value);
-// "59 s", "2 min 5 s", "3 h 7 min"; "?" for what is negative, not finite or beyond a century.
+// "59 s", "2 min 5 s", "3 h 7 min"; "?" for a value that is negative, not finite or longer than a
+// century.
 std::string duration(double seconds);
 // 0.1234 -> "12.3 %".
 std::string percent(double share);

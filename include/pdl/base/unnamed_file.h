@@ -1,4 +1,4 @@
-// A file that has no name until it is complete: whatever ends the process before, nothing is left.
+// A file that has no name until it is complete. If the process ends before that, nothing is left.
 #pragma once
 
 #include <filesystem>
@@ -9,8 +9,8 @@ namespace pdl {
 // Every function throws StorageError.
 class UnnamedFile {
  public:
-  // In the file system of `folder`, which exists. Where that cannot make files without a name, the
-  // file has a hidden temporary one, which the destructor removes.
+  // Creates the file in the file system of `folder`, which must exist. Where that system has no
+  // files without a name, the file gets a hidden temporary name, which the destructor removes.
   explicit UnnamedFile(const std::filesystem::path& folder);
   ~UnnamedFile();
   UnnamedFile(const UnnamedFile&) = delete;
@@ -18,11 +18,12 @@ class UnnamedFile {
 
   void write(std::string_view bytes);
   int descriptor() const { return descriptor_; }
-  // Syncs the file and gives it a name, in the same file system; what had that name is replaced.
+  // Syncs the file and gives it the name `path` in the same file system, replacing a file of that
+  // name.
   void publish(const std::filesystem::path& path);
 
  private:
-  std::filesystem::path path_;  // for messages; the temporary name, if it has one
+  std::filesystem::path path_;  // for messages; the temporary name, if there is one
   bool has_name_ = false;
   int descriptor_ = -1;
 };
@@ -30,7 +31,7 @@ class UnnamedFile {
 // A file's content in memory, read when it is touched.
 class MappedFile {
  public:
-  // The whole of an open file, which may be closed afterwards. `path` is for messages.
+  // Maps the whole of an open file, which may be closed afterwards. `path` is for messages.
   MappedFile(int descriptor, const std::filesystem::path& path);
   ~MappedFile();
   MappedFile(const MappedFile&) = delete;

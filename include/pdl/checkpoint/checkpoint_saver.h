@@ -1,4 +1,4 @@
-// Saves checkpoints while training goes on, and lives with a disk that fails now and then.
+// Saves checkpoints while training goes on, and tolerates a disk that fails now and then.
 #pragma once
 
 #include <cstdint>
@@ -10,9 +10,9 @@
 
 namespace pdl {
 
-// What is on disk does not depend on which function wrote it. After each save older checkpoints are
-// pruned. A save that fails is a warning, the checkpoints before it stay, and the next one tries
-// anew; kMaxFailures in a row end the run.
+// Saves a checkpoint, then prunes older ones. start() and save() write the same files. A failed
+// save is a warning: earlier checkpoints stay, and the next save tries again. kMaxFailures failures
+// in a row end the run.
 class CheckpointSaver {
  public:
   static constexpr int kMaxFailures = 3;
@@ -20,7 +20,8 @@ class CheckpointSaver {
   struct Options {
     std::filesystem::path output_dir;
     int64_t save_total_limit = 3;  // see PruneOptions
-    // Files that a resumed run goes on with, e.g. its metrics: synced before a checkpoint appears.
+    // Files that a resumed run appends to, e.g. its metrics; they are synced before a checkpoint
+    // appears.
     std::vector<std::filesystem::path> companions;
   };
 
@@ -32,15 +33,15 @@ class CheckpointSaver {
   CheckpointSaver& operator=(const CheckpointSaver&) = delete;
 
   // Waits for the save in progress, copies the tensors and writes the copy on another thread.
-  // `best_step` is that of PruneOptions. Throws StorageError after kMaxFailures in a row.
+  // `best_step` is that of PruneOptions. Throws StorageError after kMaxFailures failures in a row.
   void start(const CheckpointTensors& tensors, const TrainerState& state, int64_t best_step);
 
-  // Waits for the save in progress, then writes before it returns, for what must be on disk before
-  // anything else happens: tries again at once if that fails. Throws as start() does.
+  // Waits for the save in progress and writes before it returns, for a state that must be on disk
+  // before anything else happens. Tries again at once if that fails. Throws as start() does.
   void save(const CheckpointTensors& tensors, const TrainerState& state, int64_t best_step);
 
-  // Throws what start() would if the save in progress has ended as the last of kMaxFailures. Does
-  // not wait.
+  // Throws what start() would if the last save was the last of kMaxFailures failures. Does not
+  // wait.
   void check();
 
  private:
@@ -50,7 +51,7 @@ class CheckpointSaver {
   Options options_;
   const RunIdentity& identity_;
   std::future<void> in_progress_;
-  int failures_ = 0;  // in a row; of the thread that writes while there is one
+  int failures_ = 0;  // in a row; owned by the writing thread while there is one
 };
 
 }  // namespace pdl

@@ -1,6 +1,6 @@
 // The one table of all keys of run.json. Flags, --help, the JSON Schema, docs/configuration.md, the
-// checks of load_config() and config.json are made from it; a key that is here is everywhere, and
-// its default is that of a default-constructed RunConfig.
+// checks of load_config() and config.json are made from it. A key's default is that of a
+// default-constructed RunConfig.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,7 @@
 
 namespace pdl {
 
-// The value of a key outside RunConfig: bool, integer, number, text (also a choice or a path),
+// The value of a key outside RunConfig: bool, integer, number, text (a choice or a path, too),
 // list.
 using ConfigValue = std::variant<bool, int64_t, double, std::string, std::vector<std::string>>;
 
@@ -35,21 +35,22 @@ enum class KeyGroup {
   kSafety
 };
 
-// What a key's value must be beyond its kind. Everything is optional; the default is "anything".
+// What a key's value must satisfy beyond its kind. Every rule is optional; by default any value
+// will do.
 struct KeyRules {
-  bool required = false;                                  // has no default; in the JSON Schema, too
+  bool required = false;  // has no default; required by the JSON Schema too
   double min = -std::numeric_limits<double>::infinity();  // inclusive unless open_min
   double max = std::numeric_limits<double>::infinity();   // inclusive unless open_max
   bool open_min = false;
   bool open_max = false;
   std::optional<double> or_value = std::nullopt;  // a value allowed besides [min, max]: a sentinel
-  bool whole_from_one = false;         // values of 1 and more are integers (below: a share)
+  bool whole_from_one = false;         // values >= 1 are integers; smaller ones are shares
   std::string_view pattern = {};       // regular expression that the whole of a string matches
   std::string_view pattern_text = {};  // the same in words
   bool is_regex = false;               // each string is a regular expression
   bool is_path = false;                // a string or string list that holds paths
   std::span<const std::string_view> words = {};    // values of a path key that are not paths
-  std::span<const std::string_view> endings = {};  // of the paths, once globs are expanded
+  std::span<const std::string_view> endings = {};  // allowed ends of paths, globs expanded
   // Cannot change the data, their order or the weights, or is a path whose content is compared.
   bool may_change_on_resume = false;
 };
@@ -68,32 +69,31 @@ struct ConfigKey {
   void (*set)(RunConfig& config, const ConfigValue& value);
 };
 
-// All keys, group after group, in the order of the documentation. Immutable, so safe from any
-// thread.
+// Returns all keys, group by group, in the order of the documentation. Thread-safe: the table is
+// immutable.
 std::span<const ConfigKey> config_keys();
 
-// The heading of the group.
 std::string_view group_title(KeyGroup group);
 
-// nullptr if there is no such key.
+// Returns nullptr if there is no such key.
 const ConfigKey* find_config_key(std::string_view name);
 
 ConfigValue default_value(const ConfigKey& key);
 
-// The value for a line of text: numbers in the fewest digits that read back as the same, strings
-// quoted, escaped and shortened.
+// Formats a value for a line of text: numbers in the fewest digits that read back as the same,
+// strings quoted, escaped and shortened.
 std::string shown(const ConfigValue& value);
 
-// False for false, 0, "" and [], which switch a key off; numbers below 0 are also off.
+// Returns false for the values that switch a key off: false, "", [] and numbers <= 0.
 bool is_set(const ConfigValue& value);
 
-// What must hold between two keys once `key` is set.
+// A condition between two keys that must hold once `key` is set.
 struct KeyRelation {
   enum class Type { kNeeds, kExcludes };
   std::string_view key;
   Type type;
   std::string_view other;
-  bool training_only;  // not looked at by commands that do not train
+  bool training_only;  // ignored by commands that do not train
 };
 
 std::span<const KeyRelation> key_relations();

@@ -1,6 +1,6 @@
-// A job: every key of run.json under its own name, in groups that are handed down to the modules
-// that use them. Plain values; config_table.h binds them to names, ranges, flags and the JSON
-// Schema. The defaults here are the defaults.
+// A job: every key of run.json under its own name, in groups that are passed to the modules that
+// use them. Plain values; config_table.h binds them to names, ranges, flags and the JSON Schema.
+// The defaults are set here and nowhere else.
 #pragma once
 
 #include <cstdint>
@@ -41,10 +41,10 @@ struct TextOptions {
   bool add_eos = true;
 };
 
-// How tokens become rows.
+// How tokens become sequences.
 struct SequenceOptions {
-  int64_t max_length = 1024;  // tokens in a row, >= 2
-  bool packing = true;        // fill rows with consecutive documents; false: one document a row
+  int64_t max_length = 1024;  // tokens in a sequence, >= 2
+  bool packing = true;        // join consecutive documents; false: one document each
 };
 
 // w[t] = 1 / (freq(t) + epsilon)^alpha and its corrections, applied in this order: unseen, cap,
@@ -62,14 +62,14 @@ struct WeightOptions {
 struct ScheduleOptions {
   ScheduleType lr_scheduler_type = ScheduleType::kLinear;
   double learning_rate = 5e-5;
-  double warmup_steps = 0;  // steps; below 1 a share of all steps
-  double min_lr_ratio = 0;  // in [0, 1]: the rate ends at this share of learning_rate
+  double warmup_steps = 0;  // steps; below 1: a share of all steps
+  double min_lr_ratio = 0;  // in [0, 1]: the final rate as a share of learning_rate
 };
 
 struct OptimizerOptions {
   OptimizerType optim = OptimizerType::kAdamW;
   double momentum = 0.9;    // of sgd
-  double weight_decay = 0;  // on tensors of two or more dimensions
+  double weight_decay = 0;  // of tensors with two or more dimensions
   double adam_beta1 = 0.9;
   double adam_beta2 = 0.999;
   double adam_epsilon = 1e-8;
@@ -84,7 +84,7 @@ struct TrainingOptions {
   bool shuffle = true;
   int64_t seed = 42;
   int64_t pdl_alpha_warmup_steps = 0;
-  int64_t max_bad_steps = 10;  // non-finite steps in a row before giving up
+  int64_t max_bad_steps = 10;  // consecutive non-finite steps that end the run
   double spike_threshold = 0;  // z-score of the unweighted ce over 128 steps; 0 is off
   SpikeAction spike_action = SpikeAction::kWarn;
   double max_minutes = 0;  // 0 is off
@@ -95,7 +95,7 @@ struct EvaluationOptions {
   int64_t per_device_eval_batch_size = 8;
   int64_t eval_steps = 0;               // 0: only at the end
   int64_t eval_max_batches = 0;         // 0: all
-  int64_t early_stopping_patience = 0;  // evaluations without improvement; 0 is off
+  int64_t early_stopping_patience = 0;  // evaluations without improvement; 0: off
   BestMetric metric_for_best_model = BestMetric::kEvalCe;
 };
 

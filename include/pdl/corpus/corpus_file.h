@@ -1,4 +1,4 @@
-// What a file of a corpus holds, told by its name alone.
+// Tells from a corpus file's name what the file holds.
 #pragma once
 
 #include <string>
@@ -6,12 +6,12 @@
 namespace pdl {
 
 enum class CorpusFileKind {
-  kText,    // .txt, also .txt.gz and .txt.zst; "-" is standard input, which is text too
-  kJsonl,   // .jsonl, also .jsonl.gz and .jsonl.zst: a record a line (corpus/jsonl.h)
+  kText,    // .txt, also .txt.gz and .txt.zst; "-" is standard input, text too
+  kJsonl,   // .jsonl, also .jsonl.gz and .jsonl.zst: one record per line (corpus/jsonl.h)
   kTokens,  // .npy: token ids (src/corpus/npy.h)
 };
 
-// The kind of `file`. Throws ConfigError for any other ending, .npy.gz and .npy.zst among them;
+// Returns the kind of `file`. Throws ConfigError for any other ending, e.g. .npy.gz and .npy.zst;
 // endings are in lower case.
 CorpusFileKind corpus_file_kind(const std::string& file);
 

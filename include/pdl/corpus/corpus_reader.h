@@ -1,4 +1,4 @@
-// The files of a corpus in blocks of about a megabyte that can be worked on apart from one another.
+// Reads the files of a corpus in blocks of about a megabyte that can be processed independently.
 #pragma once
 
 #include <cstdint>
@@ -22,19 +22,19 @@ struct CorpusBlock {
   int64_t index = 0;  // in the corpus
   size_t file = 0;    // index of its file
   CorpusFileKind kind = CorpusFileKind::kText;
-  int64_t first_byte = 0;  // where it begins in the file, which may be compressed, once unpacked
+  int64_t first_byte = 0;  // offset in the file's uncompressed content
   int64_t first_line = 1;
-  std::string text;          // of text and JSON Lines; whole documents, but for:
+  std::string text;          // of text and JSON Lines; whole documents, except:
   std::vector<int32_t> ids;  // of .npy
-  // Whether the first document begins in this block and the last one ends in it: false where a file
-  // that is one document has several blocks.
+  // Whether the first document begins in this block and the last one ends in it. False where a file
+  // that is one document spans several blocks.
   bool begins_document = true;
   bool ends_document = true;
 };
 
-// Blocks are the same whenever a corpus is read: they depend on the files, the options and the
-// tokenizer. In memory are one block, and as much of a file as is needed to find the next place
-// where it may be cut. For one thread.
+// Gives the same blocks whenever a corpus is read: they depend on the files, the options and the
+// tokenizer alone. Holds one block in memory, and as much of a file as is needed to find the next
+// place where it may be cut. For one thread.
 class CorpusReader {
  public:
   // `tokenizer` may be null if all files are .npy.
@@ -44,15 +44,16 @@ class CorpusReader {
   CorpusReader(const CorpusReader&) = delete;
   CorpusReader& operator=(const CorpusReader&) = delete;
 
-  // False after the last block. Throws DataError with file and byte or line for a file that is
-  // missing, unreadable, empty, a damaged archive, or has a line of JSON Lines that is too long.
+  // Returns false after the last block. Throws DataError with file and byte or line for a file that
+  // is missing, unreadable, empty, a damaged archive, or has a line of JSON Lines that is too long.
   bool next(CorpusBlock& block);
 
-  // After the last block: the SHA-256 of the lines "<SHA-256 of the file>\n", as `sha256sum FILES |
-  // cut -c1-64 | sha256sum` prints it.
+  // The SHA-256 of the lines "<SHA-256 of the file>\n", as `sha256sum FILES | cut -c1-64 |
+  // sha256sum` prints it. Set after the last block.
   const std::string& sha256() const { return sha256_; }
 
-  // Bytes of the files, as they are stored: those read so far, and all that are known beforehand.
+  // Bytes of the files as stored, i.e. compressed: those read so far, and all that are known
+  // beforehand.
   int64_t bytes_read() const { return bytes_read_; }
   int64_t total_bytes() const { return total_bytes_; }
 
@@ -75,13 +76,13 @@ class CorpusReader {
   Sha256 corpus_hash_;
   std::string sha256_;
 
-  // The open file.
+  // Index of the open file.
   size_t file_ = 0;
   CorpusFileKind kind_ = CorpusFileKind::kText;
   std::unique_ptr<ByteStream> stream_;
   std::unique_ptr<TokenFile> array_;
   Sha256 file_hash_;
-  std::string buffer_;  // what is read and not yet given away
+  std::string buffer_;  // read and not yet in a block
   bool at_end_ = false;
   int64_t next_byte_ = 0;
   int64_t next_line_ = 1;

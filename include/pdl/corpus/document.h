@@ -1,4 +1,4 @@
-// What a corpus is made of, whatever kind of file it comes from.
+// Documents, of which a corpus consists, whatever kind of file they come from.
 #pragma once
 
 #include <string>
@@ -14,11 +14,10 @@ struct DocumentPart {
   bool is_control = false;
 };
 
-// The text is that of the parts, one after the other; a boundary between parts is where `trained`
-// may change.
+// The text of a document is that of its parts joined; `trained` may change from part to part.
 struct Document {
   std::vector<DocumentPart> parts;
-  // A chat brings its control tokens with it: bos and eos are not added.
+  // A chat has its own control tokens: bos and eos are not added.
   bool is_chat = false;
 };
 

@@ -1,4 +1,4 @@
-// Text to documents.
+// Splits text into documents.
 #pragma once
 
 #include <cstdint>
@@ -9,14 +9,14 @@
 
 namespace pdl {
 
-// How many documents a corpus has. Those of white space alone are counted apart and skipped.
+// Counts the documents of a corpus. Those of white space alone are counted separately and skipped.
 struct DocumentCounts {
   int64_t documents = 0;
   int64_t empty_documents = 0;
 };
 
 // Calls visit(text) for each document of UTF-8 `text` in order, and adds to `counts`. `text` is a
-// file's content without its byte order mark, or a part of it that begins and ends with a document.
+// file's content without its byte order mark, or a part of it made of whole documents.
 //   kFile       all of it
 //   kLine       each line without its \n or \r\n
 //   kParagraph  runs of lines that hold more than white space, joined by \n

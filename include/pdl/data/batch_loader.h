@@ -1,4 +1,4 @@
-// The batches of a run's steps, made on a thread of their own while the step before is computed.
+// Makes the batches of a run's steps on a separate thread, while the step before is computed.
 #pragma once
 
 #include <condition_variable>
@@ -15,11 +15,11 @@
 
 namespace pdl {
 
-// One optimiser step's share of one rank.
+// The batches of one rank for one optimiser step.
 struct StepBatches {
-  std::vector<int64_t> sequences;         // indices of those of the whole window, of all ranks
+  std::vector<int64_t> sequences;         // indices, of the whole window over all ranks
   std::vector<MicroBatch> micro_batches;  // of this rank
-  std::vector<Batch> batches;             // the same as tensors on the device
+  std::vector<Batch> batches;             // the micro-batches on the device
 };
 
 struct BatchLoaderOptions {
@@ -28,7 +28,7 @@ struct BatchLoaderOptions {
   int64_t first_step = 0;  // counted from 0
   int64_t end_step = 0;    // one past the last
   int64_t rank = 0;
-  int64_t num_ranks = 1;  // those that the plan was made for
+  int64_t num_ranks = 1;  // for which the plan was made
 };
 
 // next() is for one thread. `sequences` must outlive the loader.
@@ -39,7 +39,7 @@ class BatchLoader {
   BatchLoader(const BatchLoader&) = delete;
   BatchLoader& operator=(const BatchLoader&) = delete;
 
-  // Those of the next step. Rethrows what went wrong while they were made.
+  // Returns the batches of the next step. Rethrows what the thread threw while it made them.
   StepBatches next();
 
  private:
@@ -54,7 +54,7 @@ class BatchLoader {
   std::deque<StepBatches> ready_;
   std::exception_ptr failure_;
   bool stop_ = false;
-  std::thread thread_;  // last: it starts when all else is there
+  std::thread thread_;  // last: it starts when all other members exist
 };
 
 }  // namespace pdl

@@ -1,5 +1,5 @@
-// Which sequences make which step. Everything is a pure function of the step's number, so the
-// position in the data needs no other state than that number.
+// Assigns sequences to steps. Everything is a pure function of the step's number, so that number is
+// the only state of the position in the data.
 #pragma once
 
 #include <cstdint>
@@ -9,28 +9,28 @@
 
 namespace pdl {
 
-// A permutation of [0, num_sequences) that depends on (seed, epoch, num_sequences) alone:
+// Returns a permutation of [0, num_sequences) that depends on (seed, epoch, num_sequences) alone:
 // Fisher-Yates with pdl::Random.
 std::vector<int64_t> shuffled_order(int64_t num_sequences, uint64_t seed, int64_t epoch);
 
-// The sequences of one forward and backward of one rank.
+// The sequences of one forward and backward pass of one rank.
 struct MicroBatch {
-  int64_t index = 0;  // in its window, over all ranks
+  int64_t index = 0;  // in the window, over all ranks
   std::vector<int64_t> sequences;
 };
 
-// Each epoch's sequences, in their order, are cut into micro-batches of
-// per_device_train_batch_size, and those into windows, one for each optimiser step, of
-// gradient_accumulation_steps for each rank. The last micro-batch and the last window of an epoch
-// may be shorter; nothing is carried into the next epoch.
+// Cuts each epoch's sequences, in their order, into micro-batches of per_device_train_batch_size
+// sequences. A window, which is one optimiser step, has gradient_accumulation_steps of them for
+// each rank. The last micro-batch and the last window of an epoch may be shorter; nothing is
+// carried into the next epoch.
 class BatchPlan {
  public:
   BatchPlan(int64_t num_sequences, const TrainingOptions& options, int64_t num_ranks = 1);
 
   int64_t steps_per_epoch() const;
-  // max_steps if positive, else ceil(num_train_epochs · steps_per_epoch()).
+  // Returns max_steps if positive, else ceil(num_train_epochs · steps_per_epoch()).
   int64_t total_steps() const;
-  // The micro-batches of optimiser step `step`, counted from 0, over all ranks.
+  // Returns the micro-batches of optimiser step `step`, counted from 0, over all ranks.
   std::vector<MicroBatch> window(int64_t step);
 
  private:
@@ -43,8 +43,8 @@ class BatchPlan {
   std::vector<int64_t> order_;
 };
 
-// The part of a window that is rank's: its micro-batches rank, rank + num_ranks, …; it may be
-// empty.
+// Returns the micro-batches of a window that `rank` computes: rank, rank + num_ranks, …; there may
+// be none.
 std::vector<MicroBatch> share_of(const std::vector<MicroBatch>& window, int64_t rank,
                                  int64_t num_ranks);
 

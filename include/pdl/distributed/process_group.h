@@ -1,5 +1,5 @@
-// What the processes of one run do together. Sums, never means: the weight sum of a step already
-// covers every rank.
+// The process group: communication between the ranks of a run. Gradients are summed, never
+// averaged, because the weight sum of a step already covers every rank.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -14,11 +14,11 @@ class ProcessGroup {
 
   virtual int rank() const = 0;
   virtual int size() const = 0;
-  // Replaces each tensor by its sum over the ranks.
+  // Replaces each tensor by its sum over the ranks, in place.
   virtual void all_reduce_sum(std::span<const at::Tensor> tensors) = 0;
 };
 
-// A run of one process.
+// The process group of a run of one process.
 class SingleProcessGroup : public ProcessGroup {
  public:
   int rank() const override { return 0; }

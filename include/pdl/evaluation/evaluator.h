@@ -1,5 +1,5 @@
-// Exact evaluation of a model on sequences. Every figure comes from sums by token id, in float64,
-// so that none depends on the batch size beyond rounding.
+// Evaluates a model on sequences exactly: every figure comes from float64 sums by token id, so that
+// none depends on the batch size beyond rounding.
 #pragma once
 
 #include <cstdint>
@@ -17,14 +17,14 @@ struct EvaluatorOptions {
   int64_t batch_size = 8;   // sequences
   int64_t max_batches = 0;  // 0: all
   int32_t pad_id = 0;
-  // Positions of logits that exist at once, for models that split their head; 0: those of the
-  // batch.
+  // Positions whose logits exist at once, for models that split their head; 0: all of the batch.
   int64_t chunk_positions = 0;
 };
 
-// Evaluates the targets of `sequences`, in order; the model is left in evaluation mode. Weights are
-// those at full alpha, bands those of the counts of `weights`. `step` of the result is 0.
-// `goes_on`, if not empty, is asked before each batch: once it says no, the result is nothing.
+// Evaluates the targets of `sequences`, in order, and leaves the model in evaluation mode. Weights
+// are those at full alpha, bands those of the counts of `weights`. `step` of the result is 0.
+// `goes_on`, if not empty, is asked before each batch; once it returns false, the evaluation ends
+// without a result.
 std::optional<EvalMetrics> evaluate(LanguageModel& model, const Sequences& sequences,
                                     const WeightTable& weights, const EvaluatorOptions& options,
                                     const std::function<bool()>& goes_on = {});

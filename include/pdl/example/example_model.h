@@ -1,8 +1,8 @@
-// A small causal transformer as a TorchScript program, made in this process: what a user's own
-// exported model is to the program, for examples and tests.
+// Makes a small causal transformer as a TorchScript program, for examples and tests. The program
+// treats it as it treats a user's exported model.
 //
-// Decoder with normalisation before each part, rotary positions (so any length works), GELU, no
-// dropout, and a head tied to the token embedding. Methods:
+// A pre-norm decoder with rotary positions (so that any length works), GELU, no dropout, and a head
+// tied to the token embedding. Methods:
 //
 //   forward(input_ids)  [B, T] int64 -> logits [B, T, vocab_size]; head(hidden(input_ids))
 //   hidden(input_ids)   [B, T] int64 -> [B, T, width]
@@ -11,7 +11,7 @@
 // Parameters are float32 and named token_embedding.weight, blocks.<i>.attention_norm.weight,
 // blocks.<i>.attention.query_key_value.weight, blocks.<i>.attention.output.weight,
 // blocks.<i>.feed_forward_norm.weight, blocks.<i>.feed_forward.up.weight,
-// blocks.<i>.feed_forward.down.weight and final_norm.weight, most with a bias beside.
+// blocks.<i>.feed_forward.down.weight and final_norm.weight, most of them with a bias.
 #pragma once
 
 #include <cstdint>
@@ -26,8 +26,9 @@ struct ExampleModelSizes {
   int64_t heads = 0;
 };
 
-// The content of the .pt file. The parameters depend on the arguments alone and are the same on
-// every machine. Throws std::invalid_argument for sizes that are not positive or do not fit.
+// Returns the content of the .pt file. The parameters depend on the arguments alone and are the
+// same on every machine. Throws std::invalid_argument for sizes that are not positive or do not fit
+// together.
 std::string make_example_model(const ExampleModelSizes& sizes, uint64_t seed);
 
 }  // namespace pdl

@@ -22,7 +22,7 @@ inline constexpr std::array<FrequencyBand, 7> kFrequencyBands = {{{"0", 0, 0},
                                                                   {"500-1999", 500, 1999},
                                                                   {"2000+", 2000, INT64_MAX}}};
 
-// Index into kFrequencyBands of a token with `count` >= 0 training occurrences.
+// Returns the index into kFrequencyBands of a token with `count` >= 0 training occurrences.
 int band_of_count(int64_t count);
 
 }  // namespace pdl

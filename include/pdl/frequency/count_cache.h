@@ -1,4 +1,4 @@
-// Tables of reference corpora that were counted before.
+// Keeps the frequency tables of reference corpora, so that none is counted twice.
 #pragma once
 
 #include <filesystem>
@@ -9,16 +9,16 @@
 
 namespace pdl {
 
-// Counts corpora, and keeps their tables in a folder if asked to, as TokenCache keeps tokens.
+// Counts corpora and, if asked to, keeps their tables in a folder, as TokenCache keeps tokens.
 class CountCache {
  public:
-  // `folder` need not exist. Empty: nothing is found or kept.
+  // `folder` need not exist. If it is empty, nothing is found or kept.
   explicit CountCache(std::filesystem::path folder) : folder_(std::move(folder)) {}
 
-  // What count_corpus() gives.
+  // Returns what count_corpus() does.
   TokenCounts count(const Corpus& corpus, const PipelineOptions& options);
 
-  // Writes what was counted into the folder, which is made. Throws StorageError.
+  // Creates the folder and writes what was counted into it. Throws StorageError.
   void keep();
 
  private:

@@ -12,8 +12,7 @@
 
 namespace pdl {
 
-// One of `count` parts of a corpus: what has the number k in the corpus belongs to shard k mod
-// count.
+// One of `count` parts of a corpus: block k of the corpus belongs to shard k mod count.
 struct Shard {
   int64_t index = 0;  // in [0, count)
   int64_t count = 1;
@@ -30,19 +29,19 @@ struct NamedShardCounts {
   ShardCounts counts;
 };
 
-// frequency.json with two more fields, "shard": {"index": i, "count": n} and "text_options", ending
-// in a newline.
+// Returns frequency.json with two more fields, "shard": {"index": i, "count": n} and
+// "text_options", ending in a newline.
 std::string to_json(const ShardCounts& counts);
 
-// Reads the file of a shard. Throws DataError, with the file and what is wrong, for one that is
-// missing, unreadable or not a valid shard, such as a table that was counted whole.
+// Reads the file of a shard. Throws DataError, with the file and what is wrong, if it is missing,
+// unreadable or not a valid shard, e.g. the table of a whole corpus.
 ShardCounts load_shard_counts(const std::filesystem::path& path);
 
-// The table of the whole corpus: the same, to the byte of its JSON, as if it had been counted at
-// once. The order of `shards` does not matter. Throws DataError, with the files and what differs,
-// if there is a shard missing or twice; if two differ in the number of shards, the tokenizer, the
-// corpus, the vocabulary, what was counted or the text options; and if there is no token, or
-// more than 2^53.
+// Returns the table of the whole corpus: the same, to the byte of its JSON, as if it had been
+// counted at once. The order of `shards` does not matter. Throws DataError, with the files and what
+// differs, if a shard is missing or given twice; if two differ in the number of shards, the
+// tokenizer, the corpus, the vocabulary, what was counted or the text options; and if there is no
+// token, or more than 2^53.
 TokenCounts merge_token_counts(const std::vector<NamedShardCounts>& shards);
 
 }  // namespace pdl

@@ -26,29 +26,30 @@ struct TokenCounts {
   int64_t total() const;
 };
 
-// Adds the occurrences of `tokens` to `counts` [V]; as targets only those that are trained. Throws
-// DataError for an id outside [0, V).
+// Adds the occurrences of `tokens` to `counts` [V]; for kTargets, only of those that are trained.
+// Throws DataError for an id outside [0, V).
 void add_counts(std::span<const Token> tokens, Counted counted, std::vector<int64_t>& counts);
 
-// Occurrences of each id among the targets of all rows. Throws DataError for an id outside [0,
-// vocab_size).
+// Returns the occurrences of each id among the targets of all sequences. Throws DataError for an id
+// outside [0, vocab_size).
 std::vector<int64_t> count_targets(const Sequences& rows, int64_t vocab_size);
 
 // Counts every token of a reference corpus, or of the shard that `options` name, for
-// corpus.vocab_size tokens. Throws what for_each_block() does, and DataError for a corpus without
+// corpus.vocab_size tokens. Throws what for_each_block() throws, and DataError for a corpus without
 // tokens.
 TokenCounts count_corpus(const Corpus& corpus, PipelineOptions options);
 
-// The table as frequency.json holds it, ending in a newline.
+// Returns the table as frequency.json holds it, ending in a newline.
 std::string to_json(const TokenCounts& table);
 
-// Reads a frequency.json. Throws DataError, with the file and what is wrong, for one that is
-// missing, unreadable or not a valid table.
+// Reads a frequency.json. Throws DataError, with the file and what is wrong, if it is missing,
+// unreadable or not a valid table.
 TokenCounts load_token_counts(const std::filesystem::path& path);
 
-// The table for logits of width `vocab_size`: as it is if it has that width, extended with zeros if
-// it has the tokenizer's. Throws DataError for any other width and for the table of another
-// tokenizer; null: none, the data are ids. `name` is the table's in the message.
+// Returns the table for logits of width `vocab_size`: unchanged if it has that width, extended with
+// zeros if it has the tokenizer's. Throws DataError for any other width and for the table of
+// another tokenizer. `tokenizer` is null if the data are ids. `name` stands for the table in
+// messages.
 TokenCounts fit_to_model(TokenCounts table, const Tokenizer* tokenizer, int64_t vocab_size,
                          const std::string& name);
 

@@ -1,5 +1,5 @@
-// What a frequency table holds and what its weights will do to the training targets, known before
-// the first step.
+// Statistics of a frequency table and of the effect of its weights on the training targets, known
+// before the first step.
 #pragma once
 
 #include <array>
@@ -33,16 +33,15 @@ struct BandWeight {
   double weight_share = 0;  // of the loss weight of all training targets
 };
 
-// What pdl_max_ratio changed: the types whose weight it lowered, and what they hold.
+// The effect of pdl_max_ratio: the types whose weight it lowered, and their shares.
 struct CapEffect {
   int64_t types = 0;
   double target_share = 0;         // of the training targets
-  double weight_share_before = 0;  // of their loss weight, if nothing were capped
-  double weight_share = 0;         // of their loss weight as it is
+  double weight_share_before = 0;  // of the loss weight, if nothing were capped
+  double weight_share = 0;         // of the loss weight as it is
 };
 
-// What the frequency table holds and what the weights will do to the training targets. A type is a
-// distinct token id.
+// A type is a distinct token id.
 struct WeightStatistics {
   int64_t counted_tokens = 0;  // Σ counts of the frequency table
   int64_t counted_types = 0;   // ids with count > 0
@@ -58,25 +57,25 @@ struct WeightStatistics {
   double n_eff = 0;                // (Σw)² / (n·Σw²) over the n training targets, in (0, 1]
   std::array<BandWeight, kFrequencyBands.size()> weight_bands;
   std::optional<CapEffect> cap;        // none with pdl_max_ratio off
-  std::vector<TokenShare> top_tokens;  // by weight_share, largest first; twenty at the most
+  std::vector<TokenShare> top_tokens;  // by weight_share, largest first; at most twenty
 };
 
-// Occurrences of every token, [V] each.
+// The occurrences of every token, [V] each.
 struct TokenOccurrences {
   std::span<const int64_t> table;     // the frequency table
-  std::span<const int64_t> training;  // among the training targets; for a table alone, the table's
+  std::span<const int64_t> training;  // among the training targets; without data, the table's
   std::span<const int64_t> evaluation = {};  // among the evaluation targets; empty: there are none
 };
 
-// `weights` [V] is power_law_weights() of the table at the full alpha
-// of `options`. `tokenizer` names the pieces of the top tokens and the special ones; null: none.
-// Takes O(V) time.
+// Computes the statistics in O(V) time. `weights` [V] is power_law_weights() of the table at the
+// full alpha of `options`. `tokenizer` gives the pieces of the top tokens and the special ids;
+// null: none.
 WeightStatistics weight_statistics(const TokenOccurrences& occurrences,
                                    std::span<const double> weights, const WeightOptions& options,
                                    const Tokenizer* tokenizer);
 
 // Throws DataError if a target of `target_counts` has count 0 in the table, as pdl_unseen "error"
-// asks. `what` names the targets in the message, e.g. "training".
+// demands. `what` names the targets in the message, e.g. "training".
 void require_seen(std::span<const int64_t> counts, std::span<const int64_t> target_counts,
                   const Tokenizer* tokenizer, const std::string& what);
 

@@ -1,6 +1,6 @@
-// The inner loops of training on the CPU: one source, compiled once for each instruction set and
-// chosen at run time. No LibTorch, no threads: the callers divide rows and blocks among threads.
-// The result of a call depends on its arguments and the instruction set alone.
+// The inner loops of training on the CPU: one source, compiled for each instruction set and chosen
+// at run time. Without LibTorch and without threads: the callers divide rows and blocks among
+// threads. The result of a call depends on its arguments and the instruction set alone.
 #pragma once
 
 #include <cstddef>
@@ -9,18 +9,18 @@
 
 namespace pdl {
 
-// From narrow to wide. kPortable is what every CPU of the architecture has.
+// Ordered from narrow to wide. Every CPU of the architecture has kPortable.
 enum class InstructionSet { kPortable, kAvx2, kAvx512 };
 
-// The sets that this build has and this CPU can run, in the order of the enum.
+// Returns the sets that this build has and this CPU can run, in the order of the enum.
 std::span<const InstructionSet> supported_instruction_sets();
 const char* name_of(InstructionSet set);
 
-// Whether this CPU multiplies bfloat16 matrices in hardware; true where that cannot be told (not
-// x86). Without, they are slower than float32.
+// Whether this CPU multiplies bfloat16 matrices in hardware; without that they are slower than
+// float32. True where it cannot be detected (not x86).
 bool has_bfloat16_instructions();
 
-// A bfloat16 as it lies in memory: the upper half of a float32.
+// A bfloat16 in memory: the upper half of a float32.
 struct Bfloat16 {
   uint16_t bits;
 };
@@ -31,20 +31,20 @@ struct RowEvaluation {
   double ce = 0;  // -log softmax(logits)[target], nats
   // The first index of the largest logit; -1 if a logit is NaN or +inf.
   int64_t argmax = -1;
-  // The probability given to the tokens of each band.
+  // The probability of the tokens of each band.
   double band_mass[kMaxBands] = {};
 };
 
 // Cross-entropy of one row: logits [V] contiguous, target in [0, V). Exponentials are float32, of
-// logits relative to the largest so far; their sums run in float32 over up to 256 values and in
-// float64 over those. A NaN or +inf among the logits makes every result of the row NaN; -inf has
+// logits relative to the largest so far. They are summed in float32 over up to 256 values, and
+// these sums in float64. A NaN or +inf among the logits makes every result of the row NaN; -inf has
 // probability 0.
 template <class Logit>
 struct RowKernels {
   // Replaces the logits by scale·(softmax(logits) - onehot(target)), rounded to Logit, and returns
   // the cross-entropy. One read and one write of memory for rows that fit the CPU's L2 cache.
   double (*cross_entropy_gradient)(Logit* logits, int64_t vocab_size, int64_t target, double scale);
-  // Leaves the logits alone. bands[t] < kMaxBands is the band of token t.
+  // Does not change the logits. bands[t] < kMaxBands is the band of token t.
   RowEvaluation (*evaluate)(const Logit* logits, int64_t vocab_size, int64_t target,
                             const uint8_t* bands);
 };
@@ -56,9 +56,9 @@ struct CpuKernels {
   double (*sum_of_squares)(const float* values, int64_t size);
 };
 
-// Throws std::invalid_argument for a set that is not supported.
+// Returns the kernels of a set. Throws std::invalid_argument for a set that is not supported.
 const CpuKernels& cpu_kernels(InstructionSet set);
-// Those of the widest supported set.
+// Returns the kernels of the widest supported set.
 const CpuKernels& cpu_kernels();
 
 }  // namespace pdl

@@ -1,9 +1,9 @@
-// Weighted cross-entropy on CUDA devices, behind a C interface that needs neither LibTorch nor the
+// Weighted cross-entropy on CUDA devices, as a C interface that needs neither LibTorch nor the
 // headers of CUDA.
 //
-// Every pointer is to memory of the current device; every call only enqueues kernels on `stream` (a
-// cudaStream_t; null is the default stream) and neither allocates nor waits. Results do not depend
-// on the run: there are no atomics, and sums are added in a fixed order.
+// Every pointer is to memory of the current device. Every call only enqueues kernels on `stream` (a
+// cudaStream_t; null is the default stream) and neither allocates nor waits. Results are the same
+// in every run because there are no atomics and sums are added in a fixed order.
 //
 // Shapes and dtypes are common to all calls:
 //
@@ -28,8 +28,8 @@ enum PdlCudaDtype { kPdlCudaFloat32 = 0, kPdlCudaBFloat16 = 1, kPdlCudaFloat16 =
 
 enum { kPdlCudaBands = 8, kPdlCudaIgnoredTarget = -100 };
 
-// The loss of each row, its sums, and the gradient of Σ w[y_i]·ce_i / weight_sum, which replaces
-// the logits:
+// Computes the loss of each row, the sums over rows, and the gradient of Σ w[y_i]·ce_i /
+// weight_sum, which replaces the logits:
 //
 //   ce_i           = log Σ_v exp(logits_iv) - logits_i[y_i]
 //
@@ -43,7 +43,7 @@ enum { kPdlCudaBands = 8, kPdlCudaIgnoredTarget = -100 };
 //
 //   weight_sum     [] float64, the Σ w of the whole optimiser step; read on the device only
 //
-// An ignored row is not read, and its gradient is 0. Computed in float32; the sums over rows in
+// An ignored row is not read, and its gradient is 0. Computes in float32, and sums over rows in
 // float64. A NaN or +inf among the logits of a row makes its loss and gradient NaN, as does a row
 // of -inf alone; a single -inf is a probability of 0.
 int pdl_cuda_cross_entropy_gradient(void* logits, int dtype, int64_t rows, int64_t columns,
@@ -51,7 +51,7 @@ int pdl_cuda_cross_entropy_gradient(void* logits, int dtype, int64_t rows, int64
                                     const float* weights, const double* weight_sum, double* row_ce,
                                     double* weighted_sum, double* ce_sum, void* stream);
 
-// What an evaluation needs of each row; the logits are left as they are.
+// Computes what an evaluation needs of each row; the logits are not changed.
 //
 //   bands      [columns] uint8, the frequency band of each token, below kPdlCudaBands; the mass of
 //              a token of any other band is not counted
@@ -68,17 +68,17 @@ int pdl_cuda_cross_entropy_evaluation(const void* logits, int dtype, int64_t row
                                       const uint8_t* bands, double* row_ce, int64_t* argmax,
                                       double* band_mass, void* stream);
 
-// weighted_sum = Σ w[y_i]·ce_i and ce_sum = Σ ce_i over the non-ignored rows, [] float64 each, from
-// the row_ce of an evaluation.
+// Computes weighted_sum = Σ w[y_i]·ce_i and ce_sum = Σ ce_i over the non-ignored rows, [] float64
+// each, from the row_ce of an evaluation.
 int pdl_cuda_cross_entropy_sums(const double* row_ce, const int64_t* targets, const float* weights,
                                 int64_t rows, int64_t columns, double* weighted_sum, double* ce_sum,
                                 void* stream);
 
-// gradient *= scale in float32, rounded to `dtype`; leaves the gradient untouched and unread when
-// scale is exactly 1. `scale` is a float64 on the device.
+// Computes gradient *= scale in float32, rounded to `dtype`. If scale is exactly 1, the gradient is
+// neither read nor written. `scale` is a float64 on the device.
 int pdl_cuda_scale_unless_one(void* gradient, int dtype, int64_t rows, int64_t columns,
                               int64_t row_stride, const double* scale, void* stream);
 
-// What a returned code means, in words; never null.
+// Returns the meaning of a returned code in words; never null.
 const char* pdl_cuda_error_string(int code);
 }

@@ -1,5 +1,5 @@
-// The weight tensor that training uses: the formula's weights of a frequency table, on the training
-// device.
+// The weight tensor used in training: the weights of a frequency table by the formula, on the
+// training device.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -13,7 +13,7 @@
 
 namespace pdl {
 
-// Computed in float64, kept in float32. Holds one tensor: that of the last alpha asked for.
+// Computes in float64, stores float32. Keeps one tensor: that of the last alpha.
 class WeightTable {
  public:
   // `counts` has the width V of the logits; `special_ids` are the tokenizer's.
@@ -22,7 +22,7 @@ class WeightTable {
 
   // [V] float32 on the device, finite and > 0. Throws DataError as power_law_weights() does.
   const at::Tensor& at_alpha(double alpha);
-  // The weights at full alpha, [V] float64.
+  // Returns the weights at full alpha, [V] float64.
   std::vector<double> full_weights() const;
 
   const std::vector<int64_t>& counts() const { return counts_; }

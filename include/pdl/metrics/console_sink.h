@@ -1,5 +1,5 @@
-// The run for the person who watches it: log lines through base/log.h (so train.log has them too)
-// and, on a terminal, a progress line. The texts are functions of their own, without side effects.
+// Shows a run to the person who watches it: log lines through base/log.h (so train.log has them
+// too) and, on a terminal, a progress line. Functions without side effects make the texts.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,7 @@
 
 namespace pdl {
 
-// Below this n_eff, and above this weight_share of one token, the weights are warned about.
+// The thresholds of weight_warnings(): n_eff, and the weight_share of one token.
 inline constexpr double kMinEffectiveShare = 0.05;
 inline constexpr double kMaxTokenWeightShare = 0.20;
 
@@ -30,24 +30,24 @@ class ConsoleSink : public RunObserver {
   int64_t total_steps_ = 0;
 };
 
-// The frequency table, the weight statistics and a table of the tokens with most weight.
+// Lines with the frequency table, the weight statistics and a table of the tokens with most weight.
 std::vector<std::string> weight_report(const WeightStatistics& weights);
 
-// Data and model, then weight_report().
+// Lines with data and model, then weight_report().
 std::vector<std::string> start_report(const StartMetrics& start);
 
-// A line for each way in which the weights will make the training turn on few tokens, with what to
-// do about it: n_eff < kMinEffectiveShare; a token with weight_share > kMaxTokenWeightShare. Empty
-// if all is well.
+// Returns a line for each sign that the weights make training depend on few tokens, with what to do
+// about it: n_eff < kMinEffectiveShare, or a token with weight_share > kMaxTokenWeightShare. Empty
+// if there is none.
 std::vector<std::string> weight_warnings(const WeightStatistics& weights);
 
 std::string step_line(const StepMetrics& step);
 
-// Step of `total_steps`, loss, ce, tokens a second and the time left at the pace of the last steps;
-// short enough for a terminal of 80 columns.
+// Shows step of `total_steps`, loss, ce, tokens per second and the time left at the pace of the
+// last steps, in a terminal of 80 columns.
 std::string progress_line(const StepMetrics& step, int64_t total_steps);
 
-// The figures of the whole set, then ce of each band of training count.
+// Lines with the figures of the whole set, then the ce of each band of training count.
 std::vector<std::string> eval_report(const EvalMetrics& eval);
 
 std::string skip_line(const SkipMetrics& skip);

@@ -1,4 +1,4 @@
-// CRC-32C (Castagnoli): the checksum of TensorBoard's record files.
+// CRC-32C (Castagnoli), the checksum of TensorBoard's record files.
 #pragma once
 
 #include <cstdint>

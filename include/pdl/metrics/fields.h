@@ -1,8 +1,7 @@
 // The reported fields under their public names, in the order of metrics.jsonl: the one list that
 // the sinks and the trainer's saved state share. `visit` is called as visit(name, field) with an
-// int64_t, a double or a std::optional<double>, which it may change where the metrics are not
-// const; `step`, the bands, the cap and the top tokens are left to the
-// caller.
+// int64_t, a double or a std::optional<double>, which it may change if the metrics are not const.
+// `step`, the bands, the cap and the top tokens are left to the caller.
 #pragma once
 
 #include <concepts>
@@ -32,7 +31,7 @@ void for_each_field(MaybeConst<StepMetrics> auto& step, const Visit& visit) {
   visit("peak_memory_gb", step.peak_memory_gb);
 }
 
-// Without the "eval_" that metrics.jsonl puts before each name, and without the bands.
+// Visits names without the "eval_" that metrics.jsonl puts before each, and no bands.
 template <class Visit>
 void for_each_field(MaybeConst<EvalMetrics> auto& eval, const Visit& visit) {
   visit("loss", eval.eval_loss);

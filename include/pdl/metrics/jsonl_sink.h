@@ -1,6 +1,6 @@
-// metrics.jsonl: the run as one JSON object a line, each appended with one write as soon as it is
-// known, so that a run that dies leaves every line before its death. Numbers round-trip; a
-// non-finite one is null. The "event" of a line and its other members:
+// Writes metrics.jsonl: one JSON object per line, each appended with one write as soon as it is
+// known. A run that dies leaves every line logged before. Numbers round-trip; a non-finite one is
+// null. The "event" of a line and its other members:
 //
 //   start   parameters, trainable_parameters, num_tokens, steps, rows, documents, empty_documents,
 //           and the fields of WeightStatistics: counted_tokens, counted_types, unseen_types,
@@ -29,23 +29,22 @@
 
 namespace pdl {
 
-// What the run goes on from.
+// The point from which a run resumes.
 struct ResumePoint {
   int64_t step = 0;
-  bool evaluation_due = false;  // the evaluation of that step is still to come
+  bool evaluation_due = false;  // the step is not evaluated yet
 };
 
 // Not thread-safe. Every function throws StorageError if the file cannot be written.
 class JsonlSink : public RunObserver {
  public:
-  // Without a resume point the file begins anew. With it, the run goes on from a checkpoint, so the
-  // file is first cut back to what was known then: lines of later steps, an "end"
-  // line and an incomplete last line go. The kept part replaces the file in one piece: a crash
-  // meanwhile loses none of it. A line that is no JSON object is dropped with a warning. A file
-  // that is gone begins anew.
+  // Without a resume point the file begins anew. With one, the file is first cut back to what the
+  // checkpoint knew: lines of later steps, an "end" line and an incomplete last line are dropped. A
+  // line that is not a JSON object is dropped with a warning. The kept part replaces the file
+  // atomically, so that a crash loses none of it. If the file does not exist, it begins anew.
   JsonlSink(const std::filesystem::path& path, std::optional<ResumePoint> resumed);
 
-  // Writes the start line unless the kept part has one: a run has it once.
+  // Writes the start line unless the kept part has one, because a run has it once.
   void on_start(const StartMetrics& start) override;
   void on_resume(int64_t step) override;
   void on_step(const StepMetrics& step) override;
@@ -59,14 +58,14 @@ class JsonlSink : public RunObserver {
   AppendFile file_;
 };
 
-// One line without line feed: eval_loss, eval_ce, eval_ppl, eval_tokens, eval_accuracy, eval_bands.
-// No step: a model that is evaluated by itself has none.
+// Returns one line without a line feed: eval_loss, eval_ce, eval_ppl, eval_tokens, eval_accuracy,
+// eval_bands. It has no step because a model outside a run has none.
 std::string eval_metrics_json(const EvalMetrics& eval);
 
-// The text of summary.json, indented: status, exit_code, steps, num_tokens, wall_seconds, final
-// (the fields of the last train line and of the last evaluation side by side), best (step and the
-// fields of that evaluation; null without one), versions, git_hash, and of a profiled run "profile"
-// (seconds and calls by phase).
+// Returns the text of summary.json, indented: status, exit_code, steps, num_tokens, wall_seconds,
+// final (the fields of the last train line and of the last evaluation together), best (step and the
+// fields of that evaluation; null without one), versions, git_hash and, for a profiled run,
+// "profile" (seconds and calls by phase).
 std::string run_summary_json(const RunSummary& summary);
 
 }  // namespace pdl

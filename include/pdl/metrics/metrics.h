@@ -1,6 +1,5 @@
-// The plain numbers that a run reports. Sums run over whole steps or whole evaluation sets, in
-// float64, so that they do not depend on batch size or accumulation beyond rounding. Losses are in
-// nats.
+// The numbers that a run reports. Sums are over whole steps or whole evaluation sets, in float64,
+// so that they do not depend on batch size or accumulation beyond rounding. Losses are in nats.
 #pragma once
 
 #include <array>
@@ -17,7 +16,7 @@
 namespace pdl {
 
 struct StartMetrics {
-  int64_t parameters = 0;  // elements, tied tensors once
+  int64_t parameters = 0;  // elements; tied tensors count once
   int64_t trainable_parameters = 0;
   int64_t num_tokens = 0;  // targets of one epoch
   int64_t rows = 0;
@@ -27,7 +26,7 @@ struct StartMetrics {
   WeightStatistics weights;
 };
 
-// The steps since the last line; learning_rate and grad_norm are those of the last of them.
+// Covers the steps since the last line; learning_rate and grad_norm are those of the last step.
 struct StepMetrics {
   int64_t step = 0;
   double loss = 0;  // Σw·ce / Σw
@@ -42,15 +41,14 @@ struct StepMetrics {
   int64_t skipped_steps = 0;  // since the start of the run
   double tokens_per_second = 0;
   double step_ms = 0;
-  std::optional<double> peak_memory_gb;  // the most that tensors held; none on the CPU
+  std::optional<double> peak_memory_gb;  // peak of the memory of tensors; none on the CPU
 };
 
 struct BandMetrics {
   int64_t tokens = 0;
   std::optional<double> ce;  // none without targets
   std::optional<double> accuracy;
-  double predicted_mass =
-      0;  // mean probability given to the tokens of the band, over all positions
+  double predicted_mass = 0;  // mean probability of the tokens of the band, over all positions
 };
 
 struct EvalMetrics {
@@ -70,7 +68,7 @@ struct SkipMetrics {
   std::string reason;
 };
 
-// A step whose loss jumped and that was trained on all the same.
+// A step whose loss jumped and that was trained on nevertheless.
 struct SpikeMetrics {
   int64_t step = 0;
   std::vector<int64_t> rows;  // indices of its rows
@@ -81,14 +79,14 @@ struct SpikeMetrics {
 // Wall time of a phase of the run; see metrics/profiler.h.
 struct PhaseTime {
   std::string name;
-  double seconds = 0;  // of all its calls, without that of phases inside
+  double seconds = 0;  // of all calls, without nested phases
   int64_t calls = 0;
 };
 
 // How a run ended.
 enum class RunStatus { kFinished, kEarlyStopped, kInterrupted, kTimeLimit, kDiverged };
 
-// As summary.json spells it: finished, early_stopped, interrupted, time_limit, diverged.
+// Returns the name in summary.json: finished, early_stopped, interrupted, time_limit, diverged.
 std::string_view name_of(RunStatus status);
 
 struct RunSummary {

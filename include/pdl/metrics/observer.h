@@ -1,4 +1,4 @@
-// Observers of a run. They only read: what they do never changes the training.
+// Observers of a run. They only read; nothing that they do changes the training.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,7 @@
 
 namespace pdl {
 
-// Each does what it overrides, and nothing else.
+// Every event is ignored unless it is overridden.
 class RunObserver {
  public:
   virtual ~RunObserver() = default;
@@ -23,7 +23,7 @@ class RunObserver {
   virtual void on_end(const RunSummary&) {}
 };
 
-// Several as one: each event goes to all, in the order in which they were added.
+// Passes each event to several observers, in the order in which they were added.
 class ObserverGroup : public RunObserver {
  public:
   void add(std::unique_ptr<RunObserver> observer) { observers_.push_back(std::move(observer)); }

@@ -1,4 +1,4 @@
-// Where the time of a run goes: totals by phase, and a trace of single phases in time.
+// Measures where the time of a run goes: totals by phase, and a trace of the single phases.
 #pragma once
 
 #include <chrono>
@@ -12,25 +12,26 @@
 
 namespace pdl {
 
-// Of one thread. Phases may nest.
+// For one thread. Phases may nest.
 class Profiler {
  public:
-  // `synchronize` waits for the device, so that a phase has the time of the work it started; it is
-  // called at both ends of each phase. Empty for a CPU.
+  // `synchronize` waits for the device and is called at both ends of each phase, so that a phase
+  // includes the work it started. Empty for a CPU.
   explicit Profiler(std::function<void()> synchronize = {});
 
   void begin(const char* name);
   void end();
-  // Without waiting for the device: it does not throw, and the phase may miss work that it started.
+  // Ends the phase without waiting for the device. Hence it does not throw, but the phase may miss
+  // work that it started.
   void end_now() noexcept;
 
-  // In the order in which the phases first began.
+  // Times in the order in which the phases first began.
   const std::vector<PhaseTime>& times() const { return times_; }
-  // Since construction, seconds.
+  // Seconds since construction.
   double elapsed() const;
 
-  // The single phases as JSON in Chrome's trace event format, which chrome://tracing and Perfetto
-  // open. Only the first kMaxEvents are kept.
+  // Returns the single phases as JSON in Chrome's trace event format, for chrome://tracing and
+  // Perfetto. Only the first kMaxEvents are kept, so that a long run's trace lacks its end.
   std::string trace_json() const;
   static constexpr size_t kMaxEvents = 200'000;
   int64_t dropped_events() const { return dropped_events_; }
@@ -45,7 +46,7 @@ class Profiler {
   struct OpenPhase {
     size_t phase;
     double begin;
-    double inside = 0;  // seconds of the phases in it
+    double inside = 0;  // seconds of nested phases
   };
 
   std::function<void()> synchronize_;
@@ -56,11 +57,11 @@ class Profiler {
   int64_t dropped_events_ = 0;
 };
 
-// A phase that lasts as long as this object, if nothing ends it before; nothing without a profiler.
+// A phase that ends with this object at the latest. Does nothing without a profiler.
 class ProfiledPhase {
  public:
   ProfiledPhase(Profiler* profiler, const char* name) : profiler_(profiler) { next(name); }
-  // Throws what waiting for the device throws, but not while another failure unwinds.
+  // Throws what waiting for the device throws, but not while another exception unwinds.
   ~ProfiledPhase() noexcept(false) {
     if (std::uncaught_exceptions() == 0) {
       end();
@@ -71,7 +72,7 @@ class ProfiledPhase {
   ProfiledPhase(const ProfiledPhase&) = delete;
   ProfiledPhase& operator=(const ProfiledPhase&) = delete;
 
-  // Ends the present phase, if there is one, and begins another.
+  // Ends the current phase, if there is one, and begins another.
   void next(const char* name) {
     end();
     if (profiler_ != nullptr) profiler_->begin(name);
@@ -87,8 +88,8 @@ class ProfiledPhase {
   bool is_open_ = false;
 };
 
-// A table of the phases with their shares of `wall_seconds`, and what lies between them; one line
-// an element.
+// Returns a table of the phases with their shares of `wall_seconds`, and the time outside all
+// phases. Each element is one line.
 std::vector<std::string> profile_table(const std::vector<PhaseTime>& times, double wall_seconds);
 
 }  // namespace pdl

@@ -1,5 +1,5 @@
-// TensorBoard event files, encoded by hand: a file of TFRecords, each an `Event` protocol buffer.
-// Scalars:
+// Writes TensorBoard event files, encoded by hand: TFRecords that each hold an `Event` protocol
+// buffer. Scalars:
 //
 //   train/<field>              every field of StepMetrics: train/loss, train/ce, …
 //   eval/<field>               eval/loss, eval/ce, eval/ppl, eval/tokens, eval/accuracy
@@ -22,9 +22,9 @@ namespace pdl {
 // Not thread-safe. Every function throws StorageError if the file cannot be written.
 class TensorBoardSink : public RunObserver {
  public:
-  // Makes `folder` if need be and a new event file in it, which sorts after those of earlier starts
-  // of the run. Its first event tells TensorBoard to forget the points after `resumed_step` (all
-  // points without one), so that what the run repeats is shown once.
+  // Creates `folder` if necessary, and in it a new event file, which sorts after those of earlier
+  // starts of the run. Its first event makes TensorBoard forget the points after `resumed_step`
+  // (without one, all points), so that repeated steps are shown once.
   TensorBoardSink(const std::filesystem::path& folder, std::optional<int64_t> resumed_step);
 
   void on_step(const StepMetrics& step) override;

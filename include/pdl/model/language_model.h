@@ -1,5 +1,5 @@
-// A causal language model that can be trained. Which kinds there are stands behind
-// load_language_model() in load_model.h.
+// The interface of a causal language model that can be trained. load_language_model() in
+// load_model.h knows its implementations.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -18,24 +18,24 @@ struct ModelInfo {
   std::filesystem::path path;  // where it was loaded from
   int64_t vocab_size = 0;      // V, the width of the logits
   at::Device device = at::kCPU;
-  // Whether the model offers its two halves, so that the logits of a whole batch need not exist.
+  // Whether hidden() and head() can be called, so that the logits of a whole batch need not exist.
   bool splits_head = false;
   std::string sha256;  // of the file that was loaded
 };
 
-// What hidden() and head() make of the parameters, e.g. a 16-bit copy, is kept while a scope of the
-// model lives. Scopes nest. For one thread.
+// While a scope of the model lives, what hidden() and head() derive from the parameters is kept,
+// e.g. a 16-bit copy. Scopes nest. For one thread.
 class ComputeScope {
  public:
   virtual ~ComputeScope() = default;
 };
 
-// Sequences that are continued token by token. `model` must outlive it.
+// Continues sequences token by token. The model must outlive it.
 class Decoding {
  public:
   virtual ~Decoding() = default;
-  // Appends input_ids [B, N] int64, N >= 1, to the B sequences and returns the logits [B, V] of
-  // what follows their last token. Without a gradient.
+  // Appends input_ids [B, N] int64, N >= 1, to the B sequences and returns the logits [B, V] of the
+  // next token, without a gradient.
   virtual at::Tensor next(const at::Tensor& input_ids) = 0;
 };
 
@@ -50,24 +50,25 @@ class LanguageModel {
   // depends on input_ids[b][0..t] alone. Throws ModelError if the model fails.
   virtual at::Tensor forward(const at::Tensor& input_ids) = 0;
 
-  // Only if info().splits_head: forward(ids) is head(hidden(ids)).
-  // [B, T, D] for input_ids [B, T]; logits [B, N, V] for positions [B, N, D] of it, in any number.
+  // The halves of forward(), only if info().splits_head: forward(ids) is head(hidden(ids)).
+  // hidden() gives [B, T, D] for input_ids [B, T]; head() gives logits [B, N, V] for any N
+  // positions [B, N, D] of that.
   virtual at::Tensor hidden(const at::Tensor& input_ids) = 0;
   virtual at::Tensor head(const at::Tensor& hidden) = 0;
 
   virtual std::unique_ptr<ComputeScope> compute_scope() = 0;
 
-  // Begins to decode without any token.
+  // Starts with sequences without tokens.
   virtual std::unique_ptr<Decoding> start_decoding() = 0;
 
-  // All that a forward depends on, sharing memory with the model.
+  // All tensors that forward() depends on, sharing memory with the model.
   virtual const ParameterSet& parameters() const = 0;
 
-  // Switches dropout and the like.
+  // Switches between training and evaluation mode, e.g. dropout.
   virtual void set_training(bool training) = 0;
 
-  // Writes the model with its present weights into `folder`, in the kind that was loaded. Throws
-  // StorageError; each file is complete or not there.
+  // Writes the model with its current weights into `folder`, in the format that was loaded. Each
+  // file is written completely or not at all. Throws StorageError.
   virtual void save(const std::filesystem::path& folder) = 0;
 };
 

@@ -1,4 +1,4 @@
-// From a path to a model: the one place that knows every kind.
+// Loads a model from a path: the one place that knows every kind.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -15,17 +15,18 @@ namespace pdl {
 
 struct LoadOptions {
   at::Device device = at::kCPU;
-  // What forward, hidden and head are autocast to; none: they compute in their own dtypes.
+  // The dtype to which forward, hidden and head are autocast; none: they compute in their own
+  // dtypes.
   std::optional<at::ScalarType> autocast = std::nullopt;
   std::vector<std::string> freeze = {};  // see part_parameters()
 };
 
-// Reads a TorchScript file and proves it with one small forward. Parameters stored in bfloat16 or
-// float16 become float32. Throws ModelError, with what is wrong, for a file that is missing,
-// unreadable or no TorchScript program, for a forward that does not map int64 [B, T] to float
-// logits [B, T, V] (a tensor, element 0 of a tuple, or "logits" of a dict), and for parameters of
-// other dtypes; ConfigError for `freeze`. Warns about methods `hidden` and `head` that do not make
-// up forward, and does without them.
+// Reads a TorchScript file and checks it with one small forward. Parameters stored in bfloat16 or
+// float16 become float32. forward must map int64 [B, T] to float logits [B, T, V]: a tensor,
+// element 0 of a tuple, or "logits" of a dict. Methods `hidden` and `head` that do not add up to
+// forward are not used, with a warning. Throws ModelError, with what is wrong, for a file that is
+// missing, unreadable or not a TorchScript program, for another forward, and for parameters of
+// other dtypes. Throws ConfigError for `freeze`.
 std::unique_ptr<LanguageModel> load_language_model(const std::filesystem::path& path,
                                                    const LoadOptions& options = {});
 

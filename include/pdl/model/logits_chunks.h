@@ -1,5 +1,5 @@
-// Logits of a batch in chunks of positions, so that those of the whole batch need not exist at
-// once: the one loop for training and evaluation.
+// Computes the logits of a batch in chunks of positions, so that those of the whole batch need not
+// exist at once. Training and evaluation share this loop.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -19,15 +19,16 @@ using LogitsVisitor = std::function<void(at::Tensor logits, int64_t begin)>;
 void for_each_logits_chunk(LanguageModel& model, const at::Tensor& hidden, int64_t chunk_positions,
                            const LogitsVisitor& visit);
 
-// The same in training: visit() calls backward() on what it makes of the logits. The gradient of
-// `hidden` goes into `hidden_gradient`, of the same shape; those of the head's parameters add up in
-// float32.
+// Does the same in training, where visit() calls backward() on the loss that it computes. The
+// gradient of `hidden` is written to `hidden_gradient`, of the same shape. Gradients of the head's
+// parameters are added up in float32.
 void for_each_trained_logits_chunk(LanguageModel& model, const at::Tensor& hidden,
                                    int64_t chunk_positions, const at::Tensor& hidden_gradient,
                                    const LogitsVisitor& visit);
 
-// What logits_chunk_rows 0 stands for: the positions of a chunk for batches of `batch_positions` =
-// B·T positions, or 0, not to cut, where the model has no head of its own or little would be saved.
+// Resolves logits_chunk_rows 0: returns the positions of a chunk for batches of `batch_positions` =
+// B·T positions. Returns 0, for no chunks, if the model does not split its head or little memory
+// would be saved.
 int64_t automatic_chunk_positions(const ModelInfo& model, int64_t batch_positions);
 
 }  // namespace pdl

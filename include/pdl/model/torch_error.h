@@ -1,4 +1,4 @@
-// What LibTorch's exceptions say, in one line.
+// Turns LibTorch's exceptions into messages of one line.
 #pragma once
 
 #include <exception>
@@ -6,12 +6,12 @@
 
 namespace pdl {
 
-// The telling line of a LibTorch exception: what() holds stack traces and, for errors inside a
-// TorchScript program, the program's own trace, whose last line is the message.
+// Returns the line of a LibTorch exception that is the message. what() also holds stack traces and,
+// for errors inside a TorchScript program, the program's own trace, whose last line is the message.
 std::string torch_message(const std::exception& problem);
 
-// True if memory of the device or the host ran out; LibTorch's CPU allocator throws a plain Error,
-// and a thread for whose stack there is no memory a std::system_error.
+// Returns true if memory of the device or the host ran out. LibTorch's CPU allocator throws a plain
+// Error, and a thread without memory for its stack a std::system_error.
 bool is_out_of_memory(const std::exception& problem);
 
 }  // namespace pdl

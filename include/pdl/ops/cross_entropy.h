@@ -1,14 +1,14 @@
 // Power-Law Decay cross-entropy as a sum and its denominator, so that micro-batches and ranks
 // combine exactly. The denominator is that of the whole step, known from the targets before any
-// forward, so the gradient can be written as soon as the logits are there: over them, with one copy
-// of the logits in memory.
+// forward. Hence the gradient can replace the logits as soon as they are computed, with one copy of
+// the logits in memory.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 
 namespace pdl {
 
-// Of one micro-batch: scalars on the device of the logits.
+// Sums over one micro-batch: scalars on the device of the logits.
 struct LossTerms {
   // [] float64, Σ w[y_i]·ce_i / weight_sum in nats; carries the gradient.
   at::Tensor loss;
@@ -18,8 +18,8 @@ struct LossTerms {
 };
 
 // ce_i = -log softmax(logits_i)[y_i], computed in float32 whatever the dtype of `logits`, and
-// summed in float64 in the order of the rows: the same bits for any number of threads. Ignored
-// targets count nothing, and their logits are not read.
+// summed in float64 in the order of the positions: the same bits for any number of threads. Ignored
+// targets count as nothing, and their logits are not read.
 //
 //   logits      [B, T, V] float32 | bfloat16 | float16; move them in: if nobody else holds their
 //               memory, neither a caller nor the graph behind them, the gradient is written over
@@ -45,7 +45,7 @@ struct TargetWeightSums {
   at::Tensor square_sum;  // [] float64, Σ w[y_i]²
 };
 
-// Arguments as above.
+// The arguments are those of weighted_cross_entropy().
 TargetWeightSums sum_target_weights(const at::Tensor& targets, const at::Tensor& weights);
 
 }  // namespace pdl

@@ -1,18 +1,19 @@
-// What an evaluation needs to know of each row of logits, in one pass over them.
+// Computes what an evaluation needs of the logits of each position, in one pass over them.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 
 namespace pdl {
 
-// Of N rows; on the device of the logits. A row with an ignored target has only zeros.
+// Figures of N positions, on the device of the logits. A position with an ignored target has zeros.
 struct PositionEvaluations {
-  at::Tensor ce;         // [N] float64, -log softmax(logits_i)[y_i] in nats
-  at::Tensor is_hit;     // [N] bool: y_i is the first index of the largest logit
-  at::Tensor band_mass;  // [kMaxBands] float64, Σ over the rows of the probability of each band
+  at::Tensor ce;      // [N] float64, -log softmax(logits_i)[y_i] in nats
+  at::Tensor is_hit;  // [N] bool: y_i is the first index of the largest logit
+  at::Tensor
+      band_mass;  // [kMaxBands] float64, Σ over the positions of the probability of each band
 };
 
-// Nothing is written to the logits, and no copy of them is made.
+// Neither changes nor copies the logits.
 //
 //   logits   [B, T, V] float32 | bfloat16 | float16, without a gradient
 //   targets  [B, T]    int64 in [0, V) or kIgnoreTarget; N = B·T

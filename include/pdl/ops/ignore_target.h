@@ -5,7 +5,7 @@
 
 namespace pdl {
 
-// The target of a position that predicts nothing; the value that PyTorch's losses ignore by
+// The target of a position that predicts nothing: the value that PyTorch's losses ignore by
 // default.
 inline constexpr int64_t kIgnoreTarget = -100;
 

@@ -12,36 +12,39 @@
 
 namespace pdl {
 
-// What an update does to the gradients on the way, on the device so that the host need not wait.
+// Tensors that scale or skip an update, on the device so that the host need not wait for their
+// values.
 struct UpdateScaling {
-  // [] float32: gradients are divided by it first. Undefined: by nothing.
+  // [] float32, by which gradients are divided first. Undefined: they are not divided.
   at::Tensor divisor;
-  // [] float32: where it is 1, nothing is updated, nor counted as an update. Undefined: 0.
+  // [] float32. If it is 1, nothing is updated, nor counted as an update. Undefined: 0.
   at::Tensor skip;
 };
 
-// What is trained, and whether weight decay acts on it.
+// A trained tensor, and whether weight decay applies to it.
 struct OptimizerParameter {
   NamedTensor parameter;
   bool decays = true;
 };
 
-// `trained` with the usual rule: tensors of two or more dimensions decay, norms and biases do not.
+// Applies the usual rule to `trained`: tensors of two or more dimensions decay, norms and biases do
+// not.
 std::vector<OptimizerParameter> with_decay_rule(const std::vector<NamedTensor>& trained);
 
-// Trains its parameters in place. A gradient that backward() has not left is zero: then moments and
-// decay still act, so that a step is the same whichever rank computes which part of it.
+// Updates its parameters in place. A missing gradient counts as zero: moments and decay still act,
+// so that a step is the same whichever rank computes which part of it.
 class Optimizer {
  public:
   virtual ~Optimizer() = default;
 
-  // One update with gradients(), which are then released.
+  // Does one update with gradients(), which are then released.
   void step(double learning_rate, const UpdateScaling& scaling = {});
   void release_gradients();
 
-  // The gradients of all parameters; one that is missing is made, of zeros.
+  // Returns the gradients of all parameters; a missing one is created with zeros.
   std::vector<at::Tensor> gradients();
-  // All that the next step depends on, under "<parameter>.<name>", sharing memory with this.
+  // The tensors that the next step depends on, under "<parameter>.<name>", sharing memory with
+  // this.
   const std::vector<NamedTensor>& state() const { return state_; }
 
  protected:
@@ -52,8 +55,8 @@ class Optimizer {
     std::vector<std::vector<at::Tensor>> states;  // [kind][parameter]
   };
 
-  // `state_names`: a float32 tensor like the parameter for each; `count_name`, if not empty: also a
-  // [] float32 that counts its updates, last.
+  // Creates for each parameter a float32 tensor of its shape for each of `state_names`. If
+  // `count_name` is not empty, a [] float32 that counts the updates comes last.
   Optimizer(const std::vector<OptimizerParameter>& parameters, double weight_decay,
             const std::vector<std::string>& state_names, const std::string& count_name);
 

@@ -8,8 +8,8 @@
 
 namespace pdl {
 
-// The rate of the step with index k (from 0) of `total_steps` T, with W warm-up steps and m =
-// min_lr_ratio:
+// Returns the rate of the step with index k (from 0) of `total_steps` T, with W warm-up steps and m
+// = min_lr_ratio:
 //
 //   k < W                 learning_rate · k/W
 //   else                  learning_rate · (m + (1−m)·λ)

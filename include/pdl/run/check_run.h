@@ -1,4 +1,4 @@
-// Everything that a job would need, without training.
+// Checks everything that a job needs, without training.
 #pragma once
 
 #include <cstdint>
@@ -13,13 +13,13 @@
 namespace pdl {
 
 struct CheckReport {
-  std::optional<std::filesystem::path> checkpoint;  // that the job would go on from
+  std::optional<std::filesystem::path> checkpoint;  // from which the job would resume
   StepTrial largest_batch;
-  int64_t state_bytes = 0;  // of weights, gradients and optimiser state
+  int64_t state_bytes = 0;  // weights, gradients and optimiser state
 };
 
-// Loads the job, tells `observer` the start report, tries the largest micro-batch and a write in
-// output_dir. Nothing is left there. Throws what the job would.
+// Loads the job, passes the start report to `observer`, and tries the largest micro-batch and a
+// write in output_dir, where nothing is left. Throws what the job would.
 CheckReport check_job(const RunConfig& config, RunObserver& observer,
                       const ProgressFactory& progress = {});
 

@@ -1,4 +1,4 @@
-// Where and in which pieces a job computes.
+// Decides on which device, in which dtype and in which chunks a job computes.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -13,11 +13,11 @@
 
 namespace pdl {
 
-// The device of the key `device`. Throws ConfigError for one that this machine or LibTorch does not
-// have.
+// Returns the device of the key `device`. Throws ConfigError if this machine or LibTorch does not
+// have it.
 at::Device select_device(const std::string& name);
 
-// Sets the number of threads of LibTorch; 0 leaves all.
+// Sets the number of threads of LibTorch; 0 leaves it unchanged, which is all cores.
 void apply_num_threads(int64_t num_threads);
 
 struct ComputeOptions {
@@ -26,14 +26,14 @@ struct ComputeOptions {
   int64_t num_threads = 0;
 };
 
-// Where and in which dtype a model computes.
+// The device and dtype in which a model computes.
 struct ComputeTarget {
   at::Device device = at::kCPU;
   std::optional<at::ScalarType> autocast;  // none for fp32
 };
 
 // Selects the device and sets the number of threads. Throws ConfigError for fp16 without CUDA, and
-// as select_device() does; warns of a bf16 that this CPU computes slowly.
+// as select_device() does; warns if this CPU is slow with bf16.
 ComputeTarget set_up_compute(const ComputeOptions& options);
 
 struct ChunkOptions {
@@ -42,14 +42,14 @@ struct ChunkOptions {
   int64_t eval_batch_size = 0;
 };
 
-// Positions of logits that exist at once in training and in evaluation; 0: those of the whole
+// The number of positions whose logits exist at once, in training and in evaluation; 0: all of the
 // batch.
 struct ComputePlan {
   int64_t train_chunk_positions = 0;
   int64_t eval_chunk_positions = 0;
 };
 
-// Throws ConfigError if chunks are asked for and the model does not split its head.
+// Throws ConfigError if the key asks for chunks and the model does not split its head.
 ComputePlan plan_compute(const ChunkOptions& options, const ModelInfo& model, const Dataset& data);
 
 }  // namespace pdl

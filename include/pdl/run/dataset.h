@@ -1,4 +1,4 @@
-// The data of a job as sequences.
+// Loads the data of a job as sequences.
 #pragma once
 
 #include <cstdint>
@@ -16,31 +16,31 @@
 
 namespace pdl {
 
-// Makes what is told how far the reading of a corpus is; "tokenizing" or "counting" says what is
-// done. Empty: nobody is told.
+// Creates the function that is told how much of a corpus is read; the argument is "tokenizing" or
+// "counting". If empty, nothing is told.
 using ProgressFactory =
     std::function<std::function<void(int64_t bytes, int64_t total_bytes)>(const std::string& what)>;
 
-// What text is read with. `tokenizer` is null if all data are token ids.
+// The tokenizer and options with which text is read. `tokenizer` is null if all data are token ids.
 struct TextInput {
   const Tokenizer* tokenizer = nullptr;
-  int64_t vocab_size = 0;  // ids are below
+  int64_t vocab_size = 0;  // ids must be below
   TextOptions text;
   int64_t num_threads = 1;
   ProgressFactory progress = {};
 };
 
-// Tokenized and counted corpora, kept in a folder once the run may write.
+// The caches of tokenized and counted corpora, written to a folder once the run may write.
 struct CorpusCaches {
   explicit CorpusCaches(const std::filesystem::path& folder) : tokens(folder), counts(folder) {}
-  // Writes what is new into the folder, which exists by now. Throws StorageError.
+  // Writes what is new into the folder, which must exist. Throws StorageError.
   void keep();
 
   TokenCache tokens;
   CountCache counts;
 };
 
-// Absolute paths, globs expanded.
+// The files of a job: absolute paths, globs expanded.
 struct DataSources {
   std::vector<std::string> train_files;
   std::vector<std::string> eval_files;
@@ -55,13 +55,14 @@ struct Dataset {
   int32_t pad_id = 0;
 };
 
-// Threads for text: as many as the key num_threads says, or the machine has.
+// Returns the number of threads for text: that of the key num_threads or, if 0, of the machine.
 int64_t text_threads(int64_t num_threads);
 
 Corpus corpus_of(const TextInput& input, const std::vector<std::string>& files);
 PipelineOptions pipeline_of(const TextInput& input, const std::string& what);
 
-// Tokenizes and cuts the files of a job, and counts their targets, once. Throws DataError.
+// Tokenizes the files of a job, cuts them into sequences and counts their targets, once. Throws
+// DataError.
 Dataset load_dataset(const DataSources& sources, const TextInput& input, TokenCache& cache);
 
 }  // namespace pdl

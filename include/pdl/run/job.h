@@ -1,5 +1,5 @@
-// A job: everything that a run.json names, loaded and proved, in the order in which faults are
-// blamed: config, tokenizer, model, data, frequency table.
+// Loads and checks everything that a run.json names, in the order in which errors are reported:
+// config, tokenizer, model, data, frequency table.
 #pragma once
 
 #include <memory>
@@ -20,19 +20,20 @@ struct Job {
   RunConfig config;
   std::unique_ptr<Tokenizer> tokenizer;  // none if all data are token ids
   std::unique_ptr<LanguageModel> model;
-  std::unique_ptr<CorpusCaches> caches;  // in output_dir; keep() is for who makes that
+  std::unique_ptr<CorpusCaches> caches;  // in output_dir; whoever creates that calls keep()
   Dataset data;
   LossWeights loss;
   ComputePlan plan;
 };
 
-// Applies device and num_threads, loads and checks. Nothing is written. Throws Error by blame.
+// Applies device and num_threads, loads and checks. Writes nothing. Throws a subclass of Error by
+// blame.
 Job load_job(const RunConfig& config, const ProgressFactory& progress = {});
 
-// How its eval_files are evaluated.
+// Returns the options with which the job's eval_files are evaluated.
 EvaluatorOptions evaluator_options(const Job& job);
 
-// What a checkpoint of this job belongs to.
+// Returns the identity that a checkpoint of this job must have.
 RunIdentity identity_of(const Job& job);
 
 }  // namespace pdl

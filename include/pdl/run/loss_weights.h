@@ -14,7 +14,7 @@
 
 namespace pdl {
 
-// Where counts come from: the first of these that is given, else the training targets.
+// The sources of counts: the first of these that is given, else the training targets.
 struct WeightSources {
   std::filesystem::path frequency_table;
   std::vector<std::string> reference_files;  // absolute paths, globs expanded

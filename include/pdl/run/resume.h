@@ -1,4 +1,4 @@
-// Which checkpoint a run goes on from, and whether it may.
+// Finds the checkpoint from which a run resumes, and checks that it may.
 #pragma once
 
 #include <filesystem>
@@ -9,15 +9,15 @@
 
 namespace pdl {
 
-// The checkpoint that resume_from_checkpoint names: "auto" gives the newest undamaged one of
-// output_dir, with a warning for each damaged newer one, or none in a folder without checkpoints;
+// Returns the checkpoint that resume_from_checkpoint names. "auto" gives the newest undamaged one
+// of output_dir, with a warning for each newer damaged one, or none if there are no checkpoints.
 // "never" gives none. Throws ConfigError for "never" with an output_dir that is not empty,
-// CheckpointError if there are checkpoints and none is good.
+// CheckpointError if there are checkpoints but all are damaged.
 std::optional<std::filesystem::path> find_checkpoint(const RunConfig& config);
 
-// Refuses to go on if what decides data order, targets or weights has changed since `before`:
+// Throws if anything that decides data order, targets or weights has changed since `before`:
 // ConfigError for a key, ModelError for the model or tokenizer, DataError for the files or the
-// frequency table. Logs what may and did change.
+// frequency table. Logs allowed changes.
 void require_same_run(const RunIdentity& before, const RunIdentity& now,
                       const std::filesystem::path& checkpoint);
 

@@ -1,4 +1,4 @@
-// The files of a run in its output_dir: the one place that spells their names, but for those of
+// The files of a run in its output_dir: the one place that spells their names, except those of
 // checkpoints (checkpoint/checkpoint.h) and of the final model (LanguageModel::save).
 #pragma once
 
@@ -19,21 +19,21 @@ class RunFolder {
   std::filesystem::path summary() const { return path_ / "summary.json"; }
   std::filesystem::path log() const { return path_ / "train.log"; }
   std::filesystem::path tensorboard() const { return path_ / "runs"; }
-  // Of tokenized and counted corpora. Empty for a job without output_dir.
+  // The folder of tokenized and counted corpora. Empty for a job without output_dir.
   std::filesystem::path cache() const { return path_.empty() ? path_ : path_ / "cache"; }
 
-  // Whether the last run here has ended: until then there is no summary.
+  // Whether the last run here has ended, because only then is there a summary.
   bool has_summary() const { return std::filesystem::exists(summary()); }
 
-  // Removes what a process that died has left unfinished.
+  // Removes the temporary files of a process that died.
   void remove_unfinished() const;
 
   // Throws StorageError if the file system has no room for the checkpoints to come, of
   // `checkpoint_bytes` each.
   void require_space(int64_t checkpoint_bytes) const;
 
-  // Writes and removes a file here or, if there is no folder yet, in the nearest one above. Throws
-  // StorageError.
+  // Writes and removes a file here or, if the folder does not exist yet, in the nearest parent that
+  // does. Throws StorageError.
   void try_writing() const;
 
  private:

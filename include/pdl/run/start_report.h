@@ -1,4 +1,4 @@
-// What a run says before its first step, and what it refuses to start with.
+// The report before the first step, and the check that may prevent the start.
 #pragma once
 
 #include "pdl/metrics/metrics.h"
@@ -6,8 +6,8 @@
 
 namespace pdl {
 
-// The figures of the start report. Throws DataError if the tokens of count 0 hold more of the loss
-// weight of the training targets than pdl_max_unseen_share.
+// Returns the figures of the start report. Throws DataError if tokens of count 0 hold more than
+// pdl_max_unseen_share of the loss weight of the training targets.
 StartMetrics start_metrics(const Job& job);
 
 }  // namespace pdl

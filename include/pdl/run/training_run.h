@@ -1,4 +1,4 @@
-// A training run from a config to a summary, without a command line.
+// Runs training from a config to a summary, without a command line.
 #pragma once
 
 #include <chrono>
@@ -13,19 +13,19 @@
 
 namespace pdl {
 
-// What a run is given beside its config.
+// The inputs of a run besides its config.
 struct RunContext {
   RunControl* control = nullptr;              // null: nothing stops the run
   Profiler* profiler = nullptr;               // null: no profile
-  std::filesystem::path profile_folder = {};  // where trace.json goes; exists
+  std::filesystem::path profile_folder = {};  // for trace.json; must exist
   ProgressFactory progress = {};
   std::chrono::steady_clock::time_point start = std::chrono::steady_clock::now();
 };
 
 // Trains as `config` says, in its output_dir, from the beginning or from the checkpoint that
-// resume_from_checkpoint names. Returns what summary.json holds then, or nothing, with nothing
-// written, for a run that was complete before. Throws Error by blame; what is refused before the
-// first step creates nothing.
+// resume_from_checkpoint names. Returns the content of summary.json. For a run that was complete
+// before, returns nothing and writes nothing. Throws a subclass of Error by blame; a run refused
+// before its first step leaves nothing on disk.
 std::optional<RunSummary> run_training(const RunConfig& config, const RunContext& context = {});
 
 }  // namespace pdl

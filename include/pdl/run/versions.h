@@ -1,4 +1,4 @@
-// What a result depends on beside its inputs.
+// Versions on which a result depends besides its inputs.
 #pragma once
 
 #include <string>
@@ -7,10 +7,10 @@
 
 namespace pdl {
 
-// (component, version), this program first.
+// Returns pairs (component, version), this program first.
 std::vector<std::pair<std::string, std::string>> component_versions();
 
-// The commit that this program was built from.
+// Returns the commit from which this program was built.
 std::string git_hash();
 
 }  // namespace pdl

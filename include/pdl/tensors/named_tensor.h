@@ -1,4 +1,4 @@
-// Tensors and what they are called.
+// Tensors with their names, and slices of them.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -15,16 +15,16 @@ struct NamedTensor {
   std::vector<std::string> aliases;  // further names of a tied tensor
 };
 
-// Elements [begin, begin + tensor.numel()) of the flattened tensor `name`: all of it, or what one
-// rank holds. `tensor` has any shape of as many elements, in their order, and any device.
+// Elements [begin, begin + tensor.numel()) of the flattened tensor `name`: all of it, or the part
+// of one rank. `tensor` has those elements in order, in any shape and on any device.
 struct TensorSlice {
   std::string name;
-  std::vector<int64_t> global_shape;  // of the tensor that this is a slice of
+  std::vector<int64_t> global_shape;  // of the whole tensor
   int64_t begin = 0;
   at::Tensor tensor;
 };
 
-// Slices that are each all of a tensor, and share memory with it.
+// Returns for each tensor the slice that is all of it and shares memory with it.
 std::vector<TensorSlice> whole_slices(const std::vector<NamedTensor>& tensors);
 
 }  // namespace pdl

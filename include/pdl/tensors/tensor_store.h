@@ -1,5 +1,5 @@
-// Tensors in safetensors files: one file, the files of an index, or files that hold parts. Nothing
-// but the headers is read before it is asked for.
+// Reads tensors from safetensors files: one file, the files of an index, or files that hold parts.
+// Opening reads the headers alone.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -25,37 +25,37 @@ struct TensorInfo {
   bool operator==(const TensorInfo&) const = default;
 };
 
-// For messages: "F32 [2, 3]".
+// Formats dtype and shape for messages: "F32 [2, 3]".
 std::string describe(const TensorInfo& info);
 
-// The functions that open a store, and its own, throw `Blame` (a subclass of Error) with the file
-// and what is wrong. The files stay open and are not mapped: one that is shortened or fails while
-// it is read is an error like any other. Whether the data are those that were written is not
-// checked; a checkpoint is verified by its hashes before. Movable; threads may read at once.
+// Both open() and the member functions throw `Blame` (a subclass of Error) with the file and what
+// is wrong. The files stay open and are not mapped, so that a file that is shortened or fails while
+// it is read gives an error. The data are not verified: a checkpoint is verified by its hashes
+// before it is read. Movable; several threads may read at once.
 class TensorStore {
  public:
-  // `path`: x.safetensors or, with the files that it names beside it, x.safetensors.index.json.
+  // `path` is x.safetensors, or x.safetensors.index.json with the files that it names beside it.
   template <class Blame>
   static TensorStore open(const std::filesystem::path& path) {
     return TensorStore(path, &throw_error<Blame>);
   }
-  // Files that hold the tensors together: each one whole in a file or in parts in several, which
-  // have the same dtype and give every element once.
+  // Opens files that hold the tensors together. A tensor is whole in one file or in parts in
+  // several; the parts have the same dtype and give every element once.
   template <class Blame>
   static TensorStore open_parts(const std::vector<std::filesystem::path>& paths) {
     return TensorStore(paths, &throw_error<Blame>);
   }
 
-  // For messages: the file, the index, or the first and last of several.
+  // The file, the index, or the first and last of several files, for messages.
   const std::string& name() const { return name_; }
 
   bool contains(std::string_view name) const { return tensors_.contains(name); }
   std::vector<std::string> names() const;
   TensorInfo info(std::string_view name) const;
 
-  // Copies the elements of a slice, which may lie in several files, into its tensor. A tensor of
-  // floating point may have another dtype than the file and is cast; any other may not. Throws if
-  // there is no tensor of this name, shape and dtype; nothing is copied then.
+  // Copies the elements of a slice, which may lie in several files, into its tensor. Values are
+  // cast if both dtypes are floating point; otherwise the dtypes must agree. Throws, with nothing
+  // copied, if there is no tensor of this name, shape and dtype.
   void read(const TensorSlice& into) const;
 
  private:

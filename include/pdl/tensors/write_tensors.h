@@ -9,11 +9,12 @@
 
 namespace pdl {
 
-// Writes slices, in the order given, into a new file and syncs it. Those that are all of their
-// tensor make a file as any reader of safetensors knows it; the others are entries with a part, see
-// pdl/safetensors/header.h. Of what is not in the host's memory, or not contiguous, one tensor at a
-// time is copied there. The digest is of what was to be written, so that it also tells whether the
-// file is that. Throws StorageError, and ModelError for a dtype that safetensors does not know.
+// Writes slices, in the order given, into a new file and syncs it. A slice that is all of its
+// tensor becomes an entry that any reader of safetensors understands; another becomes an entry with
+// a part, see pdl/safetensors/header.h. Tensors that are on a device, or not contiguous, are copied
+// to the host one at a time. The digest is of the bytes passed to the file, so that reading the
+// file back against it verifies the write. Throws StorageError, and ModelError for a dtype that
+// safetensors does not have.
 FileDigest write_tensors(const std::filesystem::path& path, std::span<const TensorSlice> slices);
 
 }  // namespace pdl

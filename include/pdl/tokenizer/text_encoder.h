@@ -1,4 +1,4 @@
-// Text to ids at the speed of a hash table: a word that was met before is not encoded again.
+// Encodes text at the speed of a hash table: a pre-token that was met before is not encoded again.
 #pragma once
 
 #include <cstdint>
@@ -10,8 +10,8 @@
 
 namespace pdl {
 
-// Gives the ids of tokenizer.encode(), whatever it met before. For one thread; `tokenizer` must
-// outlive it. Its memory is bounded (about 64 MB).
+// Gives the same ids as tokenizer.encode(). For one thread; `tokenizer` must outlive it. Its memory
+// is bounded: past about 64 MB it forgets what it met.
 class TextEncoder {
  public:
   explicit TextEncoder(const Tokenizer& tokenizer);
@@ -19,8 +19,8 @@ class TextEncoder {
   TextEncoder(const TextEncoder&) = delete;
   TextEncoder& operator=(const TextEncoder&) = delete;
 
-  // Appends the ids of well-formed UTF-8 `text`: a whole document, or, where the tokenizer has
-  // words, a part of one between cuts; `begins` says whether the document begins here.
+  // Appends the ids of well-formed UTF-8 `text`: a whole document or, if tokenizer.has_words(), a
+  // part of one between cuts. `begins` says whether the document begins here.
   void encode(std::string_view text, bool begins, std::vector<int32_t>& ids);
 
  private:

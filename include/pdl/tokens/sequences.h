@@ -1,6 +1,6 @@
-// Tokenized documents to rows. A row holds up to max_length tokens and gives one target fewer:
-// position t predicts token t+1 of the same row if that is trained; the first token of a row is
-// nobody's target, the last position has none.
+// Cuts tokenized documents into sequences. A sequence holds up to max_length tokens and gives one
+// target fewer: position t predicts token t+1 of the same sequence if that token is trained. The
+// first token of a sequence is no target, and the last position has none.
 #pragma once
 
 #include <cstdint>
@@ -12,23 +12,23 @@
 
 namespace pdl {
 
-// Immutable. Sequences are views into the corpus; a row without a target is dropped: one of one
-// token, or of a prompt alone.
+// Immutable. Sequences are views into the corpus. A sequence without a target is dropped: one of a
+// single token, or of a prompt alone.
 //
-//   packing  the stream of all documents is cut every max_length tokens; a shorter last row is kept
+//   packing  the stream of all documents is cut every max_length tokens; a shorter rest is kept
 //   else     each document is cut every max_length tokens
 class Sequences {
  public:
   Sequences(TokenizedCorpus corpus, const SequenceOptions& options);
 
   int64_t size() const { return static_cast<int64_t>(spans_.size()); }
-  // The tokens of a row, at least two; what lies behind them is padding.
+  // The tokens of a sequence, at least two, without padding.
   std::span<const Token> tokens(int64_t row) const;
-  // Σ over the rows of their targets.
+  // The number of targets of all sequences.
   int64_t num_targets() const { return num_targets_; }
-  // Sequences of two tokens or more that were dropped, for none of their targets is trained.
+  // The number of sequences of two tokens or more that were dropped because no target is trained.
   int64_t num_untrained() const { return num_untrained_; }
-  // Tokens of the longest row.
+  // The length of the longest sequence, in tokens.
   int64_t longest() const { return longest_; }
   const TokenizedCorpus& corpus() const { return corpus_; }
 

@@ -5,7 +5,8 @@
 
 namespace pdl {
 
-// An id and whether the token may be a target, in four bytes: corpora are long, and kept in files.
+// An id and whether the token may be a target. It takes four bytes because corpora are long and
+// kept in files.
 class Token {
  public:
   Token() = default;
@@ -18,7 +19,7 @@ class Token {
   bool operator==(const Token&) const = default;
 
  private:
-  int32_t value_ = 0;  // the id; of a token that is not trained its complement, which is negative
+  int32_t value_ = 0;  // the id, or its complement (negative) if the token is not trained
 };
 
 }  // namespace pdl

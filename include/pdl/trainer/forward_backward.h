@@ -18,7 +18,7 @@ struct BatchLoss {
 };
 
 struct ForwardBackwardOptions {
-  // Positions of logits [V] that exist at once, for models that split their head; 0: all.
+  // Positions whose logits exist at once, for models that split their head; 0: all.
   int64_t chunk_positions = 0;
   Profiler* profiler = nullptr;
 };
@@ -26,9 +26,9 @@ struct ForwardBackwardOptions {
 // Adds the gradient of Σ w·ce / weight_sum to those of the parameters. `weights` [V] float32 and
 // `weight_sum` [] float64 are those of weighted_cross_entropy().
 //
-// In chunks, head and loss run forward and backward for some positions after others, and then the
-// rest of the model backward: the sums and gradients are those of the whole batch up to rounding;
-// gradients of the head are added up in float32.
+// In chunks, head and loss run forward and backward chunk by chunk, and then the rest of the model
+// backward. Sums and gradients are those of the whole batch up to rounding; gradients of the head
+// are added up in float32.
 BatchLoss forward_backward(LanguageModel& model, const Batch& batch, const at::Tensor& weights,
                            const at::Tensor& weight_sum, const ForwardBackwardOptions& options);
 

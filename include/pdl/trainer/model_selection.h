@@ -1,4 +1,4 @@
-// Which evaluated model is the best, and when no better one is expected.
+// Tracks which evaluated model is the best, and decides when to stop early.
 #pragma once
 
 #include <cstdint>
@@ -12,19 +12,19 @@ namespace pdl {
 
 class ModelSelection {
  public:
-  // Keeps what it knows in `state`, a part of the run's TrainerState, which must outlive this.
+  // Keeps its state in `state`, a part of the run's TrainerState, which must outlive this.
   ModelSelection(const EvaluationOptions& options, SelectionState& state)
       : options_(options), state_(state) {}
 
-  // Enters an evaluation. True if it is the best so far by metric_for_best_model: below all before,
-  // or above for eval_accuracy. One that is not finite is never the best.
+  // Adds an evaluation. Returns true if it is the best so far by metric_for_best_model: the lowest,
+  // or the highest for eval_accuracy. One that is not finite is never the best.
   bool add(const EvalMetrics& evaluation);
 
-  // True after early_stopping_patience evaluations in a row without improvement.
+  // Whether early_stopping_patience evaluations in a row brought no improvement.
   bool stopped_early() const { return state_.stopped_early; }
-  // Whether the run goes back to the best model when it ends.
+  // Whether the run restores the best model when it ends.
   bool keeps_best() const { return options_.early_stopping_patience > 0; }
-  // The step of the model to go back to; none if none is kept, or there is no evaluation yet.
+  // Returns the step of the model to restore; none if none is kept, or there is no evaluation yet.
   std::optional<int64_t> best_step() const;
 
  private:

@@ -1,4 +1,4 @@
-// What a run saves and goes on from.
+// Saves and loads the checkpoints of a run.
 #pragma once
 
 #include <cstdint>
@@ -18,20 +18,21 @@ class RunCheckpoints {
   RunCheckpoints(CheckpointSaver::Options options, CheckpointTensors tensors,
                  const RunIdentity& identity);
 
-  // Writes the checkpoint of state.step; in the background, training goes on meanwhile. The
-  // checkpoint of `best_step` stays, if there is one. Throws as CheckpointSaver does.
+  // Writes the checkpoint of state.step; if in_background, training goes on meanwhile. The
+  // checkpoint of `best_step`, if there is one, is kept. Throws as CheckpointSaver does.
   void save(const TrainerState& state, std::optional<int64_t> best_step, bool in_background);
-  // Throws if saving in the background has failed too often.
+  // Throws if background saves have failed too often.
   void check() { saver_.check(); }
 
-  // Puts the tensors of a checkpoint into the run's and returns its state. Throws CheckpointError.
+  // Copies the tensors of a checkpoint into the run's and returns its state. Throws
+  // CheckpointError.
   TrainerState load(const std::filesystem::path& checkpoint) const;
-  // Throws CheckpointError if the checkpoint that early stopping may go back to is not there.
+  // Throws CheckpointError if the checkpoint that early stopping may restore is missing.
   void require_best(int64_t step) const;
-  // Gives the model the weights of that checkpoint. Throws CheckpointError.
+  // Copies the weights of that checkpoint into the model. Throws CheckpointError.
   void load_best(int64_t step) const;
 
-  // Bytes of a checkpoint of this run.
+  // The size in bytes of a checkpoint of this run.
   int64_t bytes() const { return checkpoint_bytes(tensors_); }
 
  private:
@@ -40,7 +41,7 @@ class RunCheckpoints {
   CheckpointSaver saver_;
 };
 
-// All that changes in training: parameters and buffers, moments, the loss scaler.
+// Returns all tensors that change in training: parameters and buffers, moments, the loss scaler.
 CheckpointTensors tensors_of(const LanguageModel& model, const Optimizer& optimizer,
                              const TrainingStep& step);
 

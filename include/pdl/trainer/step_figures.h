@@ -1,5 +1,5 @@
-// The figures of one optimiser step: made on the device, read when somebody needs them, so that the
-// host waits for a GPU no more often than that.
+// The metrics of one optimiser step, computed on the device and read when they are needed, so that
+// the host waits for a GPU no more often than that.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -21,7 +21,7 @@ struct StepFigures {
   double loss_scale = 1;  // 1 without a loss scaler
 };
 
-// The same on the device: scalars of any dtype.
+// The same metrics on the device: scalars of any dtype.
 struct DeviceFigures {
   at::Tensor weighted_sum;
   at::Tensor ce_sum;
@@ -32,19 +32,19 @@ struct DeviceFigures {
   at::Tensor loss_scale;
 };
 
-// A step whose figures may still be on the device.
+// Pending metrics: those of a step that may still be on the device.
 struct PendingFigures {
   int64_t step = 0;                // from 1
   std::vector<int64_t> sequences;  // indices of its sequences, all micro-batches and ranks
   double learning_rate = 0;
-  double z_score = 0;  // of its ce, see spike_detector.h; 0 if spikes are not watched
-  at::Tensor values;   // what pack_figures() made
+  double z_score = 0;  // of the step's ce, see spike_detector.h; 0 if spikes are not watched
+  at::Tensor values;   // made by pack_figures()
 };
 
-// One tensor, so that reading it is one transfer.
+// Packs the metrics into one tensor, so that reading them is one transfer.
 at::Tensor pack_figures(const DeviceFigures& figures);
 
-// The figures of each of `pending`, in one transfer.
+// Reads the metrics of all `pending` steps in one transfer.
 std::vector<StepFigures> read_figures(std::span<const PendingFigures> pending);
 
 }  // namespace pdl

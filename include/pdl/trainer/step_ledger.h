@@ -1,5 +1,5 @@
-// What a run has trained, skipped and seen spike: the account of its steps. Plain numbers; nothing
-// is computed or changed here but figures.
+// Keeps the account of a run's steps: trained, skipped and spiked. It computes metrics alone and
+// changes nothing else of the run.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@
 
 namespace pdl {
 
-// What observers are told of a step: spiked, skipped, or both in this order.
+// An event of a step for observers: spiked, skipped, or both in this order.
 using StepEvent = std::variant<SpikeMetrics, SkipMetrics>;
 
 class StepLedger {
@@ -22,27 +22,27 @@ class StepLedger {
   StepLedger(const TrainingOptions& options, LedgerState& state)
       : options_(options), state_(state) {}
 
-  // Enters a step. Its figures are read by settle().
+  // Adds a step. Its metrics are read by settle().
   void add(PendingFigures figures) { pending_.push_back(std::move(figures)); }
   bool has_pending() const { return !pending_.empty(); }
-  // True if more steps in a row could be bad than max_bad_steps allows: then settle.
+  // Returns true if max_bad_steps or more steps in a row could be bad; settle() then tells.
   bool could_diverge() const;
 
-  // Books the steps entered since the last call, and returns what happened in them. Waits for the
-  // device.
+  // Reads the metrics of the steps added since the last call, and returns their events. Waits for
+  // the device.
   std::vector<StepEvent> settle();
   // Throws NumericError if max_bad_steps steps in a row had a loss or gradient that is not finite.
   void require_progress() const;
 
-  // Adds wall time of training to the line that report() gives.
+  // Adds wall time of training to the next report().
   void add_seconds(double seconds) { timing_.seconds += seconds; }
   bool has_unreported() const { return state_.pending.steps > 0; }
-  // The figures of the steps since the last call; `step`, `epoch` and `peak_memory_gb` are left to
-  // the caller.
+  // Returns the metrics of the steps since the last call; `step`, `epoch` and `peak_memory_gb` are
+  // left to the caller.
   StepMetrics report();
 
  private:
-  // Of the steps since the last line. Of this process, so it is not part of the state.
+  // Covers the steps since the last line. It belongs to this process and is no part of the state.
   struct Timing {
     int64_t num_tokens = 0;
     int64_t steps = 0;

@@ -1,6 +1,6 @@
-// The training loop: when a run steps, reports, evaluates, saves and ends. How a step is computed
-// is training_step.h, what the steps add up to step_ledger.h, which model is best
-// model_selection.h.
+// The training loop, which decides when a run steps, reports, evaluates, saves and ends.
+// training_step.h computes a step, step_ledger.h adds the steps up, model_selection.h finds the
+// best model.
 #pragma once
 
 #include <cstdint>
@@ -29,7 +29,7 @@ struct TrainerOptions {
   CheckpointOptions checkpoint;
   int32_t pad_id = 0;
   std::filesystem::path output_dir;
-  // Files of observers that a resumed run goes on with; see CheckpointSaver.
+  // Files of observers that a resumed run appends to; see CheckpointSaver.
   std::vector<std::filesystem::path> companions;
 };
 
@@ -52,20 +52,20 @@ class Trainer {
   int64_t total_steps() const { return total_steps_; }
   const TrainerState& state() const { return state_; }
 
-  // Goes on from a checkpoint instead of the beginning. With early stopping the best
-  // checkpoint must be in output_dir too. Throws CheckpointError.
+  // Resumes from a checkpoint. With early stopping, the best checkpoint must be in output_dir too.
+  // Throws CheckpointError.
   void resume(const std::filesystem::path& checkpoint);
 
   // True if there is nothing left to train or to evaluate.
   bool is_done() const;
 
-  // Bytes of a checkpoint of this run.
+  // The size in bytes of a checkpoint of this run.
   int64_t checkpoint_bytes() const { return checkpoints_.bytes(); }
 
-  // Trains to the end: the last step, or no improvement for early_stopping_patience evaluations,
-  // after which the model has the weights of the best one. Returns before that, with a checkpoint
-  // saved, if the ranks vote for it. Throws NumericError after max_bad_steps non-finite steps in a
-  // row, and StorageError if checkpoints cannot be saved.
+  // Trains to the last step, or until early_stopping_patience evaluations bring no improvement; the
+  // model then has the weights of the best one. Returns earlier, with a checkpoint saved, if the
+  // ranks vote for it. Throws NumericError after max_bad_steps non-finite steps in a row, and
+  // StorageError if checkpoints cannot be saved.
   void run();
 
  private:

@@ -1,5 +1,5 @@
-// How one update is computed: from the micro-batches of a step to new parameters. No logging, no
-// files, no evaluation.
+// Computes one update, from the micro-batches of a step to new parameters, without logging, files
+// or evaluation.
 #pragma once
 
 #include <cstdint>
@@ -30,9 +30,9 @@ struct StepParts {
 };
 
 struct StepOptions {
-  TrainingOptions training;     // its seed, spike_threshold and spike_action
+  TrainingOptions training;     // used: seed, spike_threshold and spike_action
   double max_grad_norm = 1.0;   // 0 is off
-  int64_t chunk_positions = 0;  // positions of logits that exist at once; 0: all
+  int64_t chunk_positions = 0;  // whose logits exist at once; 0: all
   bool scale_loss = false;      // for float16
 };
 
@@ -40,11 +40,11 @@ struct StepPlan {
   int64_t index = 0;  // of the step, from 0
   double learning_rate = 0;
   double alpha = 0;
-  // Unweighted ce of the steps before, see spike_detector.h. Read if spikes are watched.
+  // Unweighted ce of the steps before, see spike_detector.h. Used if spikes are watched.
   std::span<const double> ce_history;
 };
 
-// A trial of the largest micro-batch.
+// The result of a trial of the largest micro-batch.
 struct StepTrial {
   int64_t batch_size = 0;  // sequences
   int64_t length = 0;      // tokens in each
@@ -56,22 +56,22 @@ class TrainingStep {
  public:
   TrainingStep(const StepParts& parts, const StepOptions& options);
 
-  // One update that minimises Σ w·ce / Σ w, both sums over all micro-batches and ranks: the
+  // Does one update that minimises Σ w·ce / Σ w, both sums over all micro-batches and ranks. The
   // denominator is known from the targets before the first forward, and the loss is divided by it
-  // once. Nothing is updated where loss or gradient is not finite, the step has no target, or it
+  // once. Updates nothing if loss or gradient is not finite, if the step has no target, or if it
   // spikes and spike_action is kSkip. Does not wait for the device unless spikes are watched.
   PendingFigures run(const StepBatches& batches, const StepPlan& plan);
 
-  // Forward and backward over as many sequences of the greatest length as a micro-batch of
-  // `batch_size` holds, at full alpha. Changes nothing.
+  // Runs forward and backward at full alpha over the largest micro-batch of `batch_size`: as many
+  // sequences of the greatest length. Changes nothing.
   StepTrial try_largest(const Sequences& sequences, int64_t batch_size, int32_t pad_id);
 
   // The state of the loss scaler, if there is one, sharing memory with this.
   std::vector<NamedTensor> state() const;
 
  private:
-  // What is known of a step before any forward: scalars on the device, over all micro-batches and
-  // ranks.
+  // Sums of a step that are known before any forward, over all micro-batches and ranks, on the
+  // device.
   struct StepWeights {
     at::Tensor weights;     // [V] float32
     at::Tensor weight_sum;  // [] float64

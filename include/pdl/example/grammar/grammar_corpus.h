@@ -1,5 +1,5 @@
-// Text in an invented language: a corpus for examples and tests that needs neither a download nor
-// a licence. A language model has something to learn from it at every range:
+// Generates text in an invented language: a corpus for examples and tests that needs neither a
+// download nor a licence. It gives a language model something to learn at every range:
 //
 //   spelling    words are built of few syllables, and word classes have their endings
 //   frequency   the words of each class follow Zipf's law: the word of rank r has weight 1/(r+2)
@@ -7,7 +7,7 @@
 //   collocation nouns have their adjectives, verbs their objects and their preposition
 //   context     a paragraph keeps one tense, one topic of nouns and one protagonist
 //
-// The bytes depend on the arguments alone: all arithmetic is on integers.
+// The bytes depend on the arguments alone because all arithmetic is on integers.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +18,7 @@
 
 namespace pdl {
 
-// Different stems of each word class; every size is at least 4 and topics at most nouns.
+// The number of stems of each word class; every size is at least 4, and topics is at most nouns.
 struct LexiconSizes {
   int64_t nouns = 800;
   int64_t verbs = 300;
@@ -28,7 +28,7 @@ struct LexiconSizes {
   int64_t topics = 16;
 };
 
-// Indices 0, 1, … with weights in proportion to 1/(index + 2).
+// Draws indices 0, 1, … with probabilities in proportion to 1/(index + 2).
 class ZipfSampler {
  public:
   explicit ZipfSampler(size_t size);
@@ -38,14 +38,15 @@ class ZipfSampler {
   std::vector<uint64_t> cumulative_;
 };
 
-// Immutable once made.
+// Immutable after construction.
 class GrammarCorpus {
  public:
-  // The language. Throws std::invalid_argument if a size is out of its range.
+  // Makes the language. Throws std::invalid_argument if a size is out of its range.
   GrammarCorpus(uint64_t seed, const LexiconSizes& sizes);
 
-  // ASCII text of `min_bytes` or little more: paragraphs of one line, with a blank line between
-  // them. Each `stream` is text of its own in the same language, e.g. training and evaluation.
+  // Returns ASCII text of `min_bytes` or slightly more: paragraphs of one line, with an empty line
+  // between them. Each `stream` is a different text in the same language, e.g. for training and
+  // evaluation.
   std::string text(int64_t min_bytes, uint64_t stream) const;
 
  private:
@@ -53,13 +54,13 @@ class GrammarCorpus {
 
   struct Noun {
     std::string stem;
-    size_t gender;                   // into the tables of endings
-    std::vector<size_t> adjectives;  // those it likes
+    size_t gender;                   // index into the tables of endings
+    std::vector<size_t> adjectives;  // that go with it
   };
   struct Verb {
     std::string stem;
     size_t preposition;
-    std::vector<size_t> objects;  // nouns it likes
+    std::vector<size_t> objects;  // nouns that go with it
   };
 
   uint64_t seed_;
