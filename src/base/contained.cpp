@@ -22,7 +22,7 @@ constexpr size_t kMaxMessageBytes = 200;
 
 enum ChildExit : int { kReturned = 0, kThrew = 1, kNoMemory = 2 };
 
-// Reads what is there at once, up to some hundred bytes.
+// Does not wait for more than the first read gives, up to some hundred bytes.
 std::string receive(int descriptor) {
   std::array<char, 2 * kMaxMessageBytes> buffer{};
   ssize_t size = 0;
@@ -32,7 +32,7 @@ std::string receive(int descriptor) {
   return {buffer.data(), size > 0 ? static_cast<size_t>(size) : 0};
 }
 
-// 0 where the system does not tell.
+// Returns 0 where the system does not tell.
 int64_t address_space_bytes() {
   const int descriptor = ::open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
   if (descriptor < 0) return 0;
@@ -43,7 +43,7 @@ int64_t address_space_bytes() {
   return pages * ::sysconf(_SC_PAGESIZE);
 }
 
-// The limit of the child, or RLIM_INFINITY; never more than this process has.
+// Never more than this process has: the child could not set a higher limit.
 rlim_t address_space_limit(int64_t max_more_bytes) {
   const int64_t now = address_space_bytes();
   rlimit own{};

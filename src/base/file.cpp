@@ -20,7 +20,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Where the name of a file or folder is kept.
+// The folder that holds the name of a file or folder, and so must be synced for it.
 fs::path parent_of(const fs::path& path) {
   return path.has_parent_path() ? path.parent_path() : fs::path(".");
 }
@@ -33,7 +33,7 @@ void fail(std::string_view action, const std::filesystem::path& path, int error_
 }
 
 void write_all(int descriptor, std::string_view bytes, const std::filesystem::path& path) {
-  // Linux transfers at most 0x7ffff000 bytes a call.
+  // Linux transfers at most 0x7ffff000 bytes per call.
   constexpr size_t kMaxTransferBytes = size_t{1} << 30;
   while (!bytes.empty()) {
     const ssize_t written =
@@ -94,7 +94,7 @@ std::string read_descriptor(int descriptor, int64_t size,
   return "";
 }
 
-// Reads a regular file from its start to its end. `begin` receives its size before the first piece.
+// Passes the size of the file to `begin` before the first piece.
 std::string open_and_read(const fs::path& path, int64_t max_bytes,
                           const std::function<void(size_t size)>& begin,
                           const std::function<void(std::string_view bytes)>& visit) {
@@ -112,7 +112,7 @@ std::string open_and_read(const fs::path& path, int64_t max_bytes,
   return problem;
 }
 
-// "" for a regular file, whose size it sets.
+// Returns "" and sets the size if the file is regular.
 std::string check_kind(int descriptor, int64_t& size) {
   struct stat status {};
   if (::fstat(descriptor, &status) != 0)
@@ -126,7 +126,7 @@ std::string check_kind(int descriptor, int64_t& size) {
 }  // namespace
 
 std::string try_open_file(const fs::path& path, int& descriptor, int64_t& size) {
-  // O_NONBLOCK: opening a FIFO must not wait for a writer; it is refused a moment later.
+  // O_NONBLOCK: opening a FIFO must not wait for a writer; it is refused below.
   descriptor = open_retrying(path, O_RDONLY | O_NONBLOCK);
   if (descriptor < 0) {
     if (errno == ENOENT) return "does not exist";
@@ -232,7 +232,7 @@ void replace_folder_durably(const fs::path& from, const fs::path& to) {
     remove_durably(from);
     return;
   }
-  // Some file systems cannot exchange names. EINVAL is what they say.
+  // EINVAL means that the file system cannot exchange names.
   if (errno != EINVAL && errno != ENOSYS) fail("rename to", to, errno);
   const fs::path old = temporary_name(to);
   rename_durably(to, old);
@@ -248,7 +248,7 @@ void remove_durably(const fs::path& path) {
   const bool has_temporary_name = path.filename().string().starts_with(kTemporaryPrefix);
   if (fs::is_directory(status) && !has_temporary_name) {
     doomed = temporary_name(path);
-    // Synced, or a power cut could leave the old name with a part of the content.
+    // Without the sync, a power cut could leave the old name with a part of the content.
     rename_durably(path, doomed);
   }
   fs::remove_all(doomed, error);

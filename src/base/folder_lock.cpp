@@ -17,7 +17,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The outermost folder of the path that does not exist; empty if the path does.
+// Returns the outermost folder of the path that does not exist; empty if the path exists.
 fs::path first_missing(const fs::path& folder) {
   std::error_code ignored;
   fs::path missing;
@@ -28,7 +28,7 @@ fs::path first_missing(const fs::path& folder) {
   return missing;
 }
 
-// False if the file that was locked is no longer the one with this name.
+// Another process may have removed the file between open() and flock().
 bool is_at(int descriptor, const fs::path& path) {
   struct stat held {};
   struct stat named {};
@@ -41,7 +41,7 @@ bool is_at(int descriptor, const fs::path& path) {
 FolderLock::FolderLock(const fs::path& folder)
     : folder_(fs::absolute(folder)), first_made_(first_missing(folder_)) {
   const fs::path path = folder_ / kFileName;
-  // Again if its owner has removed the file, or the folder, after it was opened here.
+  // Tries again if the owner removed the file, or the folder, after it was opened here.
   while (true) {
     make_folder(folder_);
     descriptor_ = open_retrying(path, O_RDWR | O_CREAT, 0644);
@@ -62,7 +62,7 @@ FolderLock::FolderLock(const fs::path& folder)
 
 FolderLock::~FolderLock() {
   std::error_code ignored;
-  // Still locked: who opened it meanwhile will see that it is gone.
+  // Removed while still locked, so that a process that opened it meanwhile sees that it is gone.
   fs::remove(folder_ / kFileName, ignored);
   if (!first_made_.empty()) {
     // Ends at the first folder that is not empty.

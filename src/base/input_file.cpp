@@ -29,7 +29,7 @@ std::string InputFile::try_open(const std::filesystem::path& path) {
 }
 
 std::string InputFile::try_read(int64_t offset, std::span<char> to) const {
-  // Linux transfers at most 0x7ffff000 bytes a call.
+  // Linux transfers at most 0x7ffff000 bytes per call.
   constexpr size_t kMaxTransferBytes = size_t{1} << 30;
   while (!to.empty()) {
     const ssize_t got =

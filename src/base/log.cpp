@@ -20,7 +20,7 @@ namespace {
 
 constexpr const char* kPattern = "%Y-%m-%d %H:%M:%S %l: %v";
 
-// One log for the process: stderr belongs to the process too.
+// One log per process, because stderr belongs to the process too.
 class Log {
  public:
   static Log& instance() {
@@ -69,7 +69,7 @@ class Log {
       file_->log(message(level, line));
       file_->flush();
     } catch (const spdlog::spdlog_ex& problem) {
-      // A log is not worth a run: what it would hold is on stderr.
+      // A failing log file must not end the run: its lines are on stderr too.
       file_ = nullptr;
       terminal_->log(message(
           spdlog::level::warn,
@@ -99,7 +99,7 @@ class Log {
   std::mutex mutex_;
   std::shared_ptr<spdlog::sinks::stderr_sink_st> terminal_;
   std::shared_ptr<spdlog::sinks::basic_file_sink_st> file_;
-  bool was_open_ = false;  // a file that failed is not tried again
+  bool was_open_ = false;  // a file that failed is not opened again
   std::vector<std::pair<spdlog::level::level_enum, std::string>> early_lines_;  // before it is open
   std::string progress_;
 };

@@ -17,7 +17,7 @@ uint64_t Random::next() {
 }
 
 uint64_t Random::below(uint64_t bound) {
-  // Values under 2^64 mod bound would make the small results more likely: they are drawn again.
+  // Values below 2^64 mod bound would make small results more likely, so they are drawn again.
   const uint64_t rejected = (0 - bound) % bound;
   uint64_t value = next();
   while (value < rejected) value = next();

@@ -10,8 +10,8 @@
 namespace pdl {
 namespace {
 
-// Calls visit(code_point, begin, end) for each character, with code point -1 for an ill-formed
-// piece, until it returns false.
+// Calls visit(code_point, begin, end) for each character until it returns false. The code point of
+// an ill-formed piece is -1.
 template <class Visitor>
 void for_each_character(std::string_view text, Visitor visit) {
   const auto* bytes = reinterpret_cast<const uint8_t*>(text.data());
@@ -73,7 +73,7 @@ std::string_view without_outer_white_space(std::string_view text) {
   const auto is_continuation = [](char byte) {
     return (static_cast<unsigned char>(byte) & 0xc0) == 0x80;
   };
-  while (!text.empty()) {  // from the end, a character at a time
+  while (!text.empty()) {  // character by character, from the end
     size_t last = text.size() - 1;
     while (last > 0 && is_continuation(text[last])) --last;
     if (!is_white_space(text.substr(last))) break;

@@ -19,7 +19,7 @@ namespace fs = std::filesystem;
 UnnamedFile::UnnamedFile(const fs::path& folder) : path_(folder) {
   descriptor_ = open_retrying(folder, O_TMPFILE | O_RDWR, 0644);
   if (descriptor_ >= 0) return;
-  // EISDIR: a kernel that knows nothing of it. EOPNOTSUPP: a file system that does not.
+  // EISDIR: the kernel does not have O_TMPFILE. EOPNOTSUPP: the file system does not.
   if (errno != EOPNOTSUPP && errno != EISDIR) fail("create a file in", folder, errno);
   path_ = temporary_name(folder / "unnamed");
   descriptor_ = open_retrying(path_, O_RDWR | O_CREAT | O_EXCL, 0644);
@@ -38,7 +38,7 @@ void UnnamedFile::publish(const fs::path& path) {
   const int sync_error = sync_retrying(descriptor_);
   if (sync_error != 0) fail("sync", path, sync_error);
   if (!has_name_) {
-    // A link cannot replace a file, a renaming can: the file has a temporary name meanwhile.
+    // A link cannot replace a file, but a rename can, so the file first gets a temporary name.
     const fs::path temporary = temporary_name(path);
     const std::string open_file = "/proc/self/fd/" + std::to_string(descriptor_);
     if (::linkat(AT_FDCWD, open_file.c_str(), AT_FDCWD, temporary.c_str(), AT_SYMLINK_FOLLOW) != 0)

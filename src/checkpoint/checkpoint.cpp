@@ -21,14 +21,14 @@ namespace {
 
 namespace fs = std::filesystem;
 const std::string kFolderPrefix = "checkpoint-";
-// Checkpoints from before dropout was seeded by step hold states of random generators.
+// Checkpoints of versions that did not seed dropout by step hold states of random generators.
 constexpr std::string_view kGeneratorPrefix = "generator.";
 constexpr const char* kManifestFile = "MANIFEST.json";
 constexpr int64_t kMaxStateBytes = int64_t{1} << 26;
-// One that rots must not be the only one.
+// Two, so that a checkpoint that a failing disk damages is not the only one.
 constexpr int64_t kMinKept = 2;
 
-// Size and hash of a file; `problem` receives why it cannot be read.
+// Returns size and hash of a file; `problem` receives the reason if it cannot be read.
 FileDigest digest_of(const fs::path& path, std::string& problem) {
   Sha256 hash;
   FileDigest digest;
@@ -47,7 +47,7 @@ FileDigest save_text(const fs::path& path, const std::string& text) {
   return {std::ssize(text), sha256(text)};
 }
 
-// `shown` is what messages call the manifest.
+// `shown` stands for the manifest in messages.
 Manifest read_manifest(const fs::path& checkpoint, const std::string& shown) {
   std::string text;
   const std::string problem = try_read_file(checkpoint / kManifestFile, text, kMaxStateBytes);
@@ -66,7 +66,8 @@ TensorStore open_store(const fs::path& checkpoint, const std::vector<std::string
   return TensorStore::open_parts<CheckpointError>(paths);
 }
 
-// Throws unless the store has exactly the tensors that are to be read from it, and generators.
+// Throws unless the store has exactly the tensors that are to be read; states of generators may be
+// there too.
 void require_fit(const TensorStore& store, const std::vector<TensorSlice>& tensors) {
   const std::string problem = "'" + store.name() + "' does not fit the model: it ";
   std::set<std::string> named;
@@ -87,7 +88,7 @@ void require_fit(const TensorStore& store, const std::vector<TensorSlice>& tenso
   }
 }
 
-// Reads what no hash vouches for: that the files are of the kinds that they should be.
+// Hashes do not show that files have the right format, so they are read.
 void read_structure(const fs::path& checkpoint, const Manifest& manifest,
                     const TensorFiles& files) {
   const int64_t step = load_trainer_state(checkpoint).first.step;
@@ -99,7 +100,7 @@ void read_structure(const fs::path& checkpoint, const Manifest& manifest,
   open_store(checkpoint, files.optimizer);
 }
 
-// A message whose reader knows the folder: its files are named by their names alone.
+// Shortens a message whose reader knows the folder: files are named without it.
 std::string without_folder(std::string message, const fs::path& folder) {
   const std::string prefix = (folder / "").string();
   for (size_t at = 0; (at = message.find(prefix, at)) != std::string::npos;)
@@ -149,11 +150,11 @@ fs::path save_checkpoint(const fs::path& output_dir, const CheckpointTensors& te
         save_text(temporary / kTrainerStateFile, to_json(state, identity));
     save_text(temporary / kManifestFile, to_json(manifest));
     sync_folder(temporary);
-    // What was written is compared with what should have been, before anybody can see it.
+    // Compares what is on disk with what was written, before the checkpoint is visible.
     const std::string damage = find_damage(temporary);
     if (!damage.empty()) throw StorageError("'" + temporary.string() + "' read back: " + damage);
   } catch (...) {
-    std::error_code ignored;  // the first failure is the one to tell
+    std::error_code ignored;  // the first failure is the one to report
     fs::remove_all(temporary, ignored);
     throw;
   }
@@ -227,7 +228,7 @@ void prune_checkpoints(const fs::path& output_dir, const PruneOptions& options) 
   auto checkpoints = list_checkpoints(output_dir);
   const int64_t excess = std::ssize(checkpoints) - std::max<int64_t>(options.limit, kMinKept);
   if (excess <= 0) return;
-  // A run that went back to an older checkpoint has left those above its step: they go first.
+  // A run that resumed from an older checkpoint has left those above its step: they go first.
   std::stable_partition(checkpoints.begin(), checkpoints.end(), [&](const auto& checkpoint) {
     return checkpoint.first > options.current_step;
   });
@@ -237,7 +238,7 @@ void prune_checkpoints(const fs::path& output_dir, const PruneOptions& options) 
     const bool may_go = step != options.current_step && step != options.best_step;
     (may_go && std::ssize(doomed) < excess ? doomed : kept).push_back(folder);
   }
-  // The one just saved has been read back. Of the others the newest are the likeliest to verify.
+  // The one just saved has been verified. Of the others the newest are the likeliest to verify.
   int64_t verified = 1;
   for (auto folder = kept.rbegin(); folder != kept.rend() && verified < kMinKept; ++folder) {
     if (step_of(*folder) != options.current_step && find_damage(*folder).empty()) ++verified;

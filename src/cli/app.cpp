@@ -31,22 +31,22 @@ std::string version_text() {
   return text;
 }
 
-// Tensors of every size come from the heap and stay there. By default each large one is mapped anew
-// and given back, and its pages are faulted in and zeroed in every step.
+// Keeps memory of every size in the heap. By default each large tensor is mapped and unmapped anew,
+// so that its pages are faulted in and zeroed in every step.
 void keep_freed_memory() {
   mallopt(M_MMAP_THRESHOLD, std::numeric_limits<int>::max());
   mallopt(M_TRIM_THRESHOLD, -1);  // never
 }
 
-// Where the runtime gives up, e.g. on an exception that leaves a destructor.
+// Called where the runtime gives up, e.g. if an exception leaves a destructor.
 [[noreturn]] void end_in_an_error() {
   std::exception_ptr thrown = std::current_exception();
   if (thrown == nullptr) thrown = std::make_exception_ptr(std::logic_error("an error in an error"));
   std::_Exit(report_error(thrown));
 }
 
-// Of the arguments that nothing takes: the flags, or else all of them. CLI11's own message has the
-// values of unknown flags among them, last first.
+// Lists the unknown flags or, without any, all arguments that nothing takes. CLI11's own message
+// includes the values of unknown flags, in reverse order.
 std::string extras_message(const std::vector<std::string>& extras) {
   std::string flags;
   std::string all;
@@ -75,7 +75,7 @@ int run_command_line(int argc, char** argv) {
   add_eval_command(app);
   add_verify_command(app);
   add_schema_command(app);
-  // Once they are there: they would inherit the footer.
+  // Set after the commands are added, because they would inherit the footer.
   for (CLI::App* command : app.get_subcommands({})) command->group("Commands");
   app.footer("\npdl-train COMMAND --help lists the options of a command.");
   try {

@@ -3,8 +3,8 @@
 
 namespace pdl {
 
-// All of main(): runs the command that the arguments name and returns the exit code. An error
-// becomes a line on stderr and its exit code, even one that no function can catch.
+// Does all of main(): runs the command that the arguments name and returns the exit code. Every
+// error becomes a line on stderr and its exit code, even one that no function can catch.
 int run_program(int argc, char** argv);
 
 }  // namespace pdl

@@ -1,13 +1,13 @@
-// The commands, one function and one file each. Every function adds its command to `app`; when the
-// user asks for it, app.parse() runs it, and an Error goes through to main().
+// The commands, one function and one file each. Every function adds its command to `app`.
+// app.parse() runs the command that the user names, and an Error passes through to main().
 #pragma once
 
 #include <CLI/CLI.hpp>
 
 namespace pdl {
 
-// `pdl-train --config run.json`: the main job, with and without the word `train`.
-// Sets `exit_code` if it is to be another than 0 and nothing is thrown.
+// `pdl-train --config run.json`, with or without the word `train`: the main command. Sets
+// `exit_code` if it is not 0 and nothing is thrown.
 void add_train_command(CLI::App& app, int& exit_code);
 void add_init_command(CLI::App& app);
 void add_check_command(CLI::App& app);

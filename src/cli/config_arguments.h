@@ -1,4 +1,4 @@
-// `--config run.json` and the flags of its keys, as a command takes them.
+// The arguments `--config run.json` and the flags of its keys, for a command.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -13,12 +13,12 @@
 namespace pdl {
 
 struct ConfigArguments {
-  std::string file;  // empty: none
+  std::string file;  // empty: none given
   std::vector<FlagSetting> settings;
 };
 
-// Adds --config and the flags of `keys` (all if empty) to `command`. The result fills when the
-// command line is parsed.
+// Adds --config and the flags of `keys` (all if empty) to `command`. Parsing the command line fills
+// the result.
 std::shared_ptr<ConfigArguments> add_config_arguments(CLI::App& command,
                                                       std::span<const std::string_view> keys = {});
 

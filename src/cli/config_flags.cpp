@@ -38,7 +38,7 @@ std::string type_name(const ConfigKey& key) {
   return names;
 }
 
-// "" where the default is no value at all.
+// Returns "" if there is no default.
 std::string default_text(const ConfigKey& key) {
   const ConfigValue value = default_value(key);
   if (const auto* text = std::get_if<std::string>(&value)) return *text;
@@ -50,7 +50,7 @@ void add_config_flag(CLI::App& app, const ConfigKey& key, std::vector<FlagSettin
   const std::string name(key.name);
   const auto store = [&settings, name, is_list](const CLI::results_t& values) {
     for (const std::string& value : values) {
-      // CLI11 takes whatever follows a flag for its value.
+      // CLI11 takes whatever follows a flag as its value.
       if (value.starts_with("--")) throw CLI::ArgumentMismatch("--" + name + " needs a value");
     }
     if (is_list) {
@@ -64,7 +64,7 @@ void add_config_flag(CLI::App& app, const ConfigKey& key, std::vector<FlagSettin
   option->type_name(type_name(key))
       ->default_str(default_text(key))
       ->expected(1, is_list ? kMaxListValues : 1)
-      // Otherwise CLI11 takes "[a,b]" apart, which may be a glob or a regular expression.
+      // Otherwise CLI11 splits "[a,b]", which may be a glob or a regular expression.
       ->allow_extra_args(false)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
       ->group(std::string(group_title(key.group)));

@@ -26,7 +26,7 @@ struct CountArguments {
   std::string output;
 };
 
-// The whole of `text` as a number; nothing for any other text.
+// Returns nothing unless the whole of `text` is a number.
 std::optional<int64_t> parse_number(std::string_view text) {
   int64_t number = 0;
   const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), number);

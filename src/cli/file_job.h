@@ -1,4 +1,4 @@
-// What the commands share that read FILE… instead of a run.json.
+// The part shared by commands that read FILE… instead of a run.json.
 #pragma once
 
 #include <memory>
@@ -18,7 +18,7 @@ struct FileJob {
 };
 
 // Checks the flags, and the files as those of pdl_reference_files, and loads the tokenizer. Throws
-// ConfigError, e.g. for a kind of file that is not supported, and ModelError.
+// ConfigError, e.g. for an unsupported kind of file, and ModelError.
 FileJob load_file_job(std::vector<FlagSetting> settings, const std::vector<std::string>& files);
 
 }  // namespace pdl

@@ -6,7 +6,7 @@
 namespace pdl {
 namespace {
 
-// CLI11's group of the options that name none.
+// CLI11's group for options that name none.
 constexpr const char* kOwnOptions = "Options";
 
 std::string option_groups(const CLI::App& app, const CLI::Formatter& formatter) {

@@ -6,8 +6,9 @@
 
 namespace pdl {
 
-// Commands first, then the options of the command itself, then the keys of run.json in the groups
-// of the table of keys. A subcommand inherits the formatter that its parent has when it is added.
+// Lists commands first, then the options of the command itself, then the keys of run.json in the
+// groups of the table of keys. A subcommand inherits the formatter that its parent has when it is
+// added, so set this one first.
 class HelpFormatter : public CLI::Formatter {
  public:
   HelpFormatter();

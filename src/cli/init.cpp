@@ -12,7 +12,7 @@
 namespace pdl {
 namespace {
 
-// Stricter than CLI11, which takes a number that is too large for the largest one.
+// Stricter than CLI11, which turns a number that is too large into the largest one.
 std::string seed_problem(const std::string& text) {
   int64_t seed = -1;
   const char* const text_end = text.data() + text.size();

@@ -1,4 +1,4 @@
-// Where a command's result goes.
+// Writes a command's result.
 #pragma once
 
 #include <string>

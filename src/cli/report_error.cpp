@@ -17,8 +17,9 @@
 namespace pdl {
 namespace {
 
-// One line of at most 300 bytes with "error: "; a longer message loses its middle, which is a long
-// path: the end says what to do. Control characters, which a path may hold, are escaped.
+// Returns one line of at most 300 bytes with "error: ". A longer message loses its middle, usually
+// a part of a long path, because the end says what to do. Control characters, which a path may
+// hold, are escaped.
 std::string one_line(const std::string& message) {
   constexpr size_t kMaxBytes = 288;
   std::string line = printable(message, SIZE_MAX);
@@ -39,8 +40,8 @@ int report(ExitCode code, const std::string& message) {
   return static_cast<int>(code);
 }
 
-// A config with several problems has an indented line for each; the loader has escaped what is the
-// user's.
+// A config with several problems has an indented line for each. The loader has escaped the user's
+// text.
 int report_config_error(const ConfigError& problem) {
   const std::string message = problem.what();
   const size_t second_line = message.find('\n');
@@ -66,7 +67,7 @@ int report_bad_alloc() {
 }
 
 int report_out_of_memory(const std::exception& problem) {
-  std::string what = torch_message(problem);  // of LibTorch, it says how much was asked for
+  std::string what = torch_message(problem);  // LibTorch says how much memory was requested
   if (dynamic_cast<const std::system_error*>(&problem) != nullptr) {
     what = "no thread or process can be started (" + what + ")";
   }

@@ -5,7 +5,7 @@
 
 namespace pdl {
 
-// Prints `error: …` and returns the exit code for what was thrown.
+// Prints `error: …` and returns the exit code of the current exception.
 int report_error(const std::exception_ptr& thrown);
 
 }  // namespace pdl

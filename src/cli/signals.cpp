@@ -9,7 +9,7 @@
 namespace pdl {
 namespace {
 
-// What handlers may touch.
+// The only objects that handlers may touch.
 std::atomic<bool> run_can_stop = false;
 std::atomic<int> received_signal = 0;
 std::atomic<bool> save_wanted = false;

@@ -1,4 +1,4 @@
-// SIGTERM, SIGINT, SIGUSR1 and the time limit of a training run.
+// Handles SIGTERM, SIGINT, SIGUSR1 and the time limit of a training run.
 #pragma once
 
 #include <chrono>
@@ -7,16 +7,16 @@
 
 namespace pdl {
 
-// Makes SIGTERM and SIGINT end the process at once with 128 + their number, and has SIGUSR1
-// remembered, until ProcessControl::begin(). A closed pipe is an error of who writes to it.
+// Until ProcessControl::begin(), SIGTERM and SIGINT end the process at once with 128 + their
+// number, and SIGUSR1 is remembered. SIGPIPE is ignored: writing to a closed pipe gives an error.
 void handle_signals();
 
-// From begin() on, the first SIGTERM or SIGINT asks the run to save and end; the second
-// ends the process at once. One that comes when the run has ended is too late to change anything:
-// not the exit code either, which summary.json has told already. A process makes one.
+// From begin() on, the first SIGTERM or SIGINT requests the run to save and end; the second ends
+// the process at once. A signal after the end of the run changes nothing, not even the exit code,
+// because summary.json holds that already. To be constructed once per process.
 class ProcessControl : public RunControl {
  public:
-  // Asks the run to end when `max_minutes` have passed since `start`; 0: never.
+  // Requests the run to end when `max_minutes` have passed since `start`; 0: never.
   ProcessControl(std::chrono::steady_clock::time_point start, double max_minutes);
 
   void begin() override;

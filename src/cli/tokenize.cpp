@@ -17,7 +17,7 @@ struct TokenizeArguments {
   std::vector<std::string> files;
 };
 
-// One line: ids, pieces, and whether each token is a target. A byte piece need not be UTF-8.
+// Escapes pieces because a byte piece need not be UTF-8.
 std::string to_line(std::span<const Token> tokens, bool first_is_target,
                     const Tokenizer* tokenizer) {
   nlohmann::ordered_json object;
@@ -35,7 +35,7 @@ std::string to_line(std::span<const Token> tokens, bool first_is_target,
 
 void tokenize_documents(const TokenizeArguments& arguments) {
   const FileJob job = load_file_job(arguments.config->settings, arguments.files);
-  std::vector<Token> document;  // that began in a block before
+  std::vector<Token> document;  // the one that began in an earlier block
   for_each_block(job.corpus, {}, [&](int64_t, const BlockTokens& block) {
     auto begin = block.tokens.begin();
     for (const int64_t end : block.document_ends) {

@@ -19,14 +19,14 @@
 namespace pdl {
 namespace {
 
-// Waits for the work that the host has given to the device.
+// Waits for the work queued on the device.
 std::function<void()> synchronisation(const std::string& device_name) {
   const at::Device device = select_device(device_name);
   if (device.is_cpu()) return {};
   return [device] { c10::impl::VirtualGuardImpl(device.type()).synchronizeDevice(device.index()); };
 }
 
-// Returns the exit code. `profile_folder`: empty for no profile.
+// Returns the exit code. `profile_folder` is empty for no profile.
 int run_train(const ConfigArguments& arguments, const std::string& profile_folder) {
   if (arguments.file.empty() && arguments.settings.empty()) {
     throw ConfigError("give --config run.json or a command; see pdl-train --help");

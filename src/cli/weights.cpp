@@ -33,7 +33,7 @@ struct WeightsArguments {
   std::optional<std::string> plot;  // file
 };
 
-// The shortest text that reads back as the same number.
+// Returns the shortest text that reads back as the same number.
 std::string exact(double number) {
   std::array<char, 32> buffer{};
   const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), number).ptr;
@@ -53,8 +53,7 @@ std::string to_tsv(const std::vector<int64_t>& counts, const std::vector<double>
   return text;
 }
 
-// The options that made the weights: alpha and epsilon, and the others where they are not the
-// default.
+// Names the options of the weights: alpha and epsilon, and the others if they are not the default.
 std::string shown_options(const RunConfig& config) {
   std::string text;
   for (const std::string_view name : kWeightKeys) {

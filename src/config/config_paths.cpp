@@ -11,7 +11,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The folder of a config may itself hold characters that mean something to glob(3).
+// The path of a config's folder may hold characters that are special to glob(3).
 std::string escaped_for_glob(const std::string& path) {
   std::string escaped;
   for (const char c : path) {
@@ -31,8 +31,8 @@ std::string expand_glob(const fs::path& folder, const std::string& entry,
   const std::string pattern =
       entry.starts_with('/') ? entry : escaped_for_glob(folder.string()) + '/' + entry;
   GlobResult result;
-  // Not sorted by glob(3), whose order depends on the locale. GLOB_ERR: a folder that cannot be
-  // read is an error, not a smaller corpus.
+  // Sorted below, because the order of glob(3) depends on the locale. GLOB_ERR: a folder that
+  // cannot be read must be an error, not a smaller corpus.
   const int status = ::glob(pattern.c_str(), GLOB_NOSORT | GLOB_ERR, nullptr, &result.found);
   if (status == GLOB_NOMATCH) return shown(entry) + " matches no file";
   if (status != 0) {
@@ -65,7 +65,7 @@ std::string expand_paths(const fs::path& folder, const KeyRules& rules,
     }
     const std::string path = resolve_path(folder, entry);
     std::error_code error;
-    // A file may be called data[1].txt, and config.json names files found by a glob.
+    // A file may be called data[1].txt, and config.json names files that a glob has found.
     if (entry.find_first_of("*?[") == std::string::npos || fs::exists(path, error)) {
       paths.push_back(path);
       continue;

@@ -49,7 +49,7 @@ Enum enum_from_name(std::string_view name) {
   return static_cast<Enum>(found - kNames<Enum>.begin());
 }
 
-// The field that a path of member pointers leads to: config.*first.*second.
+// Follows a path of member pointers: config.*first.*second.
 template <auto... Path, class Config>
 auto& field_of(Config& config) {
   return (config.*....*Path);
@@ -118,9 +118,9 @@ constexpr ConfigKey key(KeyGroup group, std::string_view name, KeyText text, Key
   return result;
 }
 
-// Sequences, micro-batches and tokens: products of two of them stay within int64_t.
+// Products of two numbers of sequences, micro-batches or tokens must stay within int64_t.
 constexpr double kMaxSize = 2147483647;
-// Integers that a double holds exactly.
+// The range of integers that a double holds exactly.
 constexpr double kMaxWholeNumber = 9007199254740992;
 
 constexpr std::array kResumeWords{Words("auto"), Words("never")};
@@ -129,7 +129,7 @@ constexpr std::array kDataEndings{Words(".txt"),   Words(".txt.gz"),   Words(".t
                                   Words(".jsonl"), Words(".jsonl.gz"), Words(".jsonl.zst"),
                                   Words(".npy")};
 
-// What files hold is compared by hash, so they may lie elsewhere when a run is resumed.
+// Files are compared by hash, so they may have other paths when a run is resumed.
 constexpr KeyRules data_files(bool required = false) {
   return {.required = required,
           .is_path = true,
@@ -354,7 +354,7 @@ constexpr std::array kRelations{
 
 std::string in_quotes(std::string_view text) { return '"' + printable(text) + '"'; }
 
-// The shortest digits that read back as the same number.
+// Uses the fewest digits that read back as the same number.
 std::string number_text(double value) {
   std::array<char, 32> buffer{};
   const auto result = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value);

@@ -23,13 +23,13 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int64_t kMaxFileBytes = 1 << 20;
-// How many unknown keys are listed; others all are.
+// The limit is for unknown keys alone: all other problems are listed.
 constexpr size_t kMaxUnknownKeys = 100;
 
-// Where a value comes from.
+// The source of a value.
 struct Source {
   std::string prefix;  // of the key in messages: "--" for flags
-  fs::path folder;     // absolute; relative paths start here
+  fs::path folder;     // absolute; base of relative paths
 };
 
 struct Setting {
@@ -42,10 +42,11 @@ struct Problem {
   bool is_of_file;
 };
 
-// Collects settings and problems from the file, then the flags; finish() makes the config of them.
+// Collects settings and problems, first from the file, then from the flags; finish() turns them
+// into the config.
 class ConfigBuilder {
  public:
-  // `file_name` is "" if there are only flags. Stored paths are final: not looked up again.
+  // `file_name` is "" if there are only flags. Stored paths are final and not looked up again.
   ConfigBuilder(std::string file_name, bool is_stored)
       : file_name_(std::move(file_name)), is_stored_(is_stored) {}
 
@@ -104,7 +105,7 @@ void ConfigBuilder::add_file(std::string_view text, const Source& source) {
   std::set<std::string> duplicates;
   for (const JsonEntry& entry : object.entries) {
     const ConfigKey* key = find_config_key(entry.key);
-    // The entry that the reading ended in has no value; its problem is that of the object.
+    // The entry in which reading stopped has no value; its problem is that of the object.
     if (entry.text.empty()) continue;
     if (key == nullptr && ++num_unknown_keys_ > kMaxUnknownKeys) continue;
     if (entry.is_duplicate) {
@@ -175,7 +176,7 @@ void ConfigBuilder::apply(const ConfigKey& key, const Setting& setting) {
   }
 }
 
-// Token ids need no tokenizer.
+// Files of token ids need no tokenizer.
 bool ConfigBuilder::needs_tokenizer() const {
   bool any_file = false;
   for (const auto* files :
@@ -218,7 +219,7 @@ void ConfigBuilder::check_relation(const KeyRelation& relation) {
   } else if (relation.type == KeyRelation::Type::kExcludes && other_is_set) {
     text = shown(value) + " excludes " + other_name + "; give only one of them";
   }
-  // The value itself is not bad: further relations of the key are looked at.
+  // The value itself is not bad, so further relations of the key are checked.
   if (!text.empty()) problems_.push_back(problem_of(source_of(key), key.name, text));
 }
 
@@ -256,7 +257,7 @@ RunConfig ConfigBuilder::finish(const std::vector<std::string_view>& required_ke
   return std::move(config_);
 }
 
-// Of a long path the last part says most.
+// Keeps the end of a long path, because it says most.
 std::string name_for_messages(const fs::path& file) {
   constexpr size_t kMaxBytes = 80;
   if (file.string().size() <= kMaxBytes) return printable(file.string(), kMaxBytes);

@@ -32,7 +32,7 @@ std::vector<std::string> list_of_one(const std::string& text) {
   return text.empty() ? std::vector<std::string>{} : std::vector<std::string>{text};
 }
 
-// Accepts the whole of `text` or nothing.
+// Rejects trailing characters too.
 template <class Number>
 std::errc parse_number(const std::string& text, Number& number) {
   const char* end = text.data() + text.size();
@@ -55,7 +55,8 @@ Conversion convert_number(const ConfigKey& key, const std::string& text) {
   return checked(key, number);
 }
 
-// Optimal string alignment: insertions, deletions, substitutions and swaps of neighbours.
+// The optimal string alignment distance: insertions, deletions, substitutions and swaps of
+// neighbours.
 size_t edit_distance(std::string_view a, std::string_view b) {
   std::vector<std::vector<size_t>> cost(a.size() + 1, std::vector<size_t>(b.size() + 1));
   for (size_t i = 0; i <= a.size(); ++i) {

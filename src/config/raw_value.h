@@ -1,4 +1,4 @@
-// From what a file or a flag says to the value of a key. Private to the module.
+// Converts what a file or a flag says to the value of a key. Private to the module.
 #pragma once
 
 #include <optional>
@@ -10,8 +10,7 @@
 
 namespace pdl {
 
-// A value of the alternative that the key's kind asks for and that passed value_problem(), or
-// nothing and what is wrong.
+// Either a value of the key's kind that passed value_problem(), or nothing and what is wrong.
 struct Conversion {
   std::optional<ConfigValue> value;
   std::string problem;
@@ -19,12 +18,12 @@ struct Conversion {
 
 Conversion convert_json(const ConfigKey& key, const JsonEntry& entry);
 
-// `values` are all that the flag got, in order. true and false for a bool; one number, nothing
+// `values` are all values of the flag, in order. A bool is true or false; a number has nothing
 // before or after it; for a list a single "" is the empty list.
 Conversion convert_flag(const ConfigKey& key, const std::vector<std::string>& values);
 
-// The key that `name` is probably meant to be: one with few edits, or one that contains it; ""
-// if none is near.
+// Returns the key that was probably meant by `name`: one within few edits, or one that contains it;
+// "" if there is none.
 std::string nearest_key(const std::string& name);
 
 }  // namespace pdl

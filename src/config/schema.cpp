@@ -14,7 +14,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// Integers without a decimal point, which some readers would take for a float.
+// Writes integers without a decimal point, because some readers would take 1.0 for a float.
 Json number(double value) {
   if (std::abs(value) < 1e16 && value == std::floor(value)) return static_cast<int64_t>(value);
   return value;
@@ -38,7 +38,7 @@ void add_range(const KeyRules& rules, Json& schema) {
   }
 }
 
-// One of the words, a path with one of the endings, a glob, or "", which may stand for no path.
+// Accepts one of the words, a path with one of the endings, a glob, or "", which may mean no path.
 std::string pattern_of(const KeyRules& rules) {
   std::string pattern = "^$|[*?\\[]";
   for (const std::string_view word : rules.words) pattern += "|^" + std::string(word) + "$";
@@ -63,7 +63,7 @@ Json string_schema(const ConfigKey& key) {
   return schema;
 }
 
-// A list may be given as one string, of which "" is the empty list.
+// A list may be given as one string; "" is the empty list.
 Json list_schema(const ConfigKey& key) {
   const Json one = string_schema(key);
   Json entry = one;
@@ -107,7 +107,8 @@ Json key_schema(const ConfigKey& key) {
   return schema;
 }
 
-// The key is there and is_set(). Each keyword looks only at values of its own type.
+// True if the key is given and is_set(). Each keyword of a schema applies only to values of its own
+// type.
 Json set_schema(std::string_view key) {
   return {{"properties", {{key, {{"$ref", "#/$defs/set"}}}}}, {"required", {key}}};
 }

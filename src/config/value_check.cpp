@@ -25,7 +25,7 @@ std::string range_text(const KeyRules& rules) {
   return "";
 }
 
-// `text` is the value for the message.
+// `text` shows the value in the message.
 std::string number_problem(const KeyRules& rules, double value, const std::string& text) {
   const bool above_min = rules.open_min ? value > rules.min : value >= rules.min;
   const bool below_max = rules.open_max ? value < rules.max : value <= rules.max;

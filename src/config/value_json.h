@@ -1,4 +1,4 @@
-// Config values in JSON output. Private to the module.
+// Writes config values as JSON. Private to the module.
 #pragma once
 
 #include <nlohmann/json.hpp>

@@ -1,6 +1,6 @@
 #include "byte_stream.h"
 
-#define ZLIB_CONST  // its input is const
+#define ZLIB_CONST  // makes zlib's input const
 #include <zlib.h>
 #include <zstd.h>
 #include <zstd_errors.h>
@@ -29,13 +29,13 @@ class PlainStream final : public ByteStream {
   StoredBytes stored_;
 };
 
-// A piece of the compressed file and how far it has been decompressed.
+// A piece of the compressed file, and how much of it has been decompressed.
 class CompressedInput {
  public:
   CompressedInput(const std::string& file, StoredBytesObserver observer)
       : stored_(file, std::move(observer)), piece_(kPieceBytes, '\0') {}
 
-  // The bytes that are not yet consumed; none: the file has ended.
+  // Returns the bytes that are not yet consumed; none if the file has ended.
   std::string_view fill() {
     if (at_ == end_) {
       piece_offset_ += static_cast<int64_t>(end_);
@@ -45,7 +45,7 @@ class CompressedInput {
     return std::string_view(piece_).substr(at_, end_ - at_);
   }
   void consume(size_t size) { at_ += size; }
-  // Of the next byte, in the compressed file.
+  // The offset of the next byte in the compressed file.
   int64_t offset() const { return piece_offset_ + static_cast<int64_t>(at_); }
 
   [[noreturn]] void fail(const std::string& problem, int64_t offset) const {
@@ -146,7 +146,7 @@ class ZstdStream final : public ByteStream {
       if (stored.empty() && !in_frame_ && num_frames_ > 0) return 0;
       if (!in_frame_) begin_frame(stored);
       decompress(stored, out);
-      // Without input there may still be output that found no room before.
+      // Even without input there may be output that did not fit before.
       if (stored.empty() && out.pos == 0 && in_frame_) {
         input_.fail("is truncated: its Zstandard data end early,", input_.offset());
       }
@@ -156,10 +156,10 @@ class ZstdStream final : public ByteStream {
 
  private:
   static constexpr size_t kMaxFrameHeaderBytes = 18;
-  static constexpr int kMaxWindowLog = 27;  // 128 MiB, what `zstd -d` accepts
+  static constexpr int kMaxWindowLog = 27;  // 128 MiB, the limit of `zstd -d`
 
-  // The library also knows the formats from before Zstandard 1.0, which hold to no window limit.
-  // They differ in the first byte.
+  // The library also accepts the formats before Zstandard 1.0, which ignore the window limit. They
+  // differ in the first byte.
   void begin_frame(std::string_view stored) {
     frame_offset_ = input_.offset();
     frame_header_.clear();
@@ -184,8 +184,8 @@ class ZstdStream final : public ByteStream {
     if (!in_frame_) end_frame();
   }
 
-  // The library compares the size that a frame declares with what is in it only if all fits into
-  // the buffer at once.
+  // The library compares a frame's declared size with its content only if all of it fits into the
+  // buffer at once.
   void end_frame() {
     const auto declared = ::ZSTD_getFrameContentSize(frame_header_.data(), frame_header_.size());
     const bool is_known =

@@ -68,7 +68,7 @@ void add_chatml(const std::vector<ChatMessage>& messages, DocumentBuilder& docum
   }
 }
 
-// Behind the system message roles alternate, and the user begins.
+// After the system message roles alternate, and the user begins.
 void check_llama2_roles(const std::vector<ChatMessage>& messages) {
   const size_t first = messages.front().role == kSystem ? 1 : 0;
   if (first == messages.size()) {

@@ -15,8 +15,8 @@ namespace {
 constexpr size_t kBlockBytes = size_t{1} << 20;
 constexpr size_t kPieceBytes = size_t{1} << 18;
 constexpr int64_t kBlockIds = int64_t{1} << 18;
-// What a place where a document may be cut is recognised by lies within so many bytes of it; only a
-// blank line of more blanks is overlooked, and the next one taken.
+// A place where a document may be cut is recognised by this many bytes around it. A blank line with
+// more spaces than that is missed, and the next one is used.
 constexpr size_t kContextBytes = 256;
 
 int64_t size_on_disk(const std::string& file) {
@@ -24,7 +24,7 @@ int64_t size_on_disk(const std::string& file) {
   return ::stat(file.c_str(), &status) == 0 && S_ISREG(status.st_mode) ? status.st_size : 0;
 }
 
-// Behind the first line at or after `from` that is blank and has a line before it.
+// Returns the place after the first blank line at or after `from` that has a line before it.
 size_t find_blank_line(std::string_view text, size_t from) {
   for (size_t end = text.find('\n', from); end != std::string_view::npos;
        end = text.find('\n', end + 1)) {
@@ -123,7 +123,7 @@ bool CorpusReader::next_of_text(CorpusBlock& block) {
   return true;
 }
 
-// Where the next block ends in the buffer, which is filled as far as that needs.
+// Fills the buffer as far as necessary to find where the next block ends in it.
 size_t CorpusReader::find_cut() {
   size_t from = kBlockBytes;
   while (true) {
@@ -146,7 +146,7 @@ size_t CorpusReader::find_cut_from(size_t from) const {
   return tokenizer_->has_words() ? tokenizer_->find_cut(buffer_, from) : std::string::npos;
 }
 
-// The line at the end of the buffer has no end yet.
+// The last line in the buffer is not complete yet.
 void CorpusReader::require_short_line() const {
   const size_t begin = buffer_.rfind('\n') + 1;  // npos + 1 is 0
   if (buffer_.size() - begin <= kMaxRecordBytes) return;
@@ -155,7 +155,8 @@ void CorpusReader::require_short_line() const {
                   std::to_string(kMaxRecordBytes >> 20) + " MB");
 }
 
-// Always the same number of bytes, but for the last: blocks do not depend on how a pipe is filled.
+// Reads the same number of bytes every time, except at the end, so that blocks do not depend on how
+// a pipe is filled.
 bool CorpusReader::read_piece() {
   const size_t before = buffer_.size();
   buffer_.resize(before + kPieceBytes);

@@ -18,8 +18,7 @@ void visit_document(std::string_view text, DocumentCounts& counts, const Visitor
   visit(text);
 }
 
-// Calls visit(line) for each line without its ending; text after the last \n is a line even if it
-// is empty.
+// Text after the last \n is a line even if it is empty.
 template <class LineVisitor>
 void for_each_line(std::string_view text, LineVisitor visit) {
   while (true) {
@@ -33,7 +32,7 @@ void for_each_line(std::string_view text, LineVisitor visit) {
 }
 
 void split_lines(std::string_view text, DocumentCounts& counts, const Visitor& visit) {
-  if (text.ends_with('\n')) text.remove_suffix(1);  // a final newline ends a line, it begins none
+  if (text.ends_with('\n')) text.remove_suffix(1);  // a final newline ends a line and begins none
   for_each_line(text, [&](std::string_view line) { visit_document(line, counts, visit); });
 }
 

@@ -25,7 +25,7 @@ std::string shape_text(const std::vector<int64_t>& shape) {
   return "(" + text + (shape.size() == 1 ? ",)" : ")");
 }
 
-// The array of `header` in the file `stored`, which must be exactly as long as it says.
+// The file `stored` must be exactly as long as `header` says.
 template <class Token>
 TokenView view_of(std::string_view stored, const NpyHeader& header) {
   const std::string_view data = stored.substr(header.data_offset);
@@ -35,7 +35,7 @@ TokenView view_of(std::string_view stored, const NpyHeader& header) {
                     std::to_string(length) + " tokens of " + std::to_string(sizeof(Token)) +
                     " bytes should be; write it anew");
   }
-  // The format pads the header to 64 bytes, formerly 16.
+  // The format pads the header to 64 bytes, in older versions to 16.
   if (header.data_offset % sizeof(Token) != 0) {
     throw DataError("has its array at byte " + std::to_string(header.data_offset) +
                     ", no multiple of " + std::to_string(sizeof(Token)) +

@@ -17,12 +17,12 @@ using TokenView =
 
 // A file of numpy.save() (format 1.0, 2.0 or 3.0) with a one-dimensional array of little-endian
 // uint16, uint32 or int32. Immutable, so that several threads may read; movable. The file must not
-// become shorter while it is open: the operating system would end the process at the next access.
+// become shorter while it is open: the next access would then end the process (SIGBUS).
 class TokenFile {
  public:
   // Maps the file and checks its header; reads no token. Throws DataError with the file, and with
-  // the byte where there is one, for a file that is missing, unreadable, no such array, or not
-  // exactly as long as its header says.
+  // the byte if there is one, if the file is missing, unreadable, not such an array, or not exactly
+  // as long as its header says.
   explicit TokenFile(const std::string& file);
   ~TokenFile();
   TokenFile(TokenFile&& other) noexcept;
@@ -30,10 +30,10 @@ class TokenFile {
 
   int64_t size() const;  // tokens
   const TokenView& tokens() const { return tokens_; }
-  // Writes the tokens [begin, begin + to.size()), which must be there, to `to`. Throws DataError
-  // with the file and the index for a value that is no token id: below 0 or above 2^31 - 1.
+  // Writes the tokens [begin, begin + to.size()), which must exist, to `to`. Throws DataError with
+  // the file and the index for a value that is not a token id: below 0 or above 2^31 - 1.
   void copy(int64_t begin, std::span<int32_t> to) const;
-  // The whole file, for its hash.
+  // The bytes of the whole file, for its hash.
   std::string_view stored_bytes() const { return stored_; }
 
  private:

@@ -16,8 +16,8 @@ constexpr size_t kVersionBytes = 2;
 constexpr size_t kMaxHeaderBytes = size_t{64} << 10;
 constexpr size_t kMaxDimensions = 64;  // NumPy's own limit
 
-// Reads the Python literal {'descr': '<u2', 'fortran_order': False, 'shape': (3,), } and the blanks
-// behind it; nothing else that Python would take.
+// Reads the Python literal {'descr': '<u2', 'fortran_order': False, 'shape': (3,), } and the spaces
+// after it; nothing else that Python would accept.
 class HeaderParser {
  public:
   // `begin` is the offset of `text` in the file.
@@ -74,7 +74,7 @@ class HeaderParser {
     if (!accept(wanted)) fail("no '" + std::string(1, wanted) + "'");
   }
 
-  // Without escapes, for no dtype or key has one.
+  // Escapes are not read, because no dtype or key has any.
   std::string string() {
     skip_blanks();
     const char quote = at_ < text_.size() ? text_[at_] : '\0';
@@ -94,7 +94,7 @@ class HeaderParser {
     return string();
   }
 
-  void fortran_order() {  // the order of one dimension
+  void fortran_order() {  // either value: one dimension has one order
     skip_blanks();
     for (const std::string_view word : {"True", "False"}) {
       if (text_.substr(at_).starts_with(word)) {

@@ -27,7 +27,7 @@ StoredBytes::~StoredBytes() {
 }
 
 size_t StoredBytes::read(char* to, size_t size) {
-  // Linux transfers at most 0x7ffff000 bytes a call.
+  // Linux transfers at most 0x7ffff000 bytes per call.
   constexpr size_t kMaxTransferBytes = size_t{1} << 30;
   const auto wanted = static_cast<size_t>(
       std::min(remaining_, static_cast<int64_t>(std::min(size, kMaxTransferBytes))));

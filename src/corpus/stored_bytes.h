@@ -1,4 +1,4 @@
-// A corpus file as it is stored. Private to the module.
+// Reads a corpus file as stored, i.e. without decompressing it. Private to the module.
 #pragma once
 
 #include <cstddef>
@@ -12,13 +12,13 @@ namespace pdl {
 // Owns the descriptor of a regular file, or uses that of standard input ("-").
 class StoredBytes {
  public:
-  // Throws DataError if the file cannot be opened or is no regular file.
+  // Throws DataError if the file cannot be opened or is not a regular file.
   StoredBytes(std::string file, StoredBytesObserver observer);
   ~StoredBytes();
   StoredBytes(const StoredBytes&) = delete;
   StoredBytes& operator=(const StoredBytes&) = delete;
 
-  // At least one byte unless the file has ended. Throws DataError.
+  // Reads at least one byte unless the file has ended. Throws DataError.
   size_t read(char* to, size_t size);
 
   // Throws DataError with "file '<file>' <problem>".
@@ -29,7 +29,7 @@ class StoredBytes {
   StoredBytesObserver observer_;
   bool is_standard_input_;
   int descriptor_;
-  int64_t remaining_ = INT64_MAX;  // bytes of a regular file; what is appended later does not count
+  int64_t remaining_ = INT64_MAX;  // bytes of a regular file, without any appended later
 };
 
 }  // namespace pdl

@@ -23,7 +23,7 @@ Batch make_batch(const Sequences& rows, const std::vector<int64_t>& rows_of_batc
   }
   const auto batch_size = static_cast<int64_t>(rows_of_batch.size());
   Batch batch;
-  // No operator of ATen: on another thread it would bring a team of OpenMP threads of its own.
+  // Uses no operator of ATen: on another thread that would start a second team of OpenMP threads.
   batch.input_ids = at::empty({batch_size, length}, at::kLong);
   batch.targets = at::empty({batch_size, length}, at::kLong);
   auto* ids = batch.input_ids.mutable_data_ptr<int64_t>();

@@ -5,7 +5,7 @@
 namespace pdl {
 namespace {
 
-// Steps that are ready ahead: one to be taken, one in reserve.
+// Steps made in advance: one to be taken, one in reserve.
 constexpr size_t kMaxReady = 2;
 
 }  // namespace

@@ -18,12 +18,12 @@
 namespace pdl {
 namespace {
 
-// Sums over the evaluated targets, float64 on the model's device: by token id [V], and by band.
+// Sums over the evaluated targets by token id [V] and by band, float64 on the model's device.
 struct TokenSums {
   at::Tensor targets;    // [V]: how often the token was the target
   at::Tensor ce;         // [V]: Σ ce of those, nats
-  at::Tensor hits;       // [V]: how often it was then the most probable one
-  at::Tensor band_mass;  // [kMaxBands]: Σ over all positions of the probability given to the band
+  at::Tensor hits;       // [V]: how often it was the target and the most probable token
+  at::Tensor band_mass;  // [kMaxBands]: Σ over all positions of the probability of the band
 };
 
 TokenSums zero_sums(const LanguageModel& model) {
@@ -34,7 +34,7 @@ TokenSums zero_sums(const LanguageModel& model) {
           zeros(model.info().vocab_size), zeros(static_cast<int64_t>(kMaxBands))};
 }
 
-// [V] uint8: the index into kFrequencyBands of each token.
+// Returns the index into kFrequencyBands of each token, [V] uint8.
 at::Tensor bands_of(const std::vector<int64_t>& counts, at::Device device) {
   static_assert(kFrequencyBands.size() <= kMaxBands);
   at::Tensor bands = at::empty({std::ssize(counts)}, at::kByte);
@@ -94,7 +94,7 @@ EvalMetrics summarise(const TokenSums& sums, const WeightTable& table) {
   std::array<double, kFrequencyBands.size()> band_hits{};
   for (size_t token = 0; token < targets.size(); ++token) {
     const auto band = static_cast<size_t>(band_of_count(counts[token]));
-    // The loss uses the weights in float32; so does its evaluation.
+    // Weights are rounded to float32, as the training loss uses them.
     const auto weight = static_cast<double>(static_cast<float>(weights[token]));
     num_tokens += targets[token];
     ce_sum += ce[token];

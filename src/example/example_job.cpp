@@ -23,7 +23,7 @@ struct Preset {
   int64_t train_bytes;
   int64_t eval_bytes;
   ExampleModelSizes model;
-  std::string_view settings;  // the part of run.json that sizes decide
+  std::string_view settings;  // the part of run.json that depends on the sizes
 };
 
 const Preset& preset_values(ExamplePreset preset) {
@@ -58,7 +58,7 @@ const Preset& preset_values(ExamplePreset preset) {
   return preset == ExamplePreset::kTiny ? tiny : small;
 }
 
-// One sentence of the tokenizer's training is one paragraph.
+// The tokenizer is trained with one paragraph as one sentence.
 std::vector<std::string> paragraphs_of(std::string_view text) {
   std::vector<std::string> paragraphs;
   while (!text.empty()) {
@@ -71,7 +71,7 @@ std::vector<std::string> paragraphs_of(std::string_view text) {
   return paragraphs;
 }
 
-// The path in the first line, which is a comment and must stay one line of text.
+// Escapes the path in the first line, which is a comment and must stay one line.
 std::string path_for_comment(const fs::path& path) {
   const std::string text = path.string();
   const bool has_control = std::any_of(text.begin(), text.end(), [](char c) {

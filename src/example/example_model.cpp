@@ -59,7 +59,7 @@ def forward(self, x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
     return x + self.feed_forward.forward(self.feed_forward_norm.forward(x))
 )";
 
-// The root. `hidden` names each block, as TorchScript has no loop over modules.
+// The root module. `hidden` names each block because TorchScript has no loop over modules.
 std::string model_source(int64_t layers, int64_t head_width) {
   const std::string half = std::to_string(head_width / 2);
   std::string source = R"(
@@ -94,7 +94,7 @@ class ModelBuilder {
       : sizes_(sizes),
         random_(seed),
         unit_(std::make_shared<torch::jit::CompilationUnit>()),
-        // What is added to the stream of a block 2·layers times keeps the size of one addition.
+        // The sum of the 2·layers additions to the residual stream keeps the size of one addition.
         output_scale_(1 / std::sqrt(static_cast<double>(2 * sizes.layers))) {}
 
   Module build() {
@@ -115,7 +115,7 @@ class ModelBuilder {
   }
 
  private:
-  // An object of the class `name`, which all objects of that name share.
+  // Makes an object of the class `name`; all objects of that name share the class.
   Module new_module(const std::string& name) {
     const c10::QualifiedName qualified("__torch__." + name);
     const c10::ClassTypePtr known = unit_->get_class(qualified);
@@ -124,15 +124,15 @@ class ModelBuilder {
     return module;
   }
 
-  // Compiles `source` once for the class, when its attributes are known.
+  // Compiles `source` once per class, when its attributes are known.
   static void define_once(Module& module, const char* source) {
     if (!module.find_method("forward").has_value()) {
       module.define(source);
     }
   }
 
-  // Uniform with mean 0 and that standard deviation. Only operations that IEEE 754 rounds exactly:
-  // every machine gets the same bits.
+  // Draws uniformly with mean 0 and the given standard deviation. Uses only operations that IEEE
+  // 754 rounds exactly, so that every machine gets the same bits.
   at::Tensor random_tensor(at::IntArrayRef shape, double deviation) {
     at::Tensor tensor = at::empty(shape);
     const double bound = std::sqrt(3.0) * deviation;

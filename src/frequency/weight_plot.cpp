@@ -14,7 +14,7 @@ constexpr double kBucketsPerDecade = 120;
 
 // ------------------------------------------------------------------ curves
 
-// Appends the points begin..end-1 that show what the bucket holds, in order.
+// Appends those of the points begin..end-1 that represent the bucket, in order.
 void append_extremes(std::span<const RankPoint> bucket, std::vector<RankPoint>& thinned) {
   const auto by_value = [](const RankPoint& a, const RankPoint& b) { return a.value < b.value; };
   const auto [smallest, largest] = std::minmax_element(bucket.begin(), bucket.end(), by_value);
@@ -62,8 +62,8 @@ std::string label(const Tick& tick) {
   return std::to_string(tick.mantissa) + std::string(static_cast<size_t>(tick.exponent), '0');
 }
 
-// The ticks of a logarithmic axis for [low, high]: from the last at or below `low` to the first at
-// or above `high`, at least two.
+// Returns the ticks of a logarithmic axis for [low, high]: from the last at or below `low` to the
+// first at or above `high`, at least two.
 std::vector<Tick> ticks_for(double low, double high) {
   constexpr double kMaxTicks = 10;
   const double decades = std::log10(high) - std::log10(low);
@@ -84,7 +84,7 @@ std::vector<Tick> ticks_for(double low, double high) {
 
 class LogAxis {
  public:
-  // `begin` and `end` are where the first and the last tick stand, in pixels.
+  // `begin` and `end` are the places of the first and the last tick, in pixels.
   LogAxis(std::vector<Tick> ticks, double begin, double end)
       : ticks_(std::move(ticks)),
         low_(std::log10(ticks_.front().value())),
@@ -109,7 +109,7 @@ constexpr double kPanelHeight = 240;
 constexpr double kCountTop = 76;
 constexpr double kWeightTop = 340;
 
-// Colours of middle lightness: their contrast is 3.6 and more on white, 4.6 and more on black.
+// Colours of medium lightness: their contrast is at least 3.6 on white and 4.6 on black.
 constexpr const char* kHead =
     R"svg(<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 760 640" width="760" height="640" role="img">
 <style>
@@ -151,7 +151,7 @@ std::string pixels(double value) {
   return {buffer.data(), end};
 }
 
-// `attributes` begins with a blank or is empty.
+// `attributes` begins with a space or is empty.
 std::string text_at(double x, double y, const std::string& attributes, std::string_view text) {
   return "<text x=\"" + pixels(x) + "\" y=\"" + pixels(y) + "\"" + attributes + ">" +
          escape_xml(text) + "</text>\n";
@@ -174,7 +174,7 @@ std::string polyline(const Panel& panel, const LogAxis& x, const LogAxis& y) {
     list += (list.empty() ? "" : " ") + pixels(x.at(static_cast<double>(point.rank))) + "," +
             pixels(y.at(point.value));
   }
-  if (panel.points.size() == 1) list += " " + list;  // a line of no length: its round cap is a dot
+  if (panel.points.size() == 1) list += " " + list;  // a line of length 0, whose round cap is a dot
   return "<polyline class=\"curve " + std::string(panel.name) + "\" points=\"" + list + "\"/>\n";
 }
 

@@ -14,8 +14,7 @@ namespace {
 
 constexpr size_t kNumTopTokens = 20;
 
-// The written form of an id; ids behind the tokenizer's are those that a model's vocabulary is
-// padded with.
+// Ids past the tokenizer's exist because the vocabularies of models are padded.
 std::string piece_of(size_t token, const Tokenizer* tokenizer) {
   if (tokenizer == nullptr || static_cast<int64_t>(token) >= tokenizer->size()) return "";
   return tokenizer->piece(static_cast<int32_t>(token));
@@ -36,7 +35,7 @@ void add_table_figures(std::span<const int64_t> counts, std::span<const double> 
   }
 }
 
-// The share of the targets whose count in the table is below `limit`.
+// Returns the share of the targets whose count in the table is below `limit`.
 double share_below(int64_t limit, std::span<const int64_t> counts,
                    std::span<const int64_t> target_counts) {
   int64_t below = 0;
@@ -48,7 +47,7 @@ double share_below(int64_t limit, std::span<const int64_t> counts,
   return static_cast<double>(below) / static_cast<double>(all);
 }
 
-// The loss weight that each token's targets hold together.
+// Returns the loss weight of all targets of each token.
 std::vector<double> products(std::span<const int64_t> target_counts,
                              std::span<const double> weights) {
   std::vector<double> held(weights.size());
@@ -58,7 +57,7 @@ std::vector<double> products(std::span<const int64_t> target_counts,
   return held;
 }
 
-// The tokens that hold most, largest first and equal ones by id; those that hold nothing are none.
+// Sorts by share, largest first, and equal shares by id; leaves out tokens without a share.
 std::vector<size_t> largest(const std::vector<double>& held) {
   std::vector<size_t> order(held.size());
   std::iota(order.begin(), order.end(), size_t{0});
@@ -71,8 +70,8 @@ std::vector<size_t> largest(const std::vector<double>& held) {
   return order;
 }
 
-// A neutral token follows the mean of the others, which the cap lowers too; it counts as lowered
-// only if the cap itself did it, so neutral tokens are left out.
+// Leaves out neutral tokens: their weight follows the mean of the others, which the cap lowers, but
+// the cap itself does not lower it.
 CapEffect cap_effect(const TokenOccurrences& occurrences, std::span<const double> weights,
                      const WeightOptions& options, const Tokenizer* tokenizer) {
   const std::vector<int32_t> special_ids =
@@ -104,7 +103,7 @@ CapEffect cap_effect(const TokenOccurrences& occurrences, std::span<const double
     lowered_after += count * weights[token];
   }
   effect.target_share = lowered_targets / targets;
-  // Where a weight without the cap is infinite, those tokens would hold everything.
+  // If a weight without the cap is infinite, those tokens would have the share 1.
   effect.weight_share_before = std::isinf(lowered_before) ? 1.0 : lowered_before / before;
   effect.weight_share = lowered_after / after;
   return effect;
@@ -136,7 +135,7 @@ WeightStatistics weight_statistics(const TokenOccurrences& occurrences,
     band.tokens += occurrences.training[token];
     band.weight_share += held[token];
   }
-  // Divided last: a band that holds every target has the share 1 exactly.
+  // Divides last, so that a band with every target has the share 1 exactly.
   for (BandWeight& band : statistics.weight_bands) band.weight_share /= weight_sum;
   statistics.unseen_weight_share = statistics.weight_bands.front().weight_share;
   if (options.pdl_max_ratio > 0) {

@@ -19,7 +19,8 @@ const at::Tensor& WeightTable::at_alpha(double alpha) {
   if (tensor_alpha_ != alpha) {
     const std::vector<double> weights = power_law_weights(counts_, options_, special_ids_, alpha);
     const at::Tensor host = at::tensor(weights, at::kDouble).to(at::kFloat);
-    // From pinned memory, so that a warm-up of alpha does not make the host wait in every step.
+    // Copies from pinned memory, so that a warm-up of alpha does not make the host wait in every
+    // step.
     tensor_ =
         device_.is_cuda() ? host.pin_memory().to(device_, /*non_blocking=*/true) : host.to(device_);
     tensor_alpha_ = alpha;

@@ -23,8 +23,8 @@ std::string share_warning(const TokenShare& token, double w_mean) {
   const std::string holder = "token " + std::to_string(token.id) + " " + quoted(token.piece) +
                              " holds " + percent(token.weight_share) + " of the loss weight";
   if (token.weight <= w_mean) {
-    // Its weight is no larger than the mean: it leads because it is so frequent, and a lower alpha
-    // would add to it.
+    // Its weight is at most the mean: its share is large because it is frequent, and a lower alpha
+    // would increase it.
     return holder + " because it is that frequent among the targets: check the text and whether " +
            "the tokenizer fits it";
   }

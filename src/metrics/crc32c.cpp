@@ -7,7 +7,7 @@ namespace {
 
 constexpr uint32_t kReflectedPolynomial = 0x82F63B78U;
 
-// Entry b: the remainder of the single byte b.
+// Entry b is the remainder of the single byte b.
 constexpr std::array<uint32_t, 256> make_table() {
   std::array<uint32_t, 256> table{};
   for (uint32_t byte = 0; byte < 256; ++byte) {

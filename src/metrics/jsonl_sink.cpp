@@ -10,10 +10,10 @@
 namespace pdl {
 namespace {
 
-// Keeps the order in which fields are set: the lines are read by people too.
+// Keeps the order in which fields are set, because people read the lines too.
 using Json = nlohmann::ordered_json;
 
-// A piece of a tokenizer need not be UTF-8; JSON text must be.
+// A tokenizer's piece need not be UTF-8, but JSON text must be.
 std::string to_text(const Json& object, int indent = -1) {
   return object.dump(indent, ' ', false, Json::error_handler_t::replace);
 }
@@ -40,7 +40,7 @@ void add_fields(Json& object, const Metrics& metrics) {
 void add_fields(Json& object, const StepMetrics& step) {
   for_each_field(step, FieldSetter{object, ""});
   if (!step.peak_memory_gb.has_value()) {
-    object.erase("peak_memory_gb");  // a line of the CPU does not have it at all
+    object.erase("peak_memory_gb");  // on the CPU the line lacks the field
   }
 }
 
@@ -130,7 +130,7 @@ struct KeptLines {
   bool has_start_line = false;
 };
 
-// Drops an incomplete last line, too.
+// Drops an incomplete last line too.
 KeptLines lines_known_at(std::string_view content, const ResumePoint& resumed) {
   KeptLines kept;
   std::string without_step;  // kept only if a line of a known step follows
@@ -166,7 +166,7 @@ KeptLines lines_known_at(std::string_view content, const ResumePoint& resumed) {
   return kept;
 }
 
-// Leaves the file as the run will append to it; true if it holds a start line.
+// Cuts the file back to what the run will append to. Returns true if it holds a start line.
 bool prepare_file(const std::filesystem::path& path, std::optional<ResumePoint> resumed) {
   std::error_code ignored;
   if (!resumed.has_value() || !std::filesystem::exists(path, ignored)) {

@@ -82,7 +82,7 @@ std::string version_event() {
 }
 
 // Event { SessionLog session_log = 7 }, SessionLog { SessionStatus status = 1 }: readers drop
-// points of earlier files at `step` and later.
+// points of earlier files from `step` on.
 std::string session_start_event(int64_t step) {
   constexpr int64_t kStart = 1;
   std::string session_log;
@@ -134,7 +134,7 @@ std::string record_of(std::string_view event) {
 
 // ------------------------------------------------------------------ the file
 
-// The seconds in the name of an event file, or -1 if `name` is none.
+// Returns the seconds in the name of an event file, or -1 for another name.
 int64_t seconds_in_name(std::string_view name) {
   if (!name.starts_with(kFilePrefix)) {
     return -1;
@@ -145,7 +145,7 @@ int64_t seconds_in_name(std::string_view name) {
   return seconds;
 }
 
-// Readers go through the files of a folder in the order of their names, which begin with a time in
+// Readers read the files of a folder in the order of their names, which begin with a time in
 // seconds. The new file must come last even if the run was started twice within a second or the
 // clock was set back.
 std::filesystem::path new_file_path(const std::filesystem::path& folder) {

@@ -21,7 +21,8 @@ constexpr std::string_view kVerbalEndings[2][2] = {{"et", "en"}, {"ut", "un"}}; 
 constexpr std::string_view kAdverbEnding = "ili";
 constexpr std::string_view kNameEnding = "us";
 
-// The closed classes are of one syllable that no stem is: they begin with a vowel or end in one.
+// The closed classes have one syllable that is no stem, because it begins with a vowel or ends in
+// one.
 constexpr std::string_view kDefinite[2][2] = {{"da", "dai"}, {"do", "doi"}};  // gender, number
 constexpr std::string_view kIndefinite[2][2] = {{"ena", "enai"}, {"eno", "enoi"}};
 constexpr std::string_view kCopula[2][2] = {{"se", "sei"}, {"su", "sui"}};  // tense, number
@@ -44,7 +45,8 @@ class StemMaker {
  public:
   explicit StemMaker(Random& random) : random_(random) {}
 
-  // Frequent words are short in natural languages: the stem of rank 0 … `size` - 1.
+  // Stems of ranks 0 … `size` - 1 grow longer with rank, as frequent words are short in natural
+  // languages.
   std::string make(size_t rank, size_t size) {
     size_t syllables = rank < size / 10 ? 1 : 2 + (rank > size / 2 ? random_.below(2) : 0);
     for (int attempt = 1;; ++attempt) {
@@ -136,7 +138,7 @@ GrammarCorpus::GrammarCorpus(uint64_t seed, const LexiconSizes& sizes) : seed_(s
   }
 }
 
-// Writes one paragraph after the other.
+// Writes paragraphs.
 class ParagraphWriter {
  public:
   ParagraphWriter(const GrammarCorpus& language, uint64_t stream)
@@ -187,7 +189,7 @@ class ParagraphWriter {
       return being(subject()) + ".";
     }
     if (kind < 42) {
-      // The second verb agrees with a subject that is far away.
+      // The second verb agrees with a distant subject.
       const NounPhrase who = subject();
       const std::string_view conjunction = kConjunctions[random_.below(kConjunctions.size())];
       return acting(who) + ", " + std::string(conjunction) + predicate(who.number) + ".";
