@@ -17,7 +17,7 @@ struct TokenizeArguments {
   std::vector<std::string> files;
 };
 
-// Escapes pieces because a byte piece need not be UTF-8.
+// A byte piece need not be UTF-8, so its invalid bytes are replaced.
 std::string to_line(std::span<const Token> tokens, bool first_is_target,
                     const Tokenizer* tokenizer) {
   nlohmann::ordered_json object;

@@ -35,14 +35,14 @@ void for_each_trained_logits_chunk(LanguageModel& model, const at::Tensor& hidde
 
 int64_t automatic_chunk_positions(const ModelInfo& model, int64_t batch_positions) {
   if (!model.splits_head) return 0;
-  // A chunk of 96 MB in float32, but positions enough for efficient matrix products. Each chunk
-  // adds its gradient of the head to the others' in memory, so that smaller ones cost time.
+  // A chunk takes 96 MB in float32, but has enough positions for efficient matrix products. Each
+  // chunk adds its gradient of the head to the sum in memory, so that smaller chunks cost time.
   constexpr int64_t kChunkLogits = 24'000'000;
   constexpr int64_t kMinPositions = 256;
   const int64_t positions = std::max(kMinPositions, kChunkLogits / model.vocab_size);
   if (batch_positions < 2 * positions) return 0;
   const int64_t num_chunks = (batch_positions - 1) / positions + 1;
-  return (batch_positions - 1) / num_chunks + 1;  // all of nearly one size
+  return (batch_positions - 1) / num_chunks + 1;  // all chunks of nearly the same size
 }
 
 }  // namespace pdl

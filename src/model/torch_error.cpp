@@ -13,8 +13,8 @@
 namespace pdl {
 namespace {
 
-// What LibTorch throws as another type: TorchScript's interpreter keeps the text alone, and of
-// CUDA's errors only those of its allocator have a type.
+// The text must be searched where the type is lost: TorchScript's interpreter keeps the text alone,
+// and of CUDA's errors only those of the allocator have a type.
 bool says_out_of_memory(std::string_view message) {
   constexpr std::array<std::string_view, 4> kTexts{"can't allocate memory", "CUDA out of memory",
                                                    "CUDA error: out of memory",

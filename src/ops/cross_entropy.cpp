@@ -37,8 +37,8 @@ CrossEntropySums cross_entropy_gradient(const at::Tensor& rows, const at::Tensor
   return reference_cross_entropy_gradient(rows, targets, weights, weight_sum);
 }
 
-// gradient *= factor. The factor of a root of backward() is 1: then nothing is done, and on a GPU
-// the host does not read it to find out.
+// Computes gradient *= factor. The factor of a root of backward() is 1, for which nothing is done;
+// on a GPU the host does not wait to find that out.
 void scale(const at::Tensor& gradient, const at::Tensor& factor) {
   if (factor.is_cpu() && factor.item<double>() == 1) return;
   if (has_cuda_kernels(gradient)) {
@@ -48,7 +48,7 @@ void scale(const at::Tensor& gradient, const at::Tensor& factor) {
   }
 }
 
-// The gradient is already there when the forward has run; the backward hands it on.
+// The forward has computed the gradient; the backward only passes it on.
 class CrossEntropy : public torch::autograd::Function<CrossEntropy> {
  public:
   static torch::autograd::variable_list forward(torch::autograd::AutogradContext* context,
@@ -63,8 +63,8 @@ class CrossEntropy : public torch::autograd::Function<CrossEntropy> {
     }
     const CrossEntropySums sums =
         cross_entropy_gradient(rows, targets.reshape(-1), weights, weight_sum);
-    // A kernel's writes are not seen by autograd: should a graph need the overwritten logits after
-    // all, the new version makes it an error.
+    // Autograd does not see a kernel's writes. If a graph needs the overwritten logits after all,
+    // the new version makes that an error.
     if (overwrite) gradient.unsafeGetTensorImpl()->bump_version();
     context->save_for_backward({gradient});
     const at::Tensor loss = sums.weighted_sum.div(weight_sum);

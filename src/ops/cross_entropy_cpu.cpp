@@ -35,7 +35,7 @@ auto with_logits(const at::Tensor& rows, const Run& run) {
   return run(static_cast<Bfloat16*>(rows.data_ptr()));
 }
 
-// The kernels index by target.
+// Checked here because the kernels index by target.
 std::vector<int64_t> checked_targets(const at::Tensor& targets, int64_t vocab_size) {
   const at::Tensor contiguous = targets.contiguous();
   const auto* begin = contiguous.const_data_ptr<int64_t>();

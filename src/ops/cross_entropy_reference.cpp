@@ -14,7 +14,7 @@
 namespace pdl {
 namespace {
 
-// Logits in a chunk: 256 MB of float32, few enough beside any model's own memory.
+// The logits of a chunk: 256 MB of float32, little compared with a model's own memory.
 constexpr int64_t kChunkLogits = int64_t{1} << 26;
 
 template <class Visit>

@@ -1,4 +1,4 @@
-// Stands in for cuda_cross_entropy.cpp in builds without the CUDA kernels.
+// Replaces cross_entropy_cuda.cpp in builds without the CUDA kernels.
 #include <stdexcept>
 
 #include "logits_view.h"

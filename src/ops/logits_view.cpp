@@ -16,8 +16,8 @@ at::Tensor view_as_rows(const at::Tensor& logits) {
 
 bool is_sole_owner(const at::Tensor& logits) {
   if (logits.use_count() != 1) return false;
-  // A view keeps the tensor that it looks into. An operator that saves its own result, such as
-  // tanh, holds another tensor of the same storage.
+  // A view keeps its base tensor. An operator that saves its own result, such as tanh, holds
+  // another tensor of the same storage.
   const bool is_view = logits.is_view();
   if (is_view && logits._base().use_count() != 1) return false;
   return logits.storage().use_count() == (is_view ? 2u : 1u);

@@ -1,4 +1,5 @@
-// Logits [B, T, V] as rows, and the backends that work on them.
+// Logits [B, T, V] as a matrix [N, V] with a row for each of the N = B·T positions, and the
+// backends that work on it.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -7,14 +8,15 @@
 
 namespace pdl {
 
-// A [N, V] view whose rows are contiguous, or an undefined tensor if the layout does not allow one.
+// Returns a [N, V] view whose rows are contiguous, or an undefined tensor if the layout does not
+// allow one.
 at::Tensor view_as_rows(const at::Tensor& logits);
 
-// True if overwriting the memory of `logits` can harm nobody: no other tensor shares it, and the
-// graph behind it has not saved it. `logits` must be the caller's only reference.
+// Returns true if the memory of `logits` may be overwritten: no other tensor shares it, and the
+// graph that made it has not saved it. `logits` must be the caller's only reference.
 bool is_sole_owner(const at::Tensor& logits);
 
-// Σ w·ce and Σ ce of rows, [] float64 each.
+// Σ w·ce and Σ ce over the rows, [] float64 each.
 struct CrossEntropySums {
   at::Tensor weighted_sum;
   at::Tensor ce_sum;
@@ -30,22 +32,24 @@ CrossEntropySums cpu_cross_entropy_gradient(const at::Tensor& rows, const at::Te
                                             const at::Tensor& weight_sum);
 PositionEvaluations cpu_evaluate_positions(const at::Tensor& rows, const at::Tensor& targets,
                                            const at::Tensor& bands);
-// Whether they can: by dtype and device.
+// Whether the CPU kernels support the dtype and device.
 bool has_cpu_kernels(const at::Tensor& rows);
 
-// CUDA: the kernels of kernels/cuda_cross_entropy.h on the current stream. Nothing is read back.
+// CUDA: the kernels of kernels/cuda_cross_entropy.h on the current stream. The host reads nothing
+// back.
 CrossEntropySums cuda_cross_entropy_gradient(const at::Tensor& rows, const at::Tensor& targets,
                                              const at::Tensor& weights,
                                              const at::Tensor& weight_sum);
 PositionEvaluations cuda_evaluate_positions(const at::Tensor& rows, const at::Tensor& targets,
                                             const at::Tensor& bands);
-// rows *= factor, where `factor` is a [] float64 on the device; rows of factor 1 are not even read.
+// Computes rows *= factor, where `factor` is a [] float64 on the device. If it is 1, the rows are
+// not even read.
 void cuda_scale_rows(const at::Tensor& rows, const at::Tensor& factor);
-// Whether they can: by dtype and device; never in a build without them.
+// Whether the CUDA kernels support the dtype and device; false in a build without them.
 bool has_cuda_kernels(const at::Tensor& rows);
 
 // Any device and dtype: ATen's operators on chunks of rows, so that only one chunk exists in
-// float32 beside the logits.
+// float32 besides the logits.
 CrossEntropySums reference_cross_entropy_gradient(const at::Tensor& rows, const at::Tensor& targets,
                                                   const at::Tensor& weights,
                                                   const at::Tensor& weight_sum);

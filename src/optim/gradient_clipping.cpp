@@ -24,7 +24,7 @@ struct Block {
   int64_t size;
 };
 
-// Float32 tensors in memory of their own, cut at multiples of a fixed size.
+// Contiguous float32 tensors in blocks that begin at multiples of a fixed size.
 std::vector<Block> blocks_of(const std::vector<at::Tensor>& gradients) {
   constexpr int64_t kBlockSize = 1 << 16;
   std::vector<Block> blocks;
@@ -67,7 +67,7 @@ at::Tensor gradient_square_sum(const std::vector<at::Tensor>& gradients, at::Dev
 
 at::Tensor gradient_norm(const at::Tensor& square_sum) {
   if (!square_sum.is_cpu()) return square_sum.sqrt();
-  // ATen's root comes from MKL and may be wrong in the last bit.
+  // ATen's square root comes from MKL and may be wrong in the last bit.
   return at::scalar_tensor(std::sqrt(square_sum.item<double>()), at::dtype(at::kDouble));
 }
 

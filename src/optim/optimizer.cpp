@@ -35,7 +35,7 @@ class AdamW : public Optimizer {
  private:
   void update(const Group& group, const std::vector<at::Tensor>& gradients, double learning_rate,
               const UpdateScaling& scaling) override {
-    // The kernel reads the number of the update it makes.
+    // The kernel expects the number of the update that it makes.
     const std::vector<at::Tensor>& steps = group.states[2];
     at::_foreach_add_(steps, 1);
     if (scaling.skip.defined()) at::_foreach_add_(steps, scaling.skip, /*alpha=*/-1);
@@ -58,7 +58,7 @@ class Sgd : public Optimizer {
  private:
   void update(const Group& group, const std::vector<at::Tensor>& gradients, double learning_rate,
               const UpdateScaling& scaling) override {
-    // With buffers of zeros the first step needs no other rule than the rest.
+    // With buffers of zeros the first step needs no special rule.
     const std::vector<at::Tensor> buffers =
         momentum_ > 0 ? group.states[0] : std::vector<at::Tensor>{};
     at::_fused_sgd_(group.parameters, gradients, buffers, group.weight_decay, momentum_,

@@ -7,7 +7,7 @@
 namespace pdl {
 namespace {
 
-// λ after the warm-up of W steps.
+// Returns λ after the warm-up of W steps.
 double decay(ScheduleType type, double k, double total, double warmup) {
   const double span = std::max(1.0, total - warmup);
   switch (type) {

@@ -14,7 +14,7 @@
 namespace pdl {
 namespace {
 
-// For batches of up to `batch_size` of the sequences.
+// Plans for batches of up to `batch_size` of the sequences.
 int64_t chunk_positions(int64_t wanted, const ModelInfo& model, const Sequences& sequences,
                         int64_t batch_size) {
   if (wanted > 0) return wanted;

@@ -13,7 +13,7 @@
 namespace pdl {
 namespace {
 
-// Null if all data are token ids.
+// Returns null if all data are token ids.
 std::unique_ptr<Tokenizer> load_tokenizer_of(const RunConfig& config) {
   if (!config.tokenizer_path.empty()) return load_tokenizer(config.tokenizer_path);
   if (config.weights.pdl_special_tokens == SpecialTokenPolicy::kNeutral) {

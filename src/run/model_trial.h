@@ -1,4 +1,4 @@
-// Whether a model fits its tokenizer and its data, found out before the first step.
+// Checks before the first step that a model fits its tokenizer and its data.
 #pragma once
 
 #include <filesystem>
@@ -9,13 +9,13 @@
 
 namespace pdl {
 
-// Throws ModelError if the logits are narrower than the tokenizer, which was loaded from
-// `tokenizer_path`. Without a tokenizer the data are ids, which are checked one by one.
+// Throws ModelError if the logits are narrower than the vocabulary of the tokenizer, which was
+// loaded from `tokenizer_path`. Without a tokenizer the data are ids, which are checked one by one.
 void require_width(const ModelInfo& model, const Tokenizer& tokenizer,
                    const std::filesystem::path& tokenizer_path);
 
-// A forward over the longest sequence of each kind of data. Throws ModelError for a model with
-// fewer positions and, if there are training data, for one whose logits no gradient reaches.
+// Runs a forward over the longest sequence of each kind of data. Throws ModelError for a model with
+// fewer positions and, if there are training data, for one without a gradient from its logits.
 void try_model(LanguageModel& model, const Dataset& data);
 
 }  // namespace pdl

@@ -13,7 +13,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Beside the lock of this process.
+// An empty folder still holds the lock of this process.
 bool has_content(const fs::path& folder) {
   std::error_code error;
   for (fs::directory_iterator entry(folder, error), end; !error && entry != end;
@@ -25,7 +25,7 @@ bool has_content(const fs::path& folder) {
 
 std::optional<fs::path> newest_undamaged(const fs::path& output_dir) {
   const auto checkpoints = list_checkpoints(output_dir);
-  std::string damage;  // of all that are newer
+  std::string damage;  // of all newer ones
   for (auto candidate = checkpoints.rbegin(); candidate != checkpoints.rend(); ++candidate) {
     const fs::path& folder = candidate->second;
     const std::string found = find_damage(folder);

@@ -16,7 +16,7 @@ void RunFolder::remove_unfinished() const {
 }
 
 void RunFolder::require_space(int64_t checkpoint_bytes) const {
-  // Two, because an older checkpoint goes only when a newer one is complete.
+  // Two, because an older checkpoint is removed only when a newer one is complete.
   const int64_t kept = std::min<int64_t>(1, std::ssize(list_checkpoints(path_)));
   const int64_t needed = (2 - kept) * checkpoint_bytes;
   const int64_t available = free_bytes(path_);

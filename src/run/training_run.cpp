@@ -53,11 +53,11 @@ RunSummary summarise(const TrainerState& state, RunStatus status, ExitCode code,
               context.profiler == nullptr ? std::vector<PhaseTime>{} : context.profiler->times()};
 }
 
-// The files of a run, and the observers that write them.
+// Owns the observers that write the files of a run.
 void open_output(const Job& job, const RunFolder& folder, const RunIdentity& identity,
                  const std::optional<ResumePoint>& resumed, ObserverGroup& observers) {
   open_log_file(folder.log());
-  remove_durably(folder.summary());  // until the run has ended, it is not complete
+  remove_durably(folder.summary());  // a summary means that the run is complete
   write_file_durably(folder.config(), identity.config_json);
   write_file_durably(folder.frequency(), to_json(job.loss.table));
   job.caches->keep();
@@ -87,7 +87,7 @@ void finish(const RunFolder& folder, RunObserver& observer, const RunSummary& su
   write_file_durably(folder.summary(), run_summary_json(summary));
 }
 
-// How a run ended that its control has asked to end, and the exit code for it.
+// Returns the status and exit code of a run that its control has requested to end.
 std::pair<RunStatus, ExitCode> end_of_stopped(const RunContext& context) {
   const int signal = context.control == nullptr ? 0 : context.control->stop_signal();
   if (signal == 0) return {RunStatus::kTimeLimit, ExitCode::kOk};
@@ -156,7 +156,7 @@ std::optional<RunSummary> run_training(const RunConfig& config, const RunContext
     require_same_run(load_trainer_state(*checkpoint).second, identity, *checkpoint);
     trainer.resume(*checkpoint);
     resumed = {trainer.state().step, trainer.state().evaluation_due};
-    // One that died before its last files goes on to write them.
+    // A run that died before it wrote its last files writes them now.
     if (trainer.is_done() && folder.has_summary()) {
       log_complete(trainer.state());
       return std::nullopt;

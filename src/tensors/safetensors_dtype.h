@@ -1,4 +1,4 @@
-// The names that safetensors gives to dtypes. Private to the module.
+// Converts between dtypes and their names in safetensors. Private to the module.
 #pragma once
 
 #include <c10/core/ScalarType.h>
@@ -7,10 +7,10 @@
 
 namespace pdl {
 
-// Throws ModelError for a dtype that safetensors does not know.
+// Throws ModelError for a dtype that safetensors does not have.
 const char* safetensors_dtype(at::ScalarType type);
 
-// The inverse, for a name that safetensors_element_bytes() knows.
+// The inverse; `name` must be one that safetensors_element_bytes() knows.
 at::ScalarType scalar_type_of(std::string_view dtype);
 
 }  // namespace pdl

@@ -19,7 +19,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::string_view kIndexEnding = ".index.json";
-// What is cast, or is bound for another device, passes through memory of this size.
+// Elements that are cast or copied to a device pass through a buffer of this size.
 constexpr int64_t kStagingBytes = int64_t{1} << 22;
 
 std::string in_quotes(std::string_view name) { return "'" + printable(name) + "'"; }

@@ -17,11 +17,11 @@
 namespace pdl {
 namespace {
 
-// SHA-256 of pieces in the order of add(), on another thread, while the disk is waited for.
+// Hashes pieces in the order of add() on another thread, while this one waits for the disk.
 class BackgroundSha256 {
  public:
   BackgroundSha256() : digest_(std::async(std::launch::async, [this] { return run(); })) {}
-  // Gives up what is not hashed yet.
+  // Drops pieces that are not hashed yet.
   ~BackgroundSha256() {
     const std::lock_guard lock(mutex_);
     pieces_.clear();
@@ -31,13 +31,13 @@ class BackgroundSha256 {
   BackgroundSha256(const BackgroundSha256&) = delete;
   BackgroundSha256& operator=(const BackgroundSha256&) = delete;
 
-  // The bytes must stay until wait() or finish() has returned.
+  // The bytes must stay valid until wait() or finish() has returned.
   void add(std::string_view bytes) {
     const std::lock_guard lock(mutex_);
     pieces_.push_back(bytes);
     changed_.notify_all();
   }
-  // Returns when no piece is needed any more.
+  // Waits until no piece is needed any more.
   void wait() {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [this] { return failed_ || (pieces_.empty() && !is_hashing_); });
@@ -61,7 +61,7 @@ class BackgroundSha256 {
   bool is_hashing_ = false;
   bool no_more_ = false;
   bool failed_ = false;
-  std::future<std::string> digest_;  // the last: the thread that it waits for uses the others
+  std::future<std::string> digest_;  // last: its thread uses the other members
 };
 
 std::string BackgroundSha256::run() {
@@ -77,7 +77,7 @@ std::string BackgroundSha256::run() {
   }
 }
 
-// The next piece as soon as there is one; none after the last.
+// Waits for the next piece; returns none after the last.
 std::optional<std::string_view> BackgroundSha256::next() {
   std::unique_lock lock(mutex_);
   is_hashing_ = false;
@@ -119,7 +119,7 @@ FileDigest write_tensors(const std::filesystem::path& path, std::span<const Tens
   for (const TensorSlice& slice : slices) {
     host = slice.tensor.detach().cpu().contiguous();
     write({static_cast<const char*>(host.const_data_ptr()), host.nbytes()});
-    // The memory of a tensor that had to be copied is wanted for the next one.
+    // The next tensor reuses the memory of a copied one.
     if (!host.is_alias_of(slice.tensor)) hash.wait();
   }
   file.close();

@@ -9,10 +9,10 @@
 namespace pdl {
 namespace {
 
-// Below this a scan over all pairs for each merge is faster than a queue.
+// Up to this length, scanning all pairs for each merge is faster than a queue.
 constexpr size_t kFewSymbols = 48;
 
-// The symbols of a long word as a list: a merged symbol takes the place of its left part.
+// The symbols of a long pre-token as a list. A merged symbol takes the place of its left part.
 struct Link {
   int32_t id;
   uint32_t previous;
@@ -71,7 +71,8 @@ void MergeTable::apply_to_few(std::vector<int32_t>& symbols, size_t begin) const
 void MergeTable::apply_to_many(std::vector<int32_t>& symbols, size_t begin) const {
   const size_t count = symbols.size() - begin;
   std::vector<Link> links(count);
-  // Rank and place in one number, so that the smallest is the leftmost of the smallest rank.
+  // Packs rank and place into one number, so that the smallest is the leftmost of the smallest
+  // rank.
   std::priority_queue<uint64_t, std::vector<uint64_t>, std::greater<>> queue;
   const auto offer = [&](uint32_t at) {
     const Merge merge = find(links[at].id, links[links[at].next].id);
@@ -89,7 +90,7 @@ void MergeTable::apply_to_many(std::vector<int32_t>& symbols, size_t begin) cons
     Link& link = links[at];
     if (link.id == kGone || link.next == kNone) continue;
     const Merge merge = find(link.id, links[link.next].id);
-    if (merge.rank != rank) continue;  // one of the two has changed since
+    if (merge.rank != rank) continue;  // outdated: one of the two has changed since
     Link& right = links[link.next];
     link.id = merge.id;
     link.next = right.next;

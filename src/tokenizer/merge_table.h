@@ -1,4 +1,4 @@
-// The merges of a byte pair encoding, and their application to a word.
+// The merges of a byte pair encoding, and their application to a pre-token.
 #pragma once
 
 #include <cstddef>
@@ -10,30 +10,30 @@ namespace pdl {
 struct Merge {
   static constexpr int32_t kNoRank = INT32_MAX;
 
-  int32_t rank = kNoRank;  // the smallest is done first
-  int32_t id = 0;          // of the token that it makes
+  int32_t rank = kNoRank;  // the smallest is merged first
+  int32_t id = 0;          // of the resulting token
 };
 
 // Immutable after the last add().
 class MergeTable {
  public:
-  // A symbol that is merged with nothing.
+  // A symbol that is never merged.
   static constexpr int32_t kNoSymbol = -2;
 
   explicit MergeTable(size_t num_merges);
 
-  // The pair must not be in the table twice with ranks that fall: the last wins.
+  // If a pair is added twice, the last rank wins, so ranks must then rise.
   void add(int32_t left, int32_t right, Merge merge);
-  // Rank kNoRank: the pair is not merged.
+  // Returns rank kNoRank if the pair is not merged.
   Merge find(int32_t left, int32_t right) const {
     const uint64_t key = key_of(left, right);
-    // Most pairs are not merged, and this part of the table stays in the caches.
+    // Most pairs are not merged, and the filter that tells so stays in the caches.
     const size_t bit = filter_bit_of(key);
     if ((filter_[bit / 64] >> (bit % 64) & 1) == 0) return {};
     return slots_[slot_of(key)].merge;
   }
-  // Replaces symbols[begin..] by what they merge to: always the pair of the smallest rank, and of
-  // those the leftmost. O(n log n) in the number of symbols.
+  // Merges symbols[begin..] in place: always the pair of the smallest rank, and of those the
+  // leftmost. Takes O(n log n) time in the number of symbols.
   void apply(std::vector<int32_t>& symbols, size_t begin) const;
 
  private:
@@ -63,7 +63,7 @@ class MergeTable {
   void apply_to_many(std::vector<int32_t>& symbols, size_t begin) const;
 
   std::vector<Slot> slots_;       // a power of two, at least half of them free
-  std::vector<uint64_t> filter_;  // a bit for each hash that a key has
+  std::vector<uint64_t> filter_;  // one bit for the hash of each key
   int shift_;
 };
 

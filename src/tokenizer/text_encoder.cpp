@@ -7,7 +7,8 @@
 namespace pdl {
 
 struct TextEncoder::State {
-  std::unique_ptr<CachingEncoder> whole;  // nullptr: the tokenizer has words, or nothing to offer
+  std::unique_ptr<CachingEncoder>
+      whole;  // nullptr: the tokenizer has pre-tokens, or no such encoder
   WordTable table;
   WordList list;
 };
@@ -28,9 +29,10 @@ void TextEncoder::encode(std::string_view text, bool begins, std::vector<int32_t
   ids.insert(ids.end(), all.begin(), all.end());
 }
 
-// False if a word depends on its surroundings.
+// Returns false if a pre-token depends on the text around it.
 bool TextEncoder::encode_pieces(std::string_view text, bool begins, std::vector<int32_t>& ids) {
-  constexpr size_t kPieceBytes = size_t{1} << 16;  // for a list of words that stays in the caches
+  constexpr size_t kPieceBytes = size_t{1}
+                                 << 16;  // for a list of pre-tokens that stays in the caches
   while (!text.empty()) {
     const size_t cut = tokenizer_.find_cut(text, std::min(kPieceBytes, text.size()));
     if (!encode_words(text.substr(0, cut), begins, ids)) return false;

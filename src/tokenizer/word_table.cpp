@@ -16,13 +16,13 @@ uint64_t load(const char* from) {
   return value;
 }
 
-// Both halves of the 128-bit product.
+// Folds both halves of the 128-bit product.
 uint64_t mix(uint64_t left, uint64_t right) {
   const auto product = static_cast<unsigned __int128>(left) * right;
   return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
 }
 
-// In the manner of wyhash: a multiplication for eight bytes. The last ones overlap.
+// Works like wyhash: one multiplication per eight bytes. The last eight may overlap.
 uint64_t hash_of(std::string_view word) {
   constexpr uint64_t kOdd = 0x9e3779b97f4a7c15;
   const char* bytes = word.data();
@@ -42,7 +42,7 @@ uint64_t hash_of(std::string_view word) {
   return mix(hash ^ tail, kOdd);
 }
 
-// memcmp() costs more than the comparison of a short word.
+// A call of memcmp() costs more than comparing a short pre-token.
 bool are_equal(const char* left, const char* right, size_t size) {
   if (size >= 8) {
     for (size_t i = 0; i + 8 < size; i += 8) {

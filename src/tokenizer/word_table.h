@@ -1,4 +1,4 @@
-// Words that were encoded before.
+// A cache of encoded pre-tokens.
 #pragma once
 
 #include <cstdint>
@@ -9,30 +9,30 @@
 
 namespace pdl {
 
-// A hash table from words to ids in a bounded amount of memory: when that is full, all words are
+// A hash table from pre-tokens to ids in bounded memory: when it is full, all pre-tokens are
 // forgotten. For one thread.
 class WordTable {
  public:
-  // Longer words are rare, and seldom met again.
+  // Longer pre-tokens are rare and seldom met again.
   static constexpr size_t kMaxWordBytes = 128;
 
   explicit WordTable(size_t max_bytes = size_t{64} << 20);
 
-  // Valid until the next insert().
+  // The result is valid until the next insert().
   std::optional<std::span<const int32_t>> find(std::string_view word) const;
-  // A word that is not there, of up to kMaxWordBytes, and up to 65,535 ids.
+  // `word` must not be in the table and have at most kMaxWordBytes bytes and 65,535 ids.
   void insert(std::string_view word, std::span<const int32_t> ids);
 
  private:
-  // Entries are ids followed by the bytes of the word.
+  // Entries are ids followed by the bytes of the pre-token.
   struct Slot {
     uint64_t hash;
     uint32_t begin;  // of the entry
     uint16_t num_bytes;
-    uint16_t num_ids;  // 0: the slot is free; a word has at least one id
+    uint16_t num_ids;  // 0: the slot is free; a pre-token has at least one id
   };
 
-  // Of the word's slot, or of the free one where it belongs.
+  // Returns the index of the word's slot, or of the free slot where it belongs.
   size_t index_of(std::string_view word, uint64_t hash) const;
   void grow();
   void forget();

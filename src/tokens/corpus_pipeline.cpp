@@ -23,7 +23,7 @@ bool is_empty(const Document& document) {
   return true;
 }
 
-// What one thread needs to make tokens of blocks.
+// The objects with which one thread tokenizes blocks.
 class BlockTokenizer {
  public:
   explicit BlockTokenizer(const Corpus& corpus) : corpus_(corpus) {
@@ -80,7 +80,7 @@ class BlockTokenizer {
       });
       return;
     }
-    // A place where a file may be cut stands between letters: parts are not white space.
+    // Files are cut between letters, so a part is never white space alone.
     if (block.begins_document && block.ends_document && is_white_space(text)) {
       ++counts_.empty_documents;
       return;
@@ -129,7 +129,7 @@ class BlockTokenizer {
   DocumentCounts counts_;
 };
 
-// Threads take turns to read a block, and work on it while another reads the next.
+// Threads take turns to read a block; each tokenizes its block while another reads the next.
 class Pipeline {
  public:
   Pipeline(const Corpus& corpus, const PipelineOptions& options,
@@ -147,8 +147,8 @@ class Pipeline {
         threads.emplace_back([this, thread] { work(thread); });
       }
     } catch (const std::exception&) {
-      // No more threads, or no memory for them, are to be had; the result does not depend on their
-      // number.
+      // No further thread can be started. The others go on, because the result does not depend on
+      // their number.
     }
     work(0);
     for (std::thread& thread : threads) thread.join();
@@ -179,8 +179,8 @@ class Pipeline {
     }
   }
 
-  // The next block of this shard, and its number among those. False at the end, and after a
-  // failure: blocks before the one that failed are with other threads already.
+  // Reads the next block of this shard and its number among those. Returns false at the end, and
+  // after a failure, because other threads already have the blocks before the failed one.
   bool read(CorpusBlock& block, int64_t& index) {
     const std::lock_guard lock(reading_);
     {
@@ -189,7 +189,7 @@ class Pipeline {
     }
     if (is_broken_) return false;
     index = num_read_;
-    is_broken_ = true;  // unless the reader comes back
+    is_broken_ = true;  // reset when the reader returns
     while (reader_.next(block)) {
       if (options_.progress) options_.progress(reader_.bytes_read(), reader_.total_bytes());
       if (block.index % options_.num_shards != options_.shard) continue;
@@ -197,10 +197,10 @@ class Pipeline {
       is_broken_ = false;
       return true;
     }
-    return false;  // there is nothing behind the end, either
+    return false;  // nothing comes after the end either
   }
 
-  // False if a block before this one failed.
+  // Returns false if an earlier block failed.
   bool visit(int64_t thread, int64_t index, const BlockTokens& tokens) {
     if (!options_.in_order) {
       visit_(thread, tokens);
@@ -211,7 +211,7 @@ class Pipeline {
       return num_visited_ == index || (failure_ != nullptr && failed_index_ < index);
     });
     if (num_visited_ != index) return false;
-    lock.unlock();  // it is nobody else's turn
+    lock.unlock();  // no other thread has the turn
     visit_(0, tokens);
     lock.lock();
     ++num_visited_;
@@ -233,7 +233,7 @@ class Pipeline {
   int64_t num_visited_ = 0;
   DocumentCounts counts_;
   std::exception_ptr failure_;
-  int64_t failed_index_ = 0;  // of the block that failed first in the corpus
+  int64_t failed_index_ = 0;  // of the first block in the corpus that failed
 };
 
 }  // namespace

@@ -64,7 +64,7 @@ void DocumentEncoder::encode(const Document& document, std::vector<Token>& token
 }
 
 void DocumentEncoder::encode_stretch(const Stretch& stretch, std::vector<Token>& tokens) {
-  size_t begin = 0;  // of the text that is encoded together
+  size_t begin = 0;  // start of the text that is encoded together
   std::vector<int32_t> before;
   for (size_t part = 0; part < stretch.ends.size(); ++part) {
     const std::string_view text(stretch.text);

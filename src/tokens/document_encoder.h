@@ -1,4 +1,4 @@
-// Documents to tokens: which ids, and which of them are targets.
+// Encodes documents as tokens, with the loss mask that says which of them are targets.
 #pragma once
 
 #include <optional>
@@ -17,22 +17,23 @@ namespace pdl {
 // For one thread; `tokenizer` must outlive it.
 class DocumentEncoder {
  public:
-  // Throws ModelError if the tokenizer lacks a bos or eos that `options` ask for.
+  // Throws ModelError if the tokenizer lacks a bos or eos that `options` demand.
   DocumentEncoder(const Tokenizer& tokenizer, const TextOptions& options);
 
   // Appends the tokens of a document of text: bos (if add_bos), the text, eos (if add_eos), all
-  // trained. Of a document that was cut, `begins` and `ends` say which part this is.
+  // trained. For a part of a document, `begins` and `ends` say whether it is the first and the
+  // last.
   void encode(std::string_view text, std::vector<Token>& tokens, bool begins = true,
               bool ends = true);
 
-  // Appends the tokens of a document in parts. A token belongs to one part: where the text up to a
-  // boundary, encoded alone, does not begin the encoding of the longer text (the boundary lies
-  // inside a token of that), the text behind it is encoded apart. eos is trained as the last part
-  // is, bos as the first; a chat gets neither.
+  // Appends the tokens of a document in parts. Every token belongs to one part: if a boundary would
+  // lie inside a token, i.e. the text up to it, encoded alone, does not begin the encoding of the
+  // longer text, the text after the boundary is encoded separately. bos is trained as the first
+  // part is, eos as the last; a chat gets neither.
   void encode(const Document& document, std::vector<Token>& tokens);
 
  private:
-  // Parts that are encoded as one text.
+  // Parts that are encoded together as one text.
   struct Stretch {
     std::string text;
     std::vector<size_t> ends;   // of each part
@@ -44,7 +45,7 @@ class DocumentEncoder {
 
   const Tokenizer& tokenizer_;
   TextEncoder encoder_;
-  std::optional<int32_t> bos_;  // that are to be added
+  std::optional<int32_t> bos_;  // to be added
   std::optional<int32_t> eos_;
   std::vector<int32_t> ids_;  // reused
 };

@@ -27,7 +27,7 @@ std::string_view bytes_of(std::span<const Value> values) {
 
 size_t padding_of(size_t size) { return (alignof(int64_t) - size % alignof(int64_t)) % 8; }
 
-// The description near the end, and the length of what is before it.
+// The description near the end of the file, and the number of bytes before it.
 Json parse_description(std::string_view content, size_t& payload_bytes) {
   constexpr size_t kTailBytes = sizeof(uint64_t) + kHashBytes + kMark.size();
   if (content.size() < kTailBytes || !content.ends_with(kMark)) return {};
@@ -49,7 +49,7 @@ bool is_increasing(std::span<const int64_t> ends, int64_t last) {
   return before == last;
 }
 
-// "" or what is wrong. `corpus` becomes views into `content`.
+// Returns "" or what is wrong. `corpus` becomes views into `content`.
 std::string interpret(std::string_view content, TokenizedCorpus& corpus) {
   size_t payload_bytes = 0;
   const Json json = parse_description(content, payload_bytes);

@@ -1,5 +1,5 @@
-// A tokenized corpus as a file: tokens, document ends, a JSON object that describes both, the
-// length of that, the SHA-256 of all before it, and a mark.
+// Stores a tokenized corpus in a file: tokens, document ends, a JSON object that describes both,
+// its length, the SHA-256 of all of that, and a magic number.
 #pragma once
 
 #include <filesystem>
@@ -18,7 +18,7 @@ class CachedTokensWriter {
   explicit CachedTokensWriter(const std::filesystem::path& folder) : file_(folder) {}
 
   void add(const BlockTokens& block);
-  // Ends the file and maps it. Call once.
+  // Completes the file and maps it. To be called once.
   TokenizedCorpus finish(const CorpusSummary& summary);
 
   int64_t num_tokens() const { return num_tokens_; }
@@ -34,7 +34,7 @@ class CachedTokensWriter {
   std::vector<int64_t> document_ends_;
 };
 
-// nullopt if there is no such file. For one that is damaged, too, and `damage` says what is wrong.
+// Returns nullopt if there is no such file, or if it is damaged; `damage` then says what is wrong.
 std::optional<TokenizedCorpus> open_cached_tokens(const std::filesystem::path& path,
                                                   std::string& damage);
 

@@ -26,8 +26,8 @@ fs::path temporary_folder() {
   return folder;
 }
 
-// A file in the file system of `folder`, which need not exist. Where none can be made there, as
-// by who only reads another's run, one in the folder for temporary files.
+// Creates a file in the file system of `folder`, which need not exist. If that fails, e.g. for a
+// user who may only read the run, creates it in the folder for temporary files.
 fs::path folder_for_tokens(const fs::path& folder) {
   if (folder.empty()) return temporary_folder();
   std::error_code error;
@@ -41,8 +41,8 @@ bool reads_standard_input(const Corpus& corpus) {
   return std::find(corpus.files.begin(), corpus.files.end(), kStandardInput) != corpus.files.end();
 }
 
-// As CorpusReader::sha256() gives it, without unpacking and tokenizing; "" if a file cannot be
-// read, which tokenizing will explain.
+// Returns what CorpusReader::sha256() would, without decompressing and tokenizing. Returns "" if a
+// file cannot be read; tokenizing will report that.
 std::string hash_files(const std::vector<std::string>& files) {
   Sha256 corpus_hash;
   for (const std::string& file : files) {
@@ -65,7 +65,7 @@ std::string key_of(const Corpus& corpus, const std::string& corpus_sha256) {
       {"tokenizer", corpus.tokenizer == nullptr ? "" : corpus.tokenizer->sha256()},
       {"files", corpus_sha256},
       {"kinds", kinds},
-      {"vocab_size", corpus.vocab_size},  // ids of .npy are below
+      {"vocab_size", corpus.vocab_size},  // ids of .npy must be below
       {"text_document", static_cast<int>(text.text_document)},
       {"fields", {text.text_field, text.prompt_field, text.completion_field, text.messages_field}},
       {"chat_template", static_cast<int>(text.chat_template)},

@@ -1,4 +1,4 @@
-// Memory of a device.
+// Measures the memory of a device.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -7,8 +7,8 @@
 
 namespace pdl {
 
-// The most that tensors have held on the device, in 10^9 bytes, as torch.cuda.max_memory_allocated
-// counts; none on the CPU.
+// Returns the peak of the memory of tensors on the device, in 10^9 bytes, as
+// torch.cuda.max_memory_allocated counts; none on the CPU.
 std::optional<double> peak_memory_gb(at::Device device);
 
 }  // namespace pdl

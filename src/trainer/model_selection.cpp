@@ -5,7 +5,7 @@
 namespace pdl {
 namespace {
 
-// The figure that metric_for_best_model names, as one that is better when it is smaller.
+// Returns the metric that metric_for_best_model names, with its sign such that smaller is better.
 double cost_of(const EvalMetrics& evaluation, BestMetric metric) {
   switch (metric) {
     case BestMetric::kEvalCe:

@@ -39,7 +39,8 @@ void StepLedger::book(const PendingFigures& step, const StepFigures& figures,
   state_.grad_norm = figures.grad_norm;
   if (!std::isfinite(figures.weighted_sum)) return skip(step, "non-finite loss", true, events);
   if (!std::isfinite(figures.grad_norm)) {
-    // A loss scale is found by lowering it until no gradient overflows: that is no bad step.
+    // The loss scale is found by lowering it until no gradient overflows, so such a step is not a
+    // bad one.
     const bool lowers_scale = figures.loss_scale > 1;
     return skip(step, lowers_scale ? "loss scale lowered" : "non-finite gradient", !lowers_scale,
                 events);

@@ -82,9 +82,9 @@ StepPlan Trainer::plan_of(int64_t index) const {
           .ce_history = state_.ledger.ce_history};
 }
 
-// On the CPU the figures are there anyway. On a GPU reading them waits for it; then before they are
-// reported or saved, before more steps could be bad in a row than are allowed, and if the next step
-// is compared with this one.
+// On the CPU the metrics are available at once. On a GPU reading them waits for it. So there they
+// are read before a report or a save, when too many steps in a row could be bad, and when the next
+// step is compared with this one.
 bool Trainer::needs_figures() const {
   const TrainingOptions& training = options_.step.training;
   return parts_.step.model.info().device.is_cpu() || training.spike_threshold > 0 ||
@@ -111,7 +111,8 @@ void Trainer::report_training() {
   state_.last_train = metrics;
 }
 
-// What is left of a step after its report. False if the run shall end here; it is saved then.
+// Does what follows the report of a step. Returns false, with the run saved, if the run shall end
+// here.
 bool Trainer::evaluate_and_save() {
   Vote wanted;
   const bool improved = state_.evaluation_due && evaluate(wanted);
@@ -125,7 +126,8 @@ bool Trainer::evaluate_and_save() {
   return !wanted.stop;
 }
 
-// True if the model is the best so far. An evaluation that the ranks vote to break off stays due.
+// Returns true if the model is the best so far. An evaluation that the ranks vote to break off
+// stays due.
 bool Trainer::evaluate(Vote& wanted) {
   const ProfiledPhase phase(parts_.step.profiler, "evaluation");
   const auto goes_on = [&] {

@@ -126,7 +126,7 @@ bool TrainingStep::skips_spike(double z_score) const {
          options_.training.spike_action == SpikeAction::kSkip;
 }
 
-// On a GPU this waits for the step.
+// On a GPU this waits for the step to end.
 double TrainingStep::z_score_of(const LossSums& sums, const StepWeights& weights,
                                 const StepPlan& plan) const {
   if (!watches_spikes()) return 0;
@@ -140,7 +140,7 @@ StepTrial TrainingStep::try_largest(const Sequences& sequences, int64_t batch_si
   for (int64_t i = 0; i < sequences.size() && std::ssize(longest) < batch_size; ++i) {
     if (std::ssize(sequences.tokens(i)) == sequences.longest()) longest.push_back(i);
   }
-  // Fewer of that length than a batch holds: the same sequence again has the same shape.
+  // If there are too few sequences of that length for a batch, repeating them gives the same shape.
   const int64_t size = std::min(batch_size, sequences.size());
   while (std::ssize(longest) < size) longest.push_back(longest.front());
   parts_.model.set_training(true);

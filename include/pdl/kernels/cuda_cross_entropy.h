@@ -8,7 +8,7 @@
 // Shapes and dtypes are common to all calls:
 //
 //   logits   [rows, columns] of `dtype`; row i starts at element i·row_stride, and a row lies
-//            together. Sequences may start at any element: nothing need be aligned to more than
+//            together. Rows may start at any element: nothing need be aligned to more than
 //            one.
 //
 //   targets  [rows] int64, in [0, columns) or -100, which means ignored. Any other value makes the

@@ -1,4 +1,4 @@
-// The kernels of each instruction set that this build has; cpu_kernels() chooses among them.
+// The kernels of each instruction set of this build; cpu_kernels() chooses among them.
 #pragma once
 
 #include "pdl/kernels/cpu_kernels.h"

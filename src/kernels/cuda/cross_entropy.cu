@@ -15,7 +15,7 @@ struct DeviceLimits {
   int shared_memory_per_block = 0;
 };
 
-// The current device's, asked once a device and thread.
+// Queries the current device once per device and thread.
 cudaError_t device_limits(DeviceLimits& limits) {
   static thread_local DeviceLimits known;
   int device = 0;
@@ -45,7 +45,7 @@ cudaError_t launch(void (*kernel)(Parameters...), int64_t blocks, int threads, i
   return cudaLaunchKernelEx(&config, kernel, static_cast<Parameters>(arguments)...);
 }
 
-// As many blocks as run at once, each of which walks over rows of the matrix.
+// As many blocks as run at once; each loops over rows of the matrix.
 template <class T, class Kernel, class... Arguments>
 cudaError_t launch_over_rows(Kernel kernel, const LaunchPlan& plan, int multiprocessors,
                              const Matrix<T>& matrix, void* stream, Arguments... arguments) {
@@ -60,7 +60,7 @@ cudaError_t launch_over_rows(Kernel kernel, const LaunchPlan& plan, int multipro
   return launch(kernel, blocks, plan.threads, plan.shared_bytes, stream, matrix, arguments...);
 }
 
-// Launches whichever of two instances of a kernel suits the rows of the matrix.
+// Launches the instance of a kernel that fits the rows of the matrix.
 template <class T, class Kernel, class... Arguments>
 cudaError_t launch_cross_entropy(Kernel on_chip, Kernel reread, const Matrix<T>& matrix,
                                  void* stream, Arguments... arguments) {
@@ -74,7 +74,7 @@ cudaError_t launch_cross_entropy(Kernel on_chip, Kernel reread, const Matrix<T>&
                           stream, arguments...);
 }
 
-// Calls function(element of that type), or returns cudaErrorInvalidValue.
+// Calls function(element of that type); returns cudaErrorInvalidValue for an unknown dtype.
 template <class Function>
 cudaError_t with_dtype(int dtype, Function function) {
   switch (dtype) {

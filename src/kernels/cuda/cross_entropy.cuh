@@ -1,5 +1,5 @@
-// The kernels behind pdl/kernels/cuda_cross_entropy.h. One block works on one row at a time; its
-// threads number a multiple of kWarpSize, at most kMaxThreads.
+// The kernels of pdl/kernels/cuda_cross_entropy.h. A block works on one row at a time; its number
+// of threads is a multiple of kWarpSize, at most kMaxThreads.
 #pragma once
 
 #include <cfloat>
@@ -30,10 +30,10 @@ __device__ __forceinline__ void assign(float& to, float x) { to = x; }
 __device__ __forceinline__ void assign(__nv_bfloat16& to, float x) { to = __float2bfloat16_rn(x); }
 __device__ __forceinline__ void assign(__half& to, float x) { to = __float2half_rn(x); }
 
-// e^x for x <= 0. The product is rounded once, which costs e^x a relative error of |x|·2^-24.
+// Computes e^x for x <= 0. Rounding the product once gives e^x a relative error of |x|·2^-24.
 __device__ __forceinline__ float exp_nonpositive(float x) { return exp2_approximate(x * kLog2E); }
 
-// ---- Sequences ----
+// ---- Rows ----
 
 template <class T>
 struct Matrix {
@@ -70,7 +70,7 @@ PDL_HOST_DEVICE inline RowLayout row_layout(const T* row, int64_t columns) {
   return layout;
 }
 
-// Elements that are loaded and stored together.
+// Elements that are loaded and stored together, in one access.
 template <class T, int kCount>
 struct Pack {
   static constexpr int kSize = kCount;
@@ -80,7 +80,7 @@ struct Pack {
 template <class T>
 using Vector = Pack<T, kVectorSize<T>>;
 
-// nvcc splits the copy of an array of elements, but not that of a uint4.
+// nvcc splits the copy of an array of elements, but not the copy of a uint4.
 template <class T>
 __device__ __forceinline__ Vector<T> to_vector(const uint4& bits) {
   Vector<T> vector;
@@ -101,8 +101,8 @@ __device__ __forceinline__ void store(T* to, const Pack<T, 1>& element) {
 }
 
 // Calls visit(first column, pack) for this thread's share of a row, in the order of the columns.
-// The share depends on the layout alone: a thread that passes over a row, or a copy of it, again
-// meets the elements that it met, so that no barrier is needed between passes.
+// The share depends on the layout alone. Hence every pass over a row, or a copy of it, gives a
+// thread the same elements, and no barrier is needed between passes.
 template <class T, class Visit>
 __device__ __forceinline__ void for_each_pack(const T* row, const RowLayout& layout, Visit visit) {
   const int64_t thread = threadIdx.x;
@@ -146,9 +146,9 @@ __device__ __forceinline__ void zero_row(T* row, const RowLayout& layout) {
   if (layout.tail + thread < layout.columns) store(row + layout.tail + thread, zero);
 }
 
-// Where a row is copied to in shared memory, such that its vectors are aligned there too. All
-// threads must call it: the copy of the row before may still be read, and rows of another alignment
-// are shared out among the threads in another way.
+// Returns the place of a row's copy in shared memory where its vectors are aligned too. All threads
+// must call it, because the copy of the last row may still be read, and rows of another alignment
+// are divided among the threads in another way.
 template <class T>
 __device__ __forceinline__ T* begin_copy(const RowLayout& layout) {
   __syncthreads();
@@ -165,7 +165,7 @@ struct Sum {
   }
 };
 
-// Passes over NaN; the sums carry it.
+// Ignores NaN, because the sums carry it.
 struct Max {
   __device__ float operator()(float a, float b) const { return fmaxf(a, b); }
 };
@@ -174,8 +174,8 @@ struct Min {
   __device__ int64_t operator()(int64_t a, int64_t b) const { return a < b ? a : b; }
 };
 
-// Every lane gets the same bits, for each step combines the same two values in both lanes and the
-// operations are commutative.
+// Every lane gets the same bits, because each step combines the same two values in both lanes and
+// the operations are commutative.
 template <class V, class Combine>
 __device__ __forceinline__ V warp_reduce(V value, Combine combine) {
   PDL_UNROLL
@@ -193,15 +193,15 @@ __device__ __forceinline__ V block_reduce(V value, V identity, Combine combine) 
   const int warp = static_cast<int>(threadIdx.x) / kWarpSize;
   const int warps = static_cast<int>(blockDim.x) / kWarpSize;
   value = warp_reduce(value, combine);
-  __syncthreads();  // of_warp may still be read for the reduction before
+  __syncthreads();  // the last reduction may still read of_warp
   if (lane == 0) of_warp[warp] = value;
   __syncthreads();
   return warp_reduce(lane < warps ? of_warp[lane] : identity, combine);
 }
 
-// max x and Σ e^(x - max x), of one thread's share or of a row.
+// Holds max x and Σ e^(x - max x), of one thread's share or of a row.
 struct ExpSum {
-  // Finite, so that -inf needs no case of its own: its e^(x - max) is 0.
+  // Finite, so that -inf needs no special case: its e^(x - max) is 0.
   float max = -FLT_MAX;
   float sum = 0.0f;
 
@@ -214,14 +214,14 @@ struct ExpSum {
       sum *= exp_nonpositive(max - pack_max);
       max = pack_max;
     }
-    // Added up apart first: fewer roundings at the size of the sum.
+    // Added up separately first, for fewer roundings at the size of the sum.
     float pack_sum = 0.0f;
     PDL_UNROLL
     for (int k = 0; k < kCount; ++k) pack_sum += exp_nonpositive(to_float(pack.values[k]) - max);
     sum += pack_sum;
   }
 
-  // The row's, from the shares of all threads of the block.
+  // Combines the shares of all threads of the block into the row's.
   __device__ __forceinline__ ExpSum of_block() const {
     ExpSum row;
     row.max = block_reduce(max, -FLT_MAX, Max());
@@ -229,8 +229,8 @@ struct ExpSum {
     return row;
   }
 
-  // The logarithm is of float32; the rest is exact, for a logit near the maximum as for a distant
-  // one.
+  // Only the logarithm is rounded to float32; the rest is exact, however far the logit is from the
+  // maximum.
   __device__ __forceinline__ double cross_entropy(float target_logit) const {
     return static_cast<double>(logf(sum)) -
            (static_cast<double>(target_logit) - static_cast<double>(max));
@@ -243,7 +243,7 @@ __device__ __forceinline__ bool is_column(int64_t target, int64_t columns) {
   return target >= 0 && target < columns;
 }
 
-// NaN for a target that is no column.
+// Returns NaN for a target that is not a column.
 __device__ __forceinline__ float weight_of(const float* weights, int64_t target, int64_t columns) {
   return is_column(target, columns) ? weights[target] : NAN;
 }
@@ -253,8 +253,8 @@ __device__ __forceinline__ float logit_of(const T* row, int64_t target, int64_t 
   return is_column(target, columns) ? to_float(row[target]) : NAN;
 }
 
-// See pdl_cuda_cross_entropy_gradient. kRowOnChip: the dynamic shared memory holds a row
-// (shared_row_bytes), which is then read once from global memory; else it is read twice.
+// See pdl_cuda_cross_entropy_gradient. With kRowOnChip, the dynamic shared memory holds a row
+// (shared_row_bytes), which is read from global memory once; without, it is read twice.
 template <class T, bool kRowOnChip>
 __global__ void __launch_bounds__(kMaxThreads)
     gradient_kernel(Matrix<T> logits, const int64_t* targets, const float* weights,
@@ -295,7 +295,7 @@ __global__ void __launch_bounds__(kMaxThreads)
         assign(pack.values[k], exp * scale_over_sum);
       }
       if (target_in_pack >= 0 && target_in_pack < kCount) {
-        // Before it is rounded to T: p - 1 cancels.
+        // Subtracts before rounding to T, because p - 1 cancels.
         const float target_gradient = scale * (target_exp / whole.sum - 1.0f);
         PDL_UNROLL
         for (int k = 0; k < kCount; ++k) {
@@ -369,7 +369,7 @@ __global__ void __launch_bounds__(kMaxThreads)
         }
       }
     });
-    // The barriers of the reductions above part these writes from the reads for the row before.
+    // The barriers of the reductions above separate these writes from the reads for the last row.
     PDL_UNROLL
     for (int b = 0; b < kBands; ++b) {
       const float warp_sum = warp_reduce(band_sums[b], Sum());

@@ -1,4 +1,5 @@
-// What nvcc and the emulation of the tests (tests/support/cuda_emulation) spell differently.
+// The functions that nvcc and the emulation of the tests (tests/support/cuda_emulation) spell
+// differently.
 #pragma once
 
 #ifdef __CUDACC__
@@ -11,8 +12,9 @@
 
 namespace pdl::cuda {
 
-// 2^x to a relative error of 2^-22, exact at 0; subnormal results become 0. One instruction, where
-// exp2f spends three more on subnormal results, which here are negligible beside the row's sum.
+// Computes 2^x with a relative error of 2^-22, exact at 0; subnormal results become 0. It takes one
+// instruction. exp2f takes three more for subnormal results, which are negligible here compared
+// with the row's sum.
 __device__ __forceinline__ float exp2_approximate(float x) {
   float result;
   asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(result) : "f"(x));

@@ -1,4 +1,4 @@
-// How the kernels of cross_entropy.cuh are launched: plain arithmetic of the host.
+// Computes on the host how the kernels of cross_entropy.cuh are launched.
 #pragma once
 
 #include <algorithm>
@@ -15,8 +15,8 @@ constexpr int kPacksInFlight = 2;  // loads that a thread issues before it waits
 // Shared memory that the kernels declare themselves, rounded up.
 constexpr int64_t kStaticSharedBytes = 4096;
 
-// Shared memory that holds a row in such a way that a vector is aligned there as it is in the row,
-// wherever the row starts.
+// Shared memory for a row, with room to align vectors as they are in the row, wherever the row
+// starts.
 inline int64_t shared_row_bytes(int64_t columns, int64_t element_size) {
   return columns * element_size + kVectorBytes - element_size;
 }
@@ -27,7 +27,7 @@ struct LaunchPlan {
   int64_t shared_bytes = 0;   // dynamic shared memory of a block
 };
 
-// The plan for rows of `columns` elements of `element_size` bytes that are read once and not kept.
+// Plans for rows of `columns` elements of `element_size` bytes that are read once and not kept.
 inline LaunchPlan plan_single_pass(int64_t columns, int64_t element_size) {
   const int64_t columns_per_warp = kVectorBytes / element_size * kPacksInFlight * kWarpSize;
   const int64_t warps = (columns + columns_per_warp - 1) / columns_per_warp;
@@ -37,8 +37,8 @@ inline LaunchPlan plan_single_pass(int64_t columns, int64_t element_size) {
   return plan;
 }
 
-// The plan for rows that the kernel needs twice: they are kept in shared memory where that holds
-// one, else they are read again. A block may have `shared_memory_limit` bytes of it.
+// Plans for rows that the kernel needs twice. They are kept in shared memory if it holds one, else
+// they are read again. A block may use `shared_memory_limit` bytes of it.
 inline LaunchPlan plan_cross_entropy(int64_t columns, int64_t element_size,
                                      int64_t shared_memory_limit) {
   LaunchPlan plan = plan_single_pass(columns, element_size);
@@ -46,7 +46,7 @@ inline LaunchPlan plan_cross_entropy(int64_t columns, int64_t element_size,
   const int64_t block_bytes = row_bytes + kStaticSharedBytes;
   if (block_bytes <= shared_memory_limit) {
     plan.shared_bytes = row_bytes;
-    // Two blocks a multiprocessor, where it holds two rows: one loads while the other reduces.
+    // Two blocks per multiprocessor if it holds two rows: one loads while the other reduces.
     if (2 * block_bytes <= shared_memory_limit) {
       plan.threads = std::min(plan.threads, kMaxThreads / 2);
     }
@@ -56,8 +56,8 @@ inline LaunchPlan plan_cross_entropy(int64_t columns, int64_t element_size,
   return plan;
 }
 
-// Blocks that walk over `rows`: as many as run at once. Of rows that are read twice, one a
-// multiprocessor, so that the second pass finds its row in L2.
+// Returns the number of blocks that loop over `rows`: as many as run at once. For rows that are
+// read twice it is one per multiprocessor, so that the second pass finds its row in L2.
 inline int64_t plan_grid(int64_t rows, int64_t multiprocessors, int64_t blocks_per_multiprocessor,
                          int passes) {
   const int64_t resident = passes == 1 ? std::max<int64_t>(blocks_per_multiprocessor, 1) : 1;

@@ -1,5 +1,5 @@
-// LibTorch's autocast for a scope: matrix products and attention run in a 16-bit dtype, what needs
-// float32 stays there, and parameters keep their dtype.
+// Switches LibTorch's autocast on for a scope. Matrix products and attention run in a 16-bit dtype,
+// operators that need float32 do not, and parameters keep their dtype.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -8,11 +8,11 @@
 
 namespace pdl {
 
-// Of one thread. Scopes nest: the 16-bit copies of parameters are kept until the outermost one
+// For one thread. Scopes nest: the 16-bit copies of parameters are kept until the outermost scope
 // ends.
 class Autocast {
  public:
-  // Without a dtype nothing is cast in this scope, also inside one that casts.
+  // Without a dtype nothing is cast in this scope, even inside one that casts.
   Autocast(at::Device device, std::optional<at::ScalarType> dtype);
   ~Autocast();
   Autocast(const Autocast&) = delete;

@@ -29,7 +29,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Files that the exporter put beside the program, such as metadata; they are saved again with it.
+// Files that the exporter added to the program, such as metadata; they are saved again with it.
 constexpr std::string_view kExtraFilePrefix = "extra/";
 
 std::string hash_model_file(const fs::path& path) {
@@ -59,7 +59,7 @@ torch::jit::ExtraFilesMap extra_file_names(const fs::path& path) {
   return files;
 }
 
-// The tensor among what forward may return, or an undefined one.
+// Returns the logits among what forward may return, or an undefined tensor.
 at::Tensor logits_of(const c10::IValue& output) {
   c10::IValue logits = output;
   if (output.isTuple() && !output.toTupleRef().elements().empty()) {
@@ -72,15 +72,15 @@ at::Tensor logits_of(const c10::IValue& output) {
 
 class AutocastScope : public ComputeScope {
  public:
-  // Nothing is cast in the scope itself: each call switches that on. While the scope lives, what
-  // the calls have cast is kept.
+  // Nothing is cast in the scope itself, because each call switches casting on. While the scope
+  // lives, what the calls have cast is kept.
   explicit AutocastScope(at::Device device) : autocast_(device, std::nullopt) {}
 
  private:
   Autocast autocast_;
 };
 
-// A program takes whole sequences: each token is a forward over all before it.
+// A program takes whole sequences, so each token costs a forward over all tokens before it.
 class RecomputingDecoding : public Decoding {
  public:
   explicit RecomputingDecoding(LanguageModel& model) : model_(model) {}
@@ -153,7 +153,7 @@ class TorchScriptModel : public LanguageModel {
     DurableFile program(folder / "model.pt");
     write_program([&](std::string_view bytes) { program.write(bytes); });
     program.close();
-    // As a whole, too: the tensors get their name when all of them are on disk.
+    // Complete or not at all, too: the tensors get their name when all of them are on disk.
     const fs::path unfinished = folder / (std::string(kTemporaryPrefix) + "model.safetensors");
     remove_durably(unfinished);
     write_tensors(unfinished, whole_slices(stored_tensors()));
@@ -161,8 +161,8 @@ class TorchScriptModel : public LanguageModel {
   }
 
  private:
-  // The parameters and buffers in the dtypes of the file: float32 parameters that it stores in 16
-  // bits are rounded.
+  // Returns parameters and buffers in the dtypes of the file: those that it stores in 16 bits are
+  // rounded.
   std::vector<NamedTensor> stored_tensors() const {
     std::vector<NamedTensor> stored = file_parameters_;
     for (size_t i = 0; i < stored.size(); ++i) {
@@ -178,7 +178,8 @@ class TorchScriptModel : public LanguageModel {
     module_.train(was_training_);
     set_requires_grad(file_requires_grad_);
     const std::vector<at::Tensor> masters = exchange_for_stored();
-    // LibTorch's writer writes once more while it unwinds, so an error must not pass through it.
+    // LibTorch's writer writes once more while it unwinds, so an exception must not pass through
+    // it.
     std::exception_ptr problem;
     torch::jit::ExportModule(
         module_,
@@ -197,7 +198,7 @@ class TorchScriptModel : public LanguageModel {
     if (problem) std::rethrow_exception(problem);
   }
 
-  // A method of one tensor.
+  // Calls a method with one tensor.
   c10::IValue call(const char* method, const char* argument, const at::Tensor& input) {
     // The optimising executor recompiles for the first shapes it sees and has changed gradients
     // (pytorch issue 108670); the switch belongs to the calling thread.
@@ -222,7 +223,7 @@ class TorchScriptModel : public LanguageModel {
     return "; it stores 16-bit parameters: try precision \"bf16\"";
   }
 
-  // Gives each parameter its stored dtype; returns what they held.
+  // Gives each parameter its stored dtype; returns the float32 values.
   std::vector<at::Tensor> exchange_for_stored() const {
     std::vector<at::Tensor> masters;
     for (size_t i = 0; i < file_parameters_.size(); ++i) {
@@ -269,7 +270,7 @@ class TorchScriptModel : public LanguageModel {
                "; only float32, bfloat16 and float16 can be trained");
       }
       stored_dtypes_.push_back(dtype);
-      // An update of a 16-bit weight would often be smaller than its rounding.
+      // An update of a 16-bit weight would often be lost by rounding.
       if (dtype != at::kFloat) tensor.set_data(tensor.detach().to(at::kFloat));
       file_parameters_.push_back({parameter.name, tensor, {}});
     }
@@ -310,7 +311,7 @@ class TorchScriptModel : public LanguageModel {
     info_.vocab_size = logits.size(2);
   }
 
-  // Also for a program whose methods of these names are something else.
+  // A program may have unrelated methods of these names.
   void find_head() {
     if (!module_.find_method("hidden") || !module_.find_method("head")) return;
     const at::NoGradGuard no_grad;
@@ -344,8 +345,8 @@ class TorchScriptModel : public LanguageModel {
   torch::jit::ExtraFilesMap extra_files_;
   torch::jit::Module module_;
   bool was_training_ = false;
-  // The distinct parameters in the order of the file, their dtypes there and whether it trains
-  // them; freezing is of this run alone.
+  // The distinct parameters in the order of the file, with their dtypes and requires_grad there,
+  // because freezing is for this run alone.
   std::vector<NamedTensor> file_parameters_;
   std::vector<at::ScalarType> stored_dtypes_;
   std::vector<bool> file_requires_grad_;

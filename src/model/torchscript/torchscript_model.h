@@ -8,9 +8,9 @@
 
 namespace pdl {
 
-// As load_language_model() says. What is saved is `model.pt`, the program as it was loaded with the
-// present weights, its training flag and the dtypes of its parameters included, and
-// `model.safetensors`, its parameters and buffers in those dtypes.
+// Loads as load_language_model() says. save() writes two files. `model.pt` is the program as it was
+// loaded, with the current weights, its training flag and the dtypes of its parameters.
+// `model.safetensors` holds its parameters and buffers in those dtypes.
 std::unique_ptr<LanguageModel> load_torchscript_model(const std::filesystem::path& path,
                                                       const LoadOptions& options);
 

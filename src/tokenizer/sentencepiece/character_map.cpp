@@ -10,8 +10,8 @@ namespace {
 
 [[noreturn]] void fail() { throw ModelError("its map of characters is cut off or damaged"); }
 
-// A unit of the trie, as in Darts-clone: the label is the byte that leads here, with the highest
-// bit set in a leaf, which holds a value instead.
+// A unit of the trie, as in Darts-clone. The label is the byte that leads here; a leaf has the
+// highest bit set and holds a value instead.
 uint32_t label_of(uint32_t unit) { return unit & (uint32_t{1} << 31 | 0xff); }
 uint32_t offset_of(uint32_t unit) { return unit >> 10 << ((unit & uint32_t{1} << 9) >> 6); }
 bool has_leaf(uint32_t unit) { return (unit >> 8 & 1) != 0; }
@@ -31,15 +31,15 @@ CharacterMap::CharacterMap(std::string_view serialized) {
   replacements_ = serialized.substr(trie_bytes);
 }
 
-// Depth first; a unit that is reached on several ways is looked at once.
+// Searches depth first and visits a unit that is reached on several ways once.
 void CharacterMap::check() const {
   constexpr int kMaxRules = 32;
-  constexpr uint32_t kBlock = 256;  // the children of a unit lie in one
+  constexpr uint32_t kBlock = 256;  // the children of a unit lie in one block
   constexpr int8_t kUnseen = -1;
   constexpr int8_t kOpen = -2;
   struct Visit {
     uint32_t at;
-    uint32_t first_child;  // that of the byte 0; others differ from it by their bytes
+    uint32_t first_child;  // of the byte 0; others differ from it by their bytes
     uint32_t next_byte;
     int rules_below;  // the most on one way
   };
@@ -62,7 +62,7 @@ void CharacterMap::check() const {
       if (label_of(units_[child]) != byte) continue;
       if (rules_from[child] == kOpen) fail();  // a circle
       if (rules_from[child] == kUnseen) {
-        --visit.next_byte;  // comes back for what it finds
+        --visit.next_byte;  // visits this unit again with the child's result
         enter(child);
       } else {
         visit.rules_below = std::max(visit.rules_below, int{rules_from[child]});

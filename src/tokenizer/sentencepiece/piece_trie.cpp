@@ -6,7 +6,7 @@ namespace pdl {
 
 PieceTrie::PieceTrie(std::vector<std::pair<std::string, int32_t>> pieces) {
   std::sort(pieces.begin(), pieces.end());
-  // The pieces that begin with the bytes of a node.
+  // The range of pieces that begin with the bytes of a node.
   struct Range {
     size_t begin;
     size_t end;

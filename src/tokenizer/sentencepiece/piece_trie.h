@@ -1,4 +1,4 @@
-// The pieces of a vocabulary by their bytes: which of them a text begins with.
+// A trie of the pieces of a vocabulary, to find those with which a text begins.
 #pragma once
 
 #include <cstdint>
@@ -13,10 +13,10 @@ namespace pdl {
 // Immutable.
 class PieceTrie {
  public:
-  // Pieces and their ids, in any order; a piece is not empty, and there once.
+  // Takes pieces and their ids in any order; pieces are distinct and not empty.
   explicit PieceTrie(std::vector<std::pair<std::string, int32_t>> pieces);
 
-  // Calls visit(num_bytes, id) for each piece that `text` begins with, the shortest first.
+  // Calls visit(num_bytes, id) for each piece with which `text` begins, the shortest first.
   template <class Visit>
   void find_prefixes(std::string_view text, Visit visit) const {
     const Node* node = nodes_.data();
@@ -31,14 +31,14 @@ class PieceTrie {
   }
 
  private:
-  // In the order of their depth, so that the children of all nodes follow one another, and a trie
-  // of usual size stays in the caches.
+  // Nodes are sorted by depth, so that children are adjacent, and a trie of usual size stays in the
+  // caches.
   struct Node {
     uint32_t first_child;  // they end where those of the next node begin
-    int32_t id;            // of the piece that ends here; -1: none does
+    int32_t id;            // of the piece that ends here; -1: none
   };
 
-  std::vector<Node> nodes_;   // the root first; one more at the end
+  std::vector<Node> nodes_;   // the root first; a sentinel last
   std::vector<char> labels_;  // the byte that leads to each node
 };
 

@@ -25,7 +25,8 @@ struct Field {
   uint64_t integer = 0;      // of a varint or of fixed bytes
   std::string_view content;  // of a string or of a message
 
-  // The value of a field that must be of this type: the library would pass over another.
+  // Returns the value of a field that must have this type, because the library would ignore
+  // another.
   std::string_view bytes() const {
     if (wire_type != kBytes) fail();
     return content;
@@ -138,7 +139,7 @@ bool is_text(const SentencePieceModel::Piece& piece) {
          piece.type == SentencePieceModel::kUnused;
 }
 
-// Whether a blank follows another character.
+// Returns whether a space follows another character.
 bool reaches_over_words(std::string_view piece) {
   while (piece.starts_with(kBlankSign)) piece.remove_prefix(kBlankSign.size());
   return piece.find(kBlankSign) != std::string_view::npos ||
@@ -177,7 +178,7 @@ void check_sentencepiece_model(const SentencePieceModel& model) {
       user_defined.emplace_back(piece.text, static_cast<int32_t>(id));
     }
   }
-  constexpr size_t kMaxNested = 64;  // the places that the library has for what begins alike
+  constexpr size_t kMaxNested = 64;  // the library's limit for pieces that begin alike
   const PieceTrie trie(user_defined);
   for (const auto& [text, id] : user_defined) {
     size_t num_nested = 0;
@@ -203,14 +204,14 @@ std::optional<std::array<int32_t, 256>> find_byte_ids(const SentencePieceModel& 
   for (size_t byte = 0; byte < ids.size(); ++byte) {
     constexpr std::string_view kDigits = "0123456789ABCDEF";
     const std::string name = {'<', '0', 'x', kDigits[byte / 16], kDigits[byte % 16], '>'};
-    ids[byte] = bytes.at(name);  // the library refuses a model without
+    ids[byte] = bytes.at(name);  // exists, or the library refuses the model
   }
   return ids;
 }
 
 bool tokens_stay_in_words(const SentencePieceModel& model) {
   if (!model.escape_whitespaces || model.treat_whitespace_as_suffix) return false;
-  // Unknown characters next to one another become one token: a known blank keeps them apart.
+  // Adjacent unknown characters become one token; a known space separates them.
   bool knows_blank = false;
   for (const auto& piece : model.pieces) {
     if (is_text(piece) && reaches_over_words(piece.text)) return false;

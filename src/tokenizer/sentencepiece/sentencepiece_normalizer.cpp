@@ -79,7 +79,7 @@ size_t SentencePieceNormalizer::count_unchanged(std::string_view text, size_t ma
       after_blank = remove_extra_whitespaces_;
     }
   }
-  // A letter and a mark upon it may be one to the map.
+  // The map may treat a letter and a combining mark as one.
   if (size > 0 && size < text.size() && !is_ascii(text[size])) --size;
   return size;
 }

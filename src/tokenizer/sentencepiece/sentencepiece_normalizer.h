@@ -1,5 +1,5 @@
-// Normalises documents as a SentencePiece model asks, part by part, so that a long one needs little
-// memory.
+// Normalises documents as a SentencePiece model specifies, in parts, so that a long document needs
+// little memory.
 #pragma once
 
 #include <array>
@@ -12,37 +12,38 @@
 
 namespace pdl {
 
-// Blanks come out as ' ', and so does the sign ▁ that stands for a blank in pieces: the model does
-// not tell them apart. Immutable.
+// Writes spaces as ' ', and also the sign ▁, which stands for a space in pieces, because the model
+// does not distinguish them. Immutable.
 class SentencePieceNormalizer {
  public:
-  // Throws ModelError if the map of characters is damaged.
+  // Throws ModelError if the character map is damaged.
   explicit SentencePieceNormalizer(const SentencePieceModel& model);
 
-  // Where a document stands between two parts.
+  // The state of a document between two parts.
   struct State {
-    std::string_view rest;  // what is to come, in well-formed UTF-8
+    std::string_view rest;  // not yet normalised, in well-formed UTF-8
     bool begins = true;
-    bool after_blank = false;  // a blank that comes next is left out
+    bool after_blank = false;  // a space that comes next is dropped
   };
 
-  // Takes at least `num_bytes` from state.rest, or all, and appends what becomes of them. Blanks at
-  // the end of the document stay: see removes_extra_blanks().
+  // Takes at least `num_bytes` from state.rest, or all of it, and appends them normalised. Spaces
+  // at the end of the document stay, see removes_extra_blanks().
   void normalize(State& state, size_t num_bytes, std::string& normalized) const;
-  // Whether blanks at the end of the normalised document must be taken away.
+  // Whether spaces at the end of the normalised document must be removed.
   bool removes_extra_blanks() const { return remove_extra_whitespaces_; }
 
  private:
-  // How many bytes `text` begins with that stay as they are; 0: take the next character with care.
+  // Returns the number of bytes at the start of `text` that stay unchanged; 0 if the next character
+  // needs the full rules.
   size_t count_unchanged(std::string_view text, size_t max_bytes, bool after_blank) const;
-  // Moves one character, or what a rule takes together.
+  // Normalises one character, or the characters of one rule.
   void move_character(State& state, std::string& normalized) const;
 
   bool add_dummy_prefix_;
   bool remove_extra_whitespaces_;
   CharacterMap map_;
-  PieceTrie user_defined_;            // pieces, which no rule changes
-  std::array<bool, 256> is_plain_{};  // stays as it is, whatever ASCII character comes next
+  PieceTrie user_defined_;            // pieces that no rule changes
+  std::array<bool, 256> is_plain_{};  // unchanged before any ASCII character
 };
 
 }  // namespace pdl

@@ -15,8 +15,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// A model holds a piece and a score for each token: a million of them take some 20 MB, and in the
-// library's memory some hundred more.
+// A model holds a piece and a score for each token. A million of them take some 20 MB, and the
+// library needs some 100 MB more.
 constexpr int64_t kMaxModelBytes = int64_t{64} << 20;
 constexpr ContainedLimits kLimits = {.max_bytes = int64_t{1} << 30, .max_cpu_seconds = 10};
 
@@ -24,7 +24,7 @@ std::string refusal(const fs::path& path, const std::string& why) {
   return "tokenizer '" + path.string() + "' is not a usable SentencePiece model: " + why;
 }
 
-// Touches everything that training will ask of the model. Returns "" or what is wrong.
+// Calls everything that training will use of the model. Returns "" or what is wrong.
 std::string try_model(const std::string& serialized) {
   sentencepiece::SentencePieceProcessor processor;
   const auto loaded = processor.LoadFromSerializedProto(serialized);
@@ -39,8 +39,8 @@ std::string try_model(const std::string& serialized) {
   return encoded.ok() ? "" : encoded.ToString();
 }
 
-// Parses and checks the content of a file. The library ends the process (CHECK, abort) on some
-// malformed models, so it loads each in a child first.
+// The library ends the process (CHECK, abort) on some malformed models, so each is loaded in a
+// child process first.
 SentencePieceModel load_model(const std::string& serialized) {
   if (serialized.empty()) throw ModelError("it is empty");
   SentencePieceModel model = parse_sentencepiece_model(serialized);

@@ -30,7 +30,7 @@ class VectorIterator : public sentencepiece::SentenceIterator {
   throw ModelError("cannot train a SentencePiece model: " + std::string(problem));
 }
 
-// The library drops such sentences without a word.
+// The library drops such sentences silently.
 void check_sentences(const std::vector<std::string>& sentences, size_t max_bytes) {
   bool any_text = false;
   for (const std::string& sentence : sentences) {
@@ -48,7 +48,7 @@ void check_sentences(const std::vector<std::string>& sentences, size_t max_bytes
   }
 }
 
-// The library's message without its own "file(line) [condition] ".
+// Removes "file(line) [condition] " from the library's message.
 std::string reason(const sentencepiece::util::Status& status) {
   const std::string_view message = status.message();
   const size_t condition = message.rfind("] ");

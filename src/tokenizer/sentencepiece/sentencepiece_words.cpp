@@ -16,9 +16,9 @@ namespace {
 
 using Piece = SentencePieceModel::Piece;
 
-constexpr int32_t kNoPiece = MergeTable::kNoSymbol;  // a character that is no piece of its own
+constexpr int32_t kNoPiece = MergeTable::kNoSymbol;  // a character that is not a piece
 
-// Maps of characters with no key in which a blank follows another character: those of the library.
+// The library's own character maps: no key of theirs has a space after another character.
 bool keeps_words_apart(std::string_view normalization) {
   constexpr std::array<std::string_view, 5> kKnown = {"", "nmt_nfkc", "nfkc", "nmt_nfkc_cf",
                                                       "nfkc_cf"};
@@ -39,7 +39,7 @@ bool has_words(const SentencePieceModel& model) {
 
 bool is_letter(char byte) { return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z'); }
 
-// The library takes away the sign of a blank, too.
+// The library removes the sign of a space too.
 std::string_view without_trailing_blanks(std::string_view text) {
   while (true) {
     if (text.ends_with(' ')) {
@@ -52,8 +52,8 @@ std::string_view without_trailing_blanks(std::string_view text) {
   }
 }
 
-// The usual case, with an encoder of our own: pairs of characters and pieces are merged in the
-// order of the scores; there are neither maps of characters nor pieces of a special kind.
+// The usual case, with an encoder of this program: pairs are merged in the order of the scores, and
+// there is neither a character map nor a piece of a special type.
 class PlainBpeWords : public SentencePieceWords {
  public:
   explicit PlainBpeWords(const SentencePieceModel& model) : SentencePieceWords(model), merges_(0) {
@@ -75,7 +75,8 @@ class PlainBpeWords : public SentencePieceWords {
     add_cuts(model);
   }
 
-  // A single character that is no piece may still be part of one: then merging by ids goes wrong.
+  // A character that is not a piece may still be part of one, and then merging by ids would be
+  // wrong.
   static bool fits(const SentencePieceModel& model) {
     if (!model.normalization.empty()) return false;
     std::unordered_map<std::string_view, int> texts;
@@ -125,8 +126,8 @@ class PlainBpeWords : public SentencePieceWords {
     return found == ids_.end() ? kNoPiece : found->second;
   }
 
-  // Between two characters that are neighbours in no piece nothing is ever merged. Without bytes
-  // for unknown characters, two of these become one token.
+  // Nothing is ever merged across two characters that are adjacent in no piece. Without byte
+  // fallback, two adjacent unknown characters become one token.
   void add_cuts(const SentencePieceModel& model) {
     std::bitset<128 * 128> neighbours;
     const auto index_of_pair = [](int before, int after) {
@@ -153,8 +154,7 @@ class PlainBpeWords : public SentencePieceWords {
     }
   }
 
-  // Any two pieces may be merged whose texts together are a piece; the one of the highest score
-  // goes first.
+  // Any two pieces whose joined text is a piece may be merged; the highest score goes first.
   void add_merges(const SentencePieceModel& model) {
     std::map<float, int32_t, std::greater<>> ranks;
     for (const auto& [text, id] : ids_) ranks[model.pieces[static_cast<size_t>(id)].score] = 0;
@@ -208,14 +208,14 @@ class PlainBpeWords : public SentencePieceWords {
   MergeTable merges_;
 };
 
-// All other models with words: the library encodes each.
+// All other models with pre-tokens: the library encodes each pre-token.
 class LibraryWords : public SentencePieceWords {
  public:
   LibraryWords(const SentencePieceModel& model, const std::string& serialized)
       : SentencePieceWords(model),
         needs_context_(model.remove_extra_whitespaces && !model.normalization.empty()) {
-    // What is appended to a message overrides what it says: a word is no beginning of a text, and
-    // its blanks count.
+    // Fields appended to a message override earlier ones: a pre-token is not the start of a text,
+    // and its spaces count.
     constexpr char kNormalizerSpec[] = {3 << 3 | 2, 4, 3 << 3, 0, 4 << 3, 0};
     const auto status = processor_.LoadFromSerializedProto(
         serialized + std::string(kNormalizerSpec, sizeof kNormalizerSpec));
@@ -235,7 +235,7 @@ class LibraryWords : public SentencePieceWords {
   size_t find_cut(std::string_view, size_t) const override { return std::string_view::npos; }
 
  private:
-  // Blanks that come from other characters run together with those around the word.
+  // Spaces that come from other characters join those around the pre-token.
   bool stands_alone(absl::string_view word) const {
     std::vector<std::string> pieces;
     if (!processor_.Encode(word, &pieces).ok()) return false;
@@ -264,7 +264,7 @@ SentencePieceWords::SentencePieceWords(const SentencePieceModel& model)
 
 bool SentencePieceWords::is_cut(std::string_view text, size_t at) const {
   if (!cuts_[index_of(text[at - 1], text[at])]) return false;
-  // The sign of a blank in the text itself may be one piece with the blank behind it.
+  // The sign of a space in the text itself may form a piece with the space after it.
   return !has_runs_of_blanks_ || text[at] != ' ' || !text.substr(0, at).ends_with(kBlankSign);
 }
 

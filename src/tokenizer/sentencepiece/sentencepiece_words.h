@@ -1,5 +1,5 @@
-// How text falls into words for a SentencePiece model: before every run of blanks, and where else
-// no piece of the model reaches.
+// Splits text into pre-tokens for a SentencePiece model: before every run of spaces, and wherever
+// else no piece of the model reaches across.
 #pragma once
 
 #include <bitset>
@@ -14,7 +14,7 @@
 
 namespace pdl {
 
-// Functions as those of Tokenizer. Immutable.
+// The functions are those of Tokenizer. Immutable.
 class SentencePieceWords {
  public:
   virtual ~SentencePieceWords() = default;
@@ -25,7 +25,7 @@ class SentencePieceWords {
 
  protected:
   explicit SentencePieceWords(const SentencePieceModel& model);
-  // Text is cut between these two ASCII characters, too.
+  // Returns whether text is also split between these two ASCII characters.
   void cut_between(char before, char after) { cuts_.set(index_of(before, after)); }
 
  private:
@@ -38,10 +38,11 @@ class SentencePieceWords {
   std::bitset<size_t{1} << 16> cuts_;  // by the bytes before and after
   bool add_dummy_prefix_;
   bool remove_extra_whitespaces_;
-  bool has_runs_of_blanks_;  // among the pieces
+  bool has_runs_of_blanks_;  // there are pieces with runs of spaces
 };
 
-// nullptr for a model whose text must be encoded as a whole. `serialized` is the file's content.
+// Returns nullptr for a model whose text must be encoded as a whole. `serialized` is the file's
+// content.
 std::unique_ptr<SentencePieceWords> make_sentencepiece_words(const SentencePieceModel& model,
                                                              const std::string& serialized);
 

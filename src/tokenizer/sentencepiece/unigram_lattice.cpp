@@ -19,7 +19,7 @@ std::string with_blanks(std::string_view piece) {
   return text;
 }
 
-// With ' ' for blanks, and their ids.
+// Pieces with ' ' for spaces, and their ids.
 std::vector<std::pair<std::string, int32_t>> used_pieces(const SentencePieceModel& model) {
   std::vector<std::pair<std::string, int32_t>> used;
   for (size_t id = 0; id < model.pieces.size(); ++id) {
@@ -32,7 +32,7 @@ std::vector<std::pair<std::string, int32_t>> used_pieces(const SentencePieceMode
   return used;
 }
 
-// Forgets what was found for another word.
+// Forgets the results for another pre-token.
 void begin_search(size_t num_bytes, double score, UnigramLattice::Path& path) {
   path.ids.clear();
   path.arrivals.assign(num_bytes + 1, {0, kNowhere, 0, std::numeric_limits<double>::infinity()});
@@ -46,19 +46,19 @@ void trace_back(UnigramLattice::Path& path) {
   std::reverse(path.ids.begin(), path.ids.end());
 }
 
-// Scores of real models are logarithms of probabilities. Up to this, nothing overflows.
+// Far above the scores of real models, which are logarithms of probabilities. Up to this, nothing
+// overflows.
 constexpr double kMaxScore = 1 << 20;
 
-// Whether a sum of `score` and a multiple of 2^(exponent-23), rounded to float64, is still on the
-// same side of every place where rounding to float32 or a comparison changes. Those are the
-// multiples of 2^(exponent-24), of which `halves_in_one` make up 1.
+// Returns whether a sum of `score` and a multiple of 2^(exponent-23), rounded to float64, stays on
+// the same side of every point where rounding to float32 or a comparison changes. Those points are
+// the multiples of 2^(exponent-24), of which `halves_in_one` make up 1.
 bool rounds_alike_with(double score, double halves_in_one) {
   const double halves = score * halves_in_one;
   const double part = std::abs(halves - static_cast<double>(static_cast<int64_t>(halves)));
-  constexpr double kFloat64 = 0x1p-27;  // four times what rounding the sum to float64 can change
+  constexpr double kFloat64 = 0x1p-27;  // four times the rounding error of the sum in float64
   if (part == 0 || (part > kFloat64 && part < 1 - kFloat64)) return true;
-  const double last_places =
-      halves * 0x1p28;  // of the sum in float64, which is exact if it is whole
+  const double last_places = halves * 0x1p28;  // the sum in float64, exact if it is an integer
   return last_places == std::trunc(last_places);
 }
 
@@ -91,7 +91,7 @@ UnigramLattice::UnigramLattice(const SentencePieceModel& model)
   }
 }
 
-// As the library makes them, including what it does in float32.
+// Computed as the library does, including its float32 arithmetic.
 void UnigramLattice::add_scores(const SentencePieceModel& model) {
   float min_score = FLT_MAX;
   float max_score = FLT_MIN;
@@ -135,8 +135,8 @@ void UnigramLattice::find_path(std::string_view word, float begin, RoundedPath& 
       const double rounded = static_cast<float>(sum);
       reach = std::max(reach, std::abs(sum - static_cast<double>(begin)));
       path.has_ties = path.has_ties || std::abs(sum - rounded) == half_place;
-      // The library compares the sum before it is rounded, except that of an unknown character,
-      // whose type is float, with one that is.
+      // The library compares the unrounded sum with a rounded one, except for an unknown character,
+      // whose sum has the type float.
       const double compared = id == kUnknown ? rounded : sum;
       Arrival& arrival = path.arrivals[end];
       if (arrival.begin == kNowhere || compared > arrival.score) arrival = {rounded, i, id, 0};
@@ -148,9 +148,9 @@ void UnigramLattice::find_path(std::string_view word, float begin, RoundedPath& 
 }
 
 // Let u be half of the last place of the largest sum. Each token adds at most u to the error of a
-// sum, and one more comes from comparing with a rounded sum. So if along the path the best way to
-// each place is better than the second best by more than (2 n + 3) u, for n characters, the library
-// finds the same path.
+// sum, and one more comes from comparing with a rounded sum. So the library finds the same path of
+// n characters if, at each place on it, the best way there is better than the second best by more
+// than (2 n + 3) u.
 void UnigramLattice::find_exact_path(std::string_view word, ExactPath& path) const {
   begin_search(word.size(), 0, path);
   double reach = 0;
@@ -176,7 +176,7 @@ void UnigramLattice::find_exact_path(std::string_view word, ExactPath& path) con
   for (size_t end = word.size(); end > 0; end = path.arrivals[end].begin) {
     margin = std::min(margin, path.arrivals[end].margin);
   }
-  constexpr double kHalfPlace = 0x1p-24 * 1.001;  // relative; the rest is for what float64 rounds
+  constexpr double kHalfPlace = 0x1p-24 * 1.001;  // relative; 1.001 covers the rounding of float64
   margin -= 1e-9 * (1 + reach);
   const double limit = 0.999 * margin / ((2 * num_characters + 3) * kHalfPlace) - 1.001 * reach;
   path.limit = static_cast<float>(std::min(limit, 1e30));

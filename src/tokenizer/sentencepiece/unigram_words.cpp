@@ -10,8 +10,8 @@
 namespace pdl {
 namespace {
 
-// The score of the text so far goes from word to word, but only matters to one by rounding. So
-// paths are kept with a limit up to which they hold, or, in long texts, by binade.
+// The score of the text so far affects a pre-token only by rounding. So paths are cached with a
+// limit up to which they hold or, in long texts, by binade.
 class UnigramEncoder : public CachingEncoder {
  public:
   explicit UnigramEncoder(const UnigramWords& words) : words_(words), lattice_(words.lattice()) {}
@@ -35,7 +35,8 @@ class UnigramEncoder : public CachingEncoder {
  private:
   static constexpr size_t kTableBytes = size_t{32} << 20;
 
-  // The first `num_seen` bytes of the buffer are an incomplete word; leaves one again.
+  // The first `num_seen` bytes of the buffer are an incomplete pre-token; an incomplete one is left
+  // again.
   void encode_complete_words(size_t num_seen, std::vector<int32_t>& ids) {
     size_t begin = 0;
     for (size_t i = num_seen == 0 ? 0 : num_seen - 1; i < buffer_.size();) {
@@ -50,7 +51,7 @@ class UnigramEncoder : public CachingEncoder {
 
   void encode_word(std::string_view word, std::vector<int32_t>& ids) {
     const int exponent = std::ilogb(score_);
-    // The keys of one of the tables have a byte more.
+    // The keys of one of the tables are one byte longer.
     if (word.size() >= WordTable::kMaxWordBytes) {
       encode_anew(word, ids);
     } else if (lattice_.rounds_alike(exponent)) {
@@ -72,7 +73,7 @@ class UnigramEncoder : public CachingEncoder {
     words_.append(word, path, after_unknown_, ids);
   }
 
-  // The entry is the limit, as bits, and the path.
+  // An entry holds the limit, as bits, and the path.
   void insert_path(std::string_view word) {
     lattice_.find_exact_path(word, exact_path_);
     entry_.assign(1, std::bit_cast<int32_t>(exact_path_.limit));
@@ -95,7 +96,7 @@ class UnigramEncoder : public CachingEncoder {
     }
   }
 
-  // Whether no sum leaves the binade of `score`, not even by rounding.
+  // Returns true if no sum leaves the binade of `score`, not even by rounding.
   static bool stays_in_binade(float score, float reach, int exponent) {
     const auto begin = static_cast<double>(int64_t{1} << exponent);
     const double size = std::abs(static_cast<double>(score));
@@ -103,7 +104,8 @@ class UnigramEncoder : public CachingEncoder {
     return size - slack >= begin && size + slack < 2 * begin;
   }
 
-  // The entry is how far the sums reach and what the word adds to the score, as bits, and the path.
+  // An entry holds how far the sums reach and what the pre-token adds to the score, as bits, and
+  // the path.
   void insert_binade_path(float before) {
     entry_ = {std::bit_cast<int32_t>(path_.reach), std::bit_cast<int32_t>(score_ - before)};
     entry_.insert(entry_.end(), path_.ids.begin(), path_.ids.end());
@@ -122,7 +124,7 @@ class UnigramEncoder : public CachingEncoder {
   WordTable binade_paths_{kTableBytes};
   float score_ = 0;  // of the document so far
   bool after_unknown_ = false;
-  // For reuse, so that memory is not asked for again and again.
+  // Members to reuse their memory.
   std::string buffer_;
   std::string key_;
   std::vector<int32_t> entry_;
@@ -130,7 +132,7 @@ class UnigramEncoder : public CachingEncoder {
   UnigramLattice::ExactPath exact_path_;
 };
 
-// Whether line ends in a piece only follow line ends and blanks.
+// Returns true if line ends in a piece only follow line ends and spaces.
 bool keeps_line_ends_first(std::string_view piece) {
   while (piece.starts_with('\n') || piece.starts_with(kBlankSign)) {
     piece.remove_prefix(piece[0] == '\n' ? 1 : kBlankSign.size());

@@ -1,5 +1,6 @@
-// Unigram models of SentencePiece through words: a document is normalised, falls into words before
-// every run of blanks or line ends, and a word that was met before is not segmented again.
+// Encodes with SentencePiece's Unigram models by pre-tokens. A document is normalised and split
+// before every run of spaces or line ends, and a pre-token that was met before is not segmented
+// again.
 #pragma once
 
 #include <array>
@@ -17,23 +18,23 @@
 
 namespace pdl {
 
-// What the encoders of a tokenizer share. Immutable.
+// The part shared by the encoders of a tokenizer. Immutable.
 class UnigramWords {
  public:
-  // nullptr for a model of another kind, or whose text must be encoded as a whole.
+  // Returns nullptr for a model of another kind, or one whose text must be encoded as a whole.
   static std::unique_ptr<UnigramWords> make(const SentencePieceModel& model);
 
-  // Must not outlive this object.
+  // The result must not outlive this object.
   std::unique_ptr<CachingEncoder> make_encoder() const;
 
   const SentencePieceNormalizer& normalizer() const { return normalizer_; }
   const UnigramLattice& lattice() const { return lattice_; }
-  // Whether a run of such characters begins a word: blanks, and line ends if no piece holds one
-  // after another character.
+  // Returns whether a run of such characters begins a pre-token: spaces, and line ends unless a
+  // piece holds one after another character.
   bool begins_word(char byte) const { return byte == ' ' || byte == line_end_; }
-  // Appends the token ids of a word: for its unknown characters those of their bytes, or one for
-  // all that follow one another, over words, too; `after_unknown` says whether there was one
-  // before.
+  // Appends the token ids of a pre-token. Unknown characters become the ids of their bytes, or one
+  // id for adjacent ones, even across pre-tokens. `after_unknown` says whether the last character
+  // was unknown.
   void append(std::string_view word, std::span<const int32_t> path, bool& after_unknown,
               std::vector<int32_t>& ids) const;
 
