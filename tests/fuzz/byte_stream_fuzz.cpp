@@ -1,4 +1,4 @@
-// A corpus file as it is stored: gzip, Zstandard and plain, whatever the bytes are.
+// Reads any bytes as a corpus file: as gzip, as Zstandard and as plain text.
 #include <algorithm>
 
 #include "corpus/byte_stream.h"
@@ -8,7 +8,7 @@
 namespace pdl {
 namespace {
 
-// A few kilobytes can unpack to gigabytes: enough is looked at to pass every buffer of the readers.
+// A few kilobytes can decompress to gigabytes, so reading stops past every buffer of the readers.
 constexpr size_t kMaxBytes = size_t{1} << 18;
 
 struct Content {

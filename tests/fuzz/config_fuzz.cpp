@@ -1,4 +1,4 @@
-// The text of a run.json as load_config_text() reads it.
+// Reads the text of a run.json with load_config_text().
 #include "fuzz_target.h"
 #include "pdl/base/error.h"
 #include "pdl/config/load_config.h"

@@ -20,10 +20,10 @@ std::vector<std::filesystem::path> files_of(const char* folder) {
 
 void run(const std::filesystem::path& file) {
   const std::string content = pdl::file_content(file);
-  // A buffer of just the input's size, so that a sanitizer sees each access beyond its end.
+  // A buffer of exactly the input's size, so that a sanitizer sees each access past its end.
   const std::vector<uint8_t> input(content.begin(), content.end());
   std::printf("%s\n", file.c_str());
-  std::fflush(stdout);  // the last name is that of an input that ends the process
+  std::fflush(stdout);  // so that the last name is that of the input that ends the process
   LLVMFuzzerTestOneInput(input.data(), input.size());
 }
 

@@ -1,7 +1,8 @@
-// What the fuzz targets share. Each *_fuzz.cpp is one target: it defines LLVMFuzzerTestOneInput(),
-// which libFuzzer calls with inputs that it makes up (scripts/fuzz.sh), and corpus_driver.cpp with
-// those of corpus/<target>, in the tests. A target lets pass what the parser's header says of bad
-// input; any other exception, and a property that does not hold, ends the process.
+// Helpers of the fuzz targets. Each *_fuzz.cpp is one target, which defines
+// LLVMFuzzerTestOneInput(). libFuzzer calls it with generated inputs (scripts/fuzz.sh), and in the
+// tests corpus_driver.cpp calls it with those of corpus/<target>. A target accepts the errors that
+// the parser's header documents; any other exception, and a property that does not hold, ends the
+// process.
 #pragma once
 
 #include <cstddef>
@@ -28,7 +29,7 @@ inline void require(bool holds, const char* property) {
   std::abort();
 }
 
-// What parse() returns; nullopt if it throws Blame. Other exceptions are not caught.
+// Returns what parse() returns, or nullopt if it throws Blame. Other exceptions are not caught.
 template <class Blame, class Parse>
 auto accepted(const Parse& parse) -> std::optional<decltype(parse())> {
   try {
@@ -39,11 +40,11 @@ auto accepted(const Parse& parse) -> std::optional<decltype(parse())> {
   }
 }
 
-// The path of a file with this content, for parsers that read files; the next call with the same
-// name replaces it.
+// Writes a file with this content, for parsers that read files, and returns its path. The next call
+// with the same name replaces it.
 inline std::string input_file(std::string_view name, std::string_view content) {
   static const TempFolder folder;
-  // A file that is overwritten instead waits for the disk in some file systems.
+  // Removed first, because in some file systems overwriting waits for the disk.
   std::filesystem::remove(folder / name);
   return folder.file(name, content);
 }

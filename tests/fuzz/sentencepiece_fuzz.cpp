@@ -1,11 +1,11 @@
-// A SentencePiece model, and what it makes of two texts: a sample, and the pieces of the model.
+// Loads a SentencePiece model and encodes two texts: a sample, and the pieces of the model.
 #include "pdl/base/unicode.h"
 #include "tokenizer_checks.h"
 
 namespace pdl {
 namespace {
 
-// The first pieces, as far as they are UTF-8.
+// Joins the first pieces that are UTF-8.
 std::string pieces_of(const Tokenizer& tokenizer) {
   constexpr size_t kMaxBytes = 400;
   std::string text;

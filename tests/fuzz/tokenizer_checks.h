@@ -1,4 +1,4 @@
-// What holds of every tokenizer, whatever file it is from.
+// Properties that every tokenizer must have, whatever its file.
 #pragma once
 
 #include <cstdint>
@@ -14,12 +14,13 @@ namespace pdl {
 
 using Ids = std::vector<int32_t>;
 
-// All kinds of characters.
+// A sample with all kinds of characters.
 inline constexpr std::string_view kSample =
     "ab abc  cab\tThe x's 12,345.6 é e\u0301 \u1e9b\u0323 ǅ İK\u017f ▁a  \r\n\n <x> "
     "\u4f60\u597d\u3000한국 \U0001f469\u200d\U0001f52c\u180e\x01\u007f a b c";
 
-// Appends the ids of the words of `text`; false if they depend on what stands around them.
+// Appends the ids of the pre-tokens of `text`. Returns false if they depend on the text around
+// them.
 inline bool append_ids_of_words(const Tokenizer& tokenizer, std::string_view text, bool begins,
                                 Ids& ids) {
   WordList list;
@@ -34,7 +35,7 @@ inline bool append_ids_of_words(const Tokenizer& tokenizer, std::string_view tex
   return true;
 }
 
-// The same for a document that is cut wherever it may be.
+// Does the same for a document cut at every possible place.
 inline bool append_ids_of_parts(const Tokenizer& tokenizer, std::string_view text, Ids& ids) {
   for (size_t begin = 0; begin < text.size();) {
     size_t end = tokenizer.find_cut(text, begin + 1);
@@ -48,7 +49,7 @@ inline bool append_ids_of_parts(const Tokenizer& tokenizer, std::string_view tex
   return true;
 }
 
-// The ids that encode() gives of a text must be what every faster way gives.
+// Requires that every faster way gives the ids of encode().
 inline void check_text(const Tokenizer& tokenizer, std::string_view text) {
   const Ids whole = tokenizer.encode(text);
   for (const int32_t id : whole) {
@@ -68,7 +69,7 @@ inline void check_text(const Tokenizer& tokenizer, std::string_view text) {
   require(!has_parts || by_part == whole, "the parts give the same ids");
 }
 
-// The same for `text` and the sample; a tokenizer may refuse either.
+// Checks `text` and the sample; a tokenizer may refuse either.
 inline void check_texts(const Tokenizer& tokenizer, std::string_view own) {
   for (const std::string_view text : {kSample, own, std::string_view()}) {
     try {

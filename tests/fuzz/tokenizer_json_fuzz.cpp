@@ -1,12 +1,12 @@
-// A tokenizer.json, and what it makes of two texts: a sample, and the begin of the file itself,
-// which holds the tokens.
+// Loads a tokenizer.json and encodes two texts: a sample, and the start of the file itself, which
+// holds the tokens.
 #include "pdl/base/unicode.h"
 #include "tokenizer_checks.h"
 
 namespace pdl {
 namespace {
 
-// The begin of well-formed UTF-8 `text`, cut between characters.
+// Returns the start of well-formed UTF-8 `text`, cut between characters.
 std::string_view begin_of(std::string_view text, size_t size) {
   if (text.size() <= size) return text;
   while ((static_cast<unsigned char>(text[size]) & 0xc0) == 0x80) --size;

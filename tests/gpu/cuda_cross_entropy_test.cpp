@@ -1,5 +1,5 @@
-// The C interface of the CUDA kernels: on a device the cases of the emulation, without one the
-// error.
+// Tests the C interface of the CUDA kernels: on a device with the cases of the emulation, without
+// one the error.
 #include "pdl/kernels/cuda_cross_entropy.h"
 
 #include <cuda_runtime_api.h>
@@ -25,7 +25,7 @@ void require(int code) {
   if (code != 0) throw std::runtime_error(pdl_cuda_error_string(code));
 }
 
-// Memory of the device, filled with bytes of 0xff: NaN where it is not written.
+// Memory of the device, filled with bytes of 0xff, so that it is NaN where it is not written.
 class Buffer {
  public:
   explicit Buffer(size_t bytes) {
@@ -168,7 +168,7 @@ INSTANTIATE_TEST_SUITE_P(Device, CudaCrossEntropyTest,
                                                          }}),
                          [](const auto& test) { return test.param.name; });
 
-// Valid calls, with nothing on a device that could be read.
+// Calls that are valid except that no device memory can be read.
 TEST(CudaInterfaceTest, ReportsAMissingDevice) {
   if (has_device()) GTEST_SKIP() << "there is a CUDA device";
   double number = 1;

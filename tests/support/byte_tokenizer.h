@@ -1,5 +1,5 @@
-// A tokenizer whose ids can be told from the text: each byte is a token. Ids 0, 1, 2 are unk, bos,
-// eos; byte b is b + 3.
+// A tokenizer whose ids follow from the text: each byte is a token. Ids 0, 1, 2 are unk, bos, eos;
+// byte b is b + 3.
 #pragma once
 
 #include <optional>
@@ -23,7 +23,7 @@ class ByteTokenizer : public Tokenizer {
     for (const char byte : text) ids.push_back(kFirstByte + static_cast<unsigned char>(byte));
     return ids;
   }
-  // Every byte is a word.
+  // Every byte is a pre-token.
   bool has_words() const override { return true; }
   void split(std::string_view text, bool, WordList& list) const override {
     for (size_t i = 0; i < text.size(); ++i) list.words.push_back({text.substr(i, 1)});

@@ -23,7 +23,7 @@ constexpr std::string_view kHead = R"(`run.json` is one flat JSON object with th
 A key marked ↻ may change when a run is [resumed](runs.md#stop-and-resume); any other may not.
 )";
 
-// What all keys of a group have in common, and the page that tells more.
+// Tells what all keys of a group have in common, and which page tells more.
 std::string_view introduction(KeyGroup group) {
   switch (group) {
     case KeyGroup::kModel:
@@ -58,7 +58,7 @@ std::string_view introduction(KeyGroup group) {
   return "";
 }
 
-// A bar would end the cell.
+// Escapes the bar, which would end the cell.
 std::string in_cell(std::string_view text) {
   std::string cell;
   for (const char c : text) {

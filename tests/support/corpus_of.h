@@ -1,4 +1,4 @@
-// Corpora in memory.
+// Makes corpora in memory.
 #pragma once
 
 #include <memory>

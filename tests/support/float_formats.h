@@ -1,4 +1,4 @@
-// The values of floating-point formats, independent of the types that kernels compute with.
+// The values of floating-point formats, independent of the types with which kernels compute.
 #pragma once
 
 #include <algorithm>
@@ -45,7 +45,7 @@ inline double decode(const Format& format, uint32_t bits) {
   return negative ? -magnitude : magnitude;
 }
 
-// The nearest value of the format, ties to even.
+// Returns the nearest value of the format, ties to even.
 inline uint32_t encode(const Format& format, double x) {
   const uint32_t infinity = ((1u << format.exponent_bits) - 1) << format.fraction_bits;
   const uint32_t sign = std::signbit(x) ? 1u << (format.exponent_bits + format.fraction_bits) : 0;
@@ -60,7 +60,7 @@ inline uint32_t encode(const Format& format, double x) {
   return sign | (biased + static_cast<uint32_t>(units));
 }
 
-// Half the distance of neighbouring values about x.
+// Returns half the distance of neighbouring values around x.
 inline double rounding_error(const Format& format, double x) {
   const int exponent = x == 0 ? 1 - format.bias() : std::max(std::ilogb(x), 1 - format.bias());
   return std::ldexp(0.5, exponent - format.fraction_bits);

@@ -1,4 +1,4 @@
-// Small TorchScript programs for tests, made in this process.
+// Makes small TorchScript programs for tests in this process.
 #pragma once
 
 #include <ATen/ops/empty.h>
@@ -16,7 +16,7 @@ namespace pdl {
 inline constexpr int64_t kTestVocab = 12;
 inline constexpr int64_t kTestWidth = 6;
 
-// Uniform in (-bound, bound), the same everywhere.
+// Draws uniformly from (-bound, bound), the same numbers on every machine.
 inline at::Tensor random_parameter(at::IntArrayRef shape, uint64_t seed, double bound = 0.5) {
   at::Tensor tensor = at::empty(shape);
   Random random(seed);
@@ -26,8 +26,8 @@ inline at::Tensor random_parameter(at::IntArrayRef shape, uint64_t seed, double 
   return tensor.set_requires_grad(true);
 }
 
-// A program with parameters `embedding` [V, D], `mix` [D, D] and `bias` [V], and the methods of
-// `source`.
+// Makes a program with parameters `embedding` [V, D], `mix` [D, D] and `bias` [V], and the methods
+// of `source`.
 inline torch::jit::Module script_module(const std::string& source) {
   torch::jit::Module module("TestModel");
   module.register_parameter("embedding", random_parameter({kTestVocab, kTestWidth}, 1), false);
@@ -38,7 +38,7 @@ inline torch::jit::Module script_module(const std::string& source) {
   return module;
 }
 
-// Each position sees the tokens up to it: a causal model with a tied head.
+// A causal model with a tied head: each position sees the tokens up to it.
 inline constexpr const char* kCausalSource = R"(
 def forward(self, input_ids):
     x = torch.embedding(self.embedding, input_ids)
@@ -54,7 +54,7 @@ def forward(self, input_ids):
     return torch.matmul(x, self.embedding.t()) + self.bias
 )";
 
-// Token 11 makes the logits of its row NaN.
+// Token 11 makes the logits of its position NaN.
 inline constexpr const char* kPoisonedSource = R"(
 def forward(self, input_ids):
     x = torch.embedding(self.embedding, input_ids)

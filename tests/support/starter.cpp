@@ -1,9 +1,9 @@
 // Starts the program many times at the price of one: LibTorch is loaded once, and each start is a
-// fork of this process. For tests alone; a start does what the program does, from main() on.
+// fork of this process. For tests alone; from main() on, a start does what the program does.
 //
 // A request on stdin is a 32-bit number of bytes and as many bytes: strings that each end in a
-// zero, namely folder, file for stdout, file for stderr, and the arguments. The answers on stdout
-// are two lines: the process id at once; at the end wait status, microseconds of CPU, and the peak
+// zero, namely folder, file for stdout, file for stderr, and the arguments. The answer on stdout is
+// two lines: the process id at once, and at the end wait status, microseconds of CPU and the peak
 // of resident memory in KiB.
 #include <fcntl.h>
 #include <sys/resource.h>
@@ -54,7 +54,7 @@ void redirect(const char* file, int flags, int descriptor) {
   arguments.push_back(nullptr);
   const int code = pdl::run_program(count, arguments.data());
   std::fflush(nullptr);
-  std::_Exit(code);  // without LibTorch's clearing up, which takes a fifth of a second
+  std::_Exit(code);  // skips LibTorch's cleanup, which takes a fifth of a second
 }
 
 }  // namespace

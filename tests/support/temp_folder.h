@@ -1,4 +1,4 @@
-// A folder of its own for each test, removed afterwards.
+// A new folder for a test, removed afterwards.
 #pragma once
 
 #include <unistd.h>

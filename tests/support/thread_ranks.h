@@ -1,4 +1,4 @@
-// Ranks as threads of one process, for tests of what ranks do together.
+// Runs ranks as threads of one process, to test a process group.
 #pragma once
 
 #include <barrier>
@@ -53,7 +53,7 @@ class ThreadRanks {
   };
 
   int64_t size_;
-  std::vector<std::vector<at::Tensor>> tensors_;  // what each rank brings
+  std::vector<std::vector<at::Tensor>> tensors_;  // the tensors of each rank
   std::barrier<> barrier_;
 };
 

@@ -1,9 +1,9 @@
 // Runs CUDA kernels on the CPU: what src/kernels/cuda/device.cuh needs when no nvcc compiles it.
 //
 // Blocks run one after another. The threads of a block are fibers that switch at barriers and
-// shuffles only. Each warp runs ahead to where a barrier holds it before the next warp does, in the
-// order of the indices or in the reverse order: what a kernel computes must be the same in both.
-// Shared memory is filled with bytes of 0xff before each launch, which is NaN.
+// shuffles only. Each warp runs up to its next barrier before the next warp does, in the order of
+// the indices or in reverse. A kernel must compute the same in both orders. Shared memory is filled
+// with bytes of 0xff before each launch, which is NaN.
 #pragma once
 
 #include <setjmp.h>
@@ -78,7 +78,7 @@ inline __half __float2half_rn(float x) {
   const float magnitude = std::fabs(x);
   if (magnitude >= 65520.0f) return {static_cast<uint16_t>(sign | 0x7c00)};
   const int exponent = magnitude < 0x1p-14f ? -14 : std::ilogb(magnitude);
-  // A fraction that rounds up to 0x800 carries into the exponent, as it should.
+  // A fraction that rounds up to 0x800 carries into the exponent, which is correct.
   const auto fraction = static_cast<int>(std::nearbyint(std::ldexp(magnitude, 10 - exponent)));
   return {static_cast<uint16_t>(sign | (((exponent + 14) << 10) + fraction))};
 }
@@ -93,7 +93,7 @@ constexpr int kLanes = 32;
 
 enum class Order { kForward, kReverse };
 
-// Thrown by launch(): threads wait that nobody can wake, or memory was written out of bounds.
+// Thrown by launch() if threads wait for ever, or memory was written out of bounds.
 struct Failure : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
@@ -138,7 +138,8 @@ class Machine {
     static_assert(sizeof(V) <= sizeof(uint64_t));
     const int lane = current_ % kLanes;
     Warp& warp = warps_[static_cast<size_t>(current_ / kLanes)];
-    // Two sets of slots in turn: one is written again only after all lanes have read it.
+    // Uses two sets of slots in turn, so that a set is written again only after all lanes have read
+    // it.
     uint64_t* slots = warp.slots[threads_[static_cast<size_t>(current_)].shuffles++ % 2];
     std::memcpy(&slots[lane], &value, sizeof(V));
     wait_until_all_arrive(warp.meeting, kLanes, "a shuffle");
@@ -163,7 +164,7 @@ class Machine {
 
   struct Thread {
     ucontext_t context;
-    jmp_buf place;  // where it goes on
+    jmp_buf place;  // where the thread resumes
     bool started = false;
     std::unique_ptr<char[]> stack;
     const Meeting* waits_for = nullptr;
@@ -205,7 +206,7 @@ class Machine {
     report_waiting_threads();
   }
 
-  // Runs each thread of a warp up to where it waits; false if all wait already.
+  // Runs each thread of a warp until it waits. Returns false if all wait already.
   bool run_warp(int warp, Order order) {
     bool progress = false;
     for (int i = 0; i < kLanes; ++i) {
@@ -285,7 +286,7 @@ V __shfl_xor_sync(unsigned, V value, int lane_mask) {
 
 namespace pdl::cuda {
 
-// To the accuracy of the instruction, and like it without subnormal results.
+// As accurate as the instruction and, like it, without subnormal results.
 inline float exp2_approximate(float x) {
   const float result = std::exp2(x);
   return result < 0x1p-126f ? 0.0f : result;

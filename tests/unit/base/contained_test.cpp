@@ -97,7 +97,7 @@ TEST(ContainedTest, MemoryIsLimited) {
             "");
 }
 
-// Then the input is not to blame.
+// The input must not be blamed for it.
 TEST(ContainedTest, TooLittleMemoryForThisProcessIsNoResult) {
   if (kHasOwnAllocator) GTEST_SKIP() << "AddressSanitizer";
   rlimit before{};

@@ -20,7 +20,7 @@ TEST(UnicodeTest, WhiteSpaceIsThatOfPython) {
   EXPECT_TRUE(
       is_white_space(" \t\r\n\v\f\x1c\x1f\u0085\u00a0\u1680\u2003\u2028\u2029\u202f\u205f\u3000"));
   EXPECT_TRUE(is_white_space(""));
-  EXPECT_FALSE(is_white_space("\u200b"));  // zero width space is no white space
+  EXPECT_FALSE(is_white_space("\u200b"));  // a zero-width space is not white space
   EXPECT_FALSE(is_white_space(" a "));
   EXPECT_FALSE(is_white_space("\ufeff"));
 }

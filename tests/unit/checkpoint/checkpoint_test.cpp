@@ -123,8 +123,8 @@ TEST(CheckpointTest, OtherTensorsAreRefusedAndNothingIsCopied) {
             optimizer + "not fit the model: it has 'w.step' as F32 [] instead of F64 []");
 }
 
-// A checkpoint as it has always been written, byte for byte and without the program's writers: what
-// they write is that, and what former versions left is read.
+// Makes a checkpoint byte by byte, without the program's writers. They must write the same, so that
+// checkpoints of earlier versions can be read.
 struct StoredCheckpoint {
   std::string model = stored_file(
       padded(

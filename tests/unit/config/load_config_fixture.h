@@ -16,7 +16,7 @@
 
 namespace pdl {
 
-// A folder of its own for each test, which is gone afterwards.
+// Gives each test a new folder, removed afterwards.
 class LoadConfigTest : public testing::Test {
  protected:
   LoadConfigTest() {
@@ -41,7 +41,7 @@ class LoadConfigTest : public testing::Test {
     return load_config(write("run.json", text), flags, required);
   }
 
-  // The message of the error; "" if there is none.
+  // Returns the message of the error; "" if there is none.
   std::string error_of(std::string_view text, const std::vector<FlagSetting>& flags = {},
                        const std::vector<std::string_view>& required = {}) const {
     try {

@@ -9,8 +9,8 @@
 
 #include "pdl/config/config_table.h"
 
-// That the schema is valid and agrees with the loader is tested by tests/cli/schema_test.py, with
-// an independent validator.
+// tests/cli/schema_test.py tests with an independent validator that the schema is valid and agrees
+// with the loader.
 
 namespace pdl {
 namespace {

@@ -21,7 +21,7 @@ namespace {
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
-// Half of it hard to compress, half of it repeated.
+// Text of which half is hard to compress and half is repeated.
 std::string sample(size_t size, uint64_t seed = 1) {
   Random random(seed);
   std::string text;
@@ -32,7 +32,7 @@ std::string sample(size_t size, uint64_t seed = 1) {
   return text.substr(0, size);
 }
 
-// One member, with the header fields that gzip(1) writes and those that it may have.
+// Makes one member, with the header fields that gzip(1) writes or the optional ones.
 std::string gzip(const std::string& text, bool all_header_fields = false) {
   z_stream state{};
   constexpr int kGzip = 16;
@@ -63,7 +63,7 @@ std::string zstd(const std::string& text, int window_log = 0) {
   ZSTD_CCtx* const state = ZSTD_createCCtx();
   ZSTD_CCtx_setParameter(state, ZSTD_c_checksumFlag, 1);
   if (window_log != 0) {
-    // Without the size of the content the frame asks for the whole window.
+    // Without the size of the content the frame needs the whole window.
     ZSTD_CCtx_setParameter(state, ZSTD_c_windowLog, window_log);
   }
   std::string stored(ZSTD_compressBound(text.size()) + 100, '\0');
@@ -98,7 +98,7 @@ std::string read_all(const std::string& file, size_t step = size_t{1} << 16,
   return all;
 }
 
-// What was read before the error must be a beginning of `text`, if that is given.
+// Bytes read before the error must be a prefix of `text`, if that is given.
 void expect_data_error(const std::string& file, const std::string& what,
                        const std::string& text = "") {
   std::string all;
@@ -196,7 +196,7 @@ TEST(ByteStreamTest, EveryTruncationIsAnError) {
       const std::string file = folder.file("a" + ending, stored.substr(0, size));
       expect_data_error(file, "is truncated", text);
       expect_data_error(file, "at byte " + std::to_string(size) + ";");
-      // Behind a whole member, nothing is none.
+      // After a whole member, no bytes are a valid end.
       if (size == 0) continue;
       expect_data_error(folder.file("b" + ending, stored + stored.substr(0, size)), "is truncated",
                         text + text);
@@ -214,7 +214,7 @@ TEST(ByteStreamTest, LongTextsLoseNothingBeforeATruncation) {
   }
 }
 
-// gzip's header has fields that no check covers: its time, operating system and flag of text.
+// No checksum covers some fields of gzip's header: time, operating system and text flag.
 TEST(ByteStreamTest, NoChangedByteGivesAnotherText) {
   const TempFolder folder;
   const std::string text = sample(300);
@@ -270,7 +270,7 @@ TEST(ByteStreamTest, AnotherFormatIsNamed) {
                                 "\x28\xb5\x2f\xfc"
                                 "1234567890"),
                     "is not a Zstandard file");
-  // Zstandard 0.7, which the library may know.
+  // A frame of Zstandard 0.7, which the library may accept.
   expect_data_error(folder.file("d.zst",
                                 "\x27\xb5\x2f\xfd"
                                 "1234567890"),
@@ -306,7 +306,7 @@ TEST(ByteStreamTest, AWindowIsAtMost128MiB) {
   const TempFolder folder;
   EXPECT_EQ(read_all(folder.file("a.zst", zstd("hello", 27))), "hello");
   expect_data_error(folder.file("b.zst", zstd("hello", 28)), "window of more than 128 MiB");
-  // A header alone that asks for the largest window there is, 3.75 TiB.
+  // A header alone that demands the largest possible window, 3.75 TiB.
   expect_data_error(
       folder.file("c.zst", zstd("x") + std::string("\x28\xb5\x2f\xfd\x00\xff\x01\x00\x00", 9)),
       "window of more than 128 MiB (zstd --long) at byte " + std::to_string(zstd("x").size()));
@@ -342,7 +342,7 @@ TEST(ByteStreamTest, AFileThatShrinksIsAnErrorAndOneThatGrowsIsNot) {
   EXPECT_EQ(all, "012345");
 }
 
-// Standard input for as long as it lives.
+// Replaces standard input while this object lives.
 class StandardInput {
  public:
   explicit StandardInput(int descriptor) : saved_(::dup(STDIN_FILENO)) {

@@ -32,7 +32,7 @@ std::string trained_text_of(const Document& document) {
   return text;
 }
 
-// A part as a line: "+" trained or "-", "!" control.
+// Formats a part as a line: "+" trained or "-", "!" control.
 std::string shown(const Document& document) {
   std::string text;
   for (const DocumentPart& part : document.parts) {
@@ -58,8 +58,8 @@ struct GoldenChat {
   std::optional<std::string> text;  // none: the published template refuses
 };
 
-// What transformers makes of many conversations; tests/data/chat_templates/make_expected.py says
-// how.
+// The text that transformers makes of many conversations, see
+// tests/data/chat_templates/make_expected.py.
 std::vector<GoldenChat> golden_chats() {
   const std::map<std::string, ChatTemplate> templates = {{"chatml", ChatTemplate::kChatMl},
                                                          {"llama2", ChatTemplate::kLlama2},
@@ -80,7 +80,7 @@ std::vector<GoldenChat> golden_chats() {
   return chats;
 }
 
-// The template of llama2 leaves these messages out without a word; they are refused here.
+// The template of llama2 drops these messages silently; the program must refuse them.
 bool is_left_out(const GoldenChat& chat) {
   if (chat.chat_template != ChatTemplate::kLlama2) return false;
   for (size_t i = 0; i < chat.messages.size(); ++i) {
@@ -116,7 +116,7 @@ TEST(ChatTemplateTest, ControlTokensArePartsAndNothingElseIs) {
       {ChatTemplate::kPlain, {}}};
   for (const auto& [chat_template, expected] : controls) {
     std::set<std::string> found;
-    // What a user writes is text, even if it looks like a control token.
+    // A user's text stays text, even if it looks like a control token.
     for (const auto& part :
          format_chat({{"user", "<s></s><|im_end|>"}, {"assistant", "<|eot_id|>"}}, chat_template,
                      true)

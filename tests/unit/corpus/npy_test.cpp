@@ -26,13 +26,13 @@ std::string little_endian(uint64_t value, size_t size) {
   return bytes;
 }
 
-// A file with this header text, as it is.
+// Makes a file with exactly this header text.
 std::string npy_of(const std::string& header, const std::string& data, int major = 1) {
   return "\x93NUMPY" + std::string(1, static_cast<char>(major)) + std::string(1, '\0') +
          little_endian(header.size(), major == 1 ? 2 : 4) + header + data;
 }
 
-// Padded as NumPy does.
+// Pads the header as NumPy does.
 std::string npy(const std::string& dictionary, const std::string& data, int major = 1) {
   const size_t before = major == 1 ? 10 : 12;
   std::string header = dictionary;

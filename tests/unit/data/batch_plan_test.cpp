@@ -71,8 +71,7 @@ TEST(BatchPlanTest, AStepNeedsNoStepBeforeIt) {
     EXPECT_EQ(sequences_of(jumping.window(step)), steps[static_cast<size_t>(step)]);
 }
 
-// The same steps on one rank and on several: together they have each micro-batch of the window
-// once, in turn.
+// Several ranks together have each micro-batch of the window of one rank once, in turn.
 TEST(BatchPlanTest, RanksShareAWindow) {
   constexpr int64_t kRanks = 3;
   BatchPlan one(50, options(2, 6, true));

@@ -97,7 +97,7 @@ TEST(MakeExampleModelTest, SeedDecidesTheBytes) {
   EXPECT_NE(make_example_model(kSizes, 1), make_example_model(kSizes, 2));
 }
 
-// The parameters are the same on every machine: a change here changes every example's curve.
+// The parameters are the same on every machine. A change here changes every example's curve.
 TEST(MakeExampleModelTest, ParametersAreKnown) {
   Sha256 hash;
   for (const auto& parameter : load(make_example_model(kSizes, 42)).named_parameters()) {

@@ -17,7 +17,7 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-// Zipf's law over `types` tokens in random order, the last tenth of them never seen.
+// Counts by Zipf's law for `types` tokens in random order, the last tenth of them unseen.
 std::vector<int64_t> zipf_counts(int64_t types) {
   std::vector<int64_t> counts;
   for (int64_t rank = 1; rank <= types; ++rank) {
@@ -31,7 +31,7 @@ RankCurves curves_of(const std::vector<int64_t>& counts, const WeightOptions& op
   return rank_curves(counts, power_law_weights(counts, options, {}, options.pdl_alpha));
 }
 
-// The x,y pairs of the polyline with this class, the last one: the first is the legend's.
+// Returns the x,y pairs of the last polyline with this class; the first is the legend's.
 std::vector<std::pair<double, double>> drawn(const std::string& svg, const std::string& name) {
   const std::string opening = "<polyline class=\"curve " + name + "\" points=\"";
   const size_t begin = svg.rfind(opening) + opening.size();
@@ -68,7 +68,7 @@ TEST(RankCurvesTest, AQuarterOfAMillionTypesAreMonotoneFewPointsOfTheTrueCurve) 
     EXPECT_EQ(point.value, static_cast<double>(sorted[static_cast<size_t>(point.rank - 1)]));
     if (i > 0) {
       EXPECT_LT(curves.counts[i - 1].rank, point.rank);
-      // Neighbours are never further apart than a pixel or so.
+      // Adjacent points are at most about a pixel apart.
       EXPECT_LE(static_cast<double>(point.rank),
                 static_cast<double>(curves.counts[i - 1].rank + 1) * std::pow(10, 1.0 / 120));
     }
@@ -113,7 +113,7 @@ TEST(WeightPlotTest, IsSmallDeterministicAndMonotone) {
   }
 }
 
-// A curve's place on the paper is a straight line in the logarithms.
+// Positions in the picture must be linear in the logarithms.
 TEST(WeightPlotTest, APowerLawIsAStraightLine) {
   std::vector<int64_t> counts;
   for (int power = 0; power <= 12; ++power) counts.push_back(int64_t{1} << (24 - 2 * power));

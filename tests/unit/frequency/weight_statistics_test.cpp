@@ -12,7 +12,7 @@
 namespace pdl {
 namespace {
 
-// Every target by itself: what the figures are, without any formula for groups of them.
+// Computes the figures target by target, without formulas for groups.
 struct Target {
   size_t token;
   int64_t count;  // in the table
@@ -110,7 +110,7 @@ TEST(WeightStatisticsTest, BandsPartTheTargetsAndTheirWeight) {
   EXPECT_EQ(tokens, std::ssize(each));
 }
 
-// pdl_max_unseen_share 1 accepts everything, so the share may not be rounded to more than 1.
+// pdl_max_unseen_share 1 accepts everything, so the share must not be rounded to more than 1.
 TEST(WeightStatisticsTest, UnseenTargetsAloneHoldExactlyAll) {
   std::vector<int64_t> counts(1001, 0);
   counts.back() = 3;
@@ -167,7 +167,8 @@ TEST(WeightStatisticsTest, ACapThatNothingReachesLowersNothing) {
   EXPECT_EQ(statistics.cap->weight_share, 0);
 }
 
-// Their weight is the mean of the others, which falls with the cap; the cap has not lowered them.
+// Their weight is the mean of the others, which falls with the cap, but the cap itself has not
+// lowered them.
 TEST(WeightStatisticsTest, NeutralTokensAreNotAmongTheLowered) {
   const ByteTokenizer tokenizer;
   std::vector<int64_t> counts(static_cast<size_t>(tokenizer.size()), 100);
@@ -180,7 +181,7 @@ TEST(WeightStatisticsTest, NeutralTokensAreNotAmongTheLowered) {
   EXPECT_EQ(statistics.cap.value().types, 2);
 }
 
-// The cap may be all that keeps a weight in range; without it that token would hold everything.
+// Without the cap the weight would be infinite, and the token would have the share 1.
 TEST(WeightStatisticsTest, WeightsThatAreInfiniteWithoutTheCapHoldEverything) {
   const std::vector<int64_t> counts = {0, 10};
   const std::vector<int64_t> training = {1, 9};

@@ -37,7 +37,7 @@ const RowKernels<Logit>& rows_of(const CpuKernels& kernels) {
   }
 }
 
-// What the kernels should find, in float64 from the logits as they are stored.
+// The expected results, in float64 from the logits as stored.
 struct Expected {
   double ce;
   std::vector<double> softmax;
@@ -68,8 +68,8 @@ std::vector<Logit> random_logits(int64_t size, float spread, unsigned seed) {
   return logits;
 }
 
-// Relative to the exact value of a gradient: the exponential's error, three roundings and those of
-// the sum. A bfloat16 has half a unit of its last place, 2^-8, more.
+// The error relative to the exact gradient: that of the exponential, three roundings and those of
+// the sum. A bfloat16 adds half a unit of its last place, 2^-8.
 template <class Logit>
 constexpr double kGradientTolerance = std::is_same_v<Logit, float> ? 8e-7 : 0.003908;
 
@@ -77,7 +77,7 @@ template <class Logit>
 void expect_row(const CpuKernels& kernels, std::vector<Logit> logits, int64_t target,
                 double scale) {
   const Expected expected = expected_of(logits, target);
-  // Where x - max is large, its own float32 rounding shows.
+  // If x - max is large, its float32 rounding matters.
   float lowest = kInfinity;
   float highest = -kInfinity;
   for (const Logit& logit : logits) {

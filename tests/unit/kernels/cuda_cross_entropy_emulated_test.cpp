@@ -1,4 +1,4 @@
-// The kernels themselves, run by the emulation of tests/support/cuda_emulation.
+// Runs the kernels themselves in the emulation of tests/support/cuda_emulation.
 #include <gtest/gtest.h>
 #include <sys/mman.h>
 
@@ -19,7 +19,7 @@ namespace {
 using cuda::Matrix;
 using cuda::emulation::Order;
 
-// Memory that is only there once it is touched.
+// Memory that exists only where it is touched.
 class SparseBuffer {
  public:
   explicit SparseBuffer(int64_t bytes) : bytes_(static_cast<size_t>(bytes)) {
@@ -108,7 +108,7 @@ class EmulatedDriver : public Driver {
     });
   }
 
-  // The problem's matrix after run(matrix).
+  // Returns the problem's matrix after run(matrix).
   template <class Run>
   static std::vector<double> on_matrix(const Problem& problem, Run run) {
     switch (problem.format.dtype) {

@@ -1,4 +1,4 @@
-// The emulation that the tests of the kernels stand on.
+// Tests the emulation on which the tests of the kernels rely.
 #include "support/cuda_emulation/cuda_emulation.h"
 
 #include <gmock/gmock.h>
@@ -75,7 +75,7 @@ TEST_P(CudaEmulationTest, ReportsAWritePastSharedMemory) {
   EXPECT_THROW(launch(1, 32, 31, GetParam(), overrun), Failure);
 }
 
-// All values, all middles between neighbours, and what lies beside the middles.
+// All values, all midpoints between neighbours, and the numbers next to the midpoints.
 TEST(CudaEmulationFormatTest, RoundsToTheNearestEven) {
   const auto check = [](const cuda_cases::Format& format, auto from_float, auto to_float) {
     const uint32_t infinity = cuda_cases::encode(format, INFINITY);

@@ -1,4 +1,4 @@
-// Metrics with a different value in every field, so that a mixed-up field shows.
+// Metrics with a different value in every field, so that swapped fields are noticed.
 #pragma once
 
 #include "pdl/metrics/metrics.h"

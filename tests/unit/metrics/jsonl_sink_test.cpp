@@ -21,7 +21,7 @@ class JsonlSinkTest : public testing::Test {
  protected:
   std::string content() const { return file_content(path_); }
 
-  // Every line as "event" or "event step".
+  // Lists every line as "event" or "event step".
   std::vector<std::string> events() const {
     std::vector<std::string> found;
     std::istringstream lines(content());

@@ -63,7 +63,7 @@ TEST(ProfilerTest, WaitsForTheDeviceAtBothEnds) {
   EXPECT_EQ(waits, 2);
 }
 
-// A failing device makes waiting for it fail too, also while the first failure unwinds.
+// Waiting for a failing device fails too, even while the first failure unwinds.
 TEST(ProfilerTest, AFailureGoesThroughAPhase) {
   bool is_broken = false;
   Profiler profiler([&] {

@@ -16,7 +16,7 @@
 namespace pdl {
 namespace {
 
-// An independent reader of what the sink writes: fields of a protocol buffer by number.
+// Reads fields of a protocol buffer by number, independently of the sink.
 struct Message {
   std::multimap<uint64_t, std::string> bytes;  // length-delimited and fixed-width fields
   std::map<uint64_t, uint64_t> varints;

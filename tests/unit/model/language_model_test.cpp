@@ -85,7 +85,8 @@ TEST(LanguageModelTest, RefusesParametersThatCannotBeTrained) {
   EXPECT_THROW(load_script_model(folder, wide), ModelError);
 }
 
-// float32 masters, so that small updates are not rounded away; bfloat16 again in the file.
+// Parameters are float32, so that small updates are not rounded away, and bfloat16 again in the
+// file.
 TEST(LanguageModelTest, Bfloat16FilesAreTrainedInFloat32AndSavedInBfloat16) {
   const TempFolder folder;
   torch::jit::Module stored = script_module(kCausalSource);
@@ -137,8 +138,8 @@ TEST(LanguageModelTest, HalvesThatAreNotThoseOfForwardAreNotUsed) {
   EXPECT_FALSE(load_script_model(folder, other)->info().splits_head);
 }
 
-// Autocast works inside the loaded program: products in bfloat16 (dtype 15), and what must not lose
-// digits, such as a rotary table, in float32 (dtype 6).
+// Autocast works inside the loaded program. Products are in bfloat16 (dtype 15); operations that
+// must not lose digits, such as a rotary table, are in float32 (dtype 6).
 TEST(LanguageModelTest, AutocastActsInsideTheProgram) {
   constexpr const char* kWatched = R"(
 def hidden(self, input_ids: Tensor):
@@ -211,7 +212,7 @@ TEST(LanguageModelTest, FreezingIsNotSaved) {
   EXPECT_FALSE(model->parameters().frozen[0].tensor.requires_grad());  // still frozen here
 }
 
-// A disk that is full in the middle of the file.
+// The disk is full in the middle of the file.
 TEST(LanguageModelTest, AFailedWriteIsThatErrorAndLeavesNothing) {
   const TempFolder folder;
   const auto model = load_script_model(folder, kCausalSource);
@@ -227,7 +228,7 @@ TEST(LanguageModelTest, AFailedWriteIsThatErrorAndLeavesNothing) {
   EXPECT_TRUE(std::filesystem::is_empty(full.path()));
 }
 
-// Whatever pieces the sequences come in.
+// Sequences may be appended in any pieces.
 TEST(LanguageModelTest, DecodingGivesTheLogitsOfTheLastToken) {
   for (const char* source : {kCausalSource, kSplitSource}) {
     const TempFolder folder;

@@ -53,7 +53,7 @@ at::Tensor mean_gradient(const Example& example, const at::Tensor& weights) {
   return example.logits.grad().clone();
 }
 
-// The definition, token by token in float64.
+// Computes the definition, token by token in float64.
 TEST(CrossEntropyTest, IsTheDefinition) {
   const Example example;
   const LossTerms terms = weighted_cross_entropy(example.logits, example.targets, example.weights,
@@ -135,7 +135,8 @@ TEST(CrossEntropyTest, IgnoredTargetsCountNothingAndTheirLogitsAreNotRead) {
   EXPECT_EQ(example.logits.grad().abs().max().item<double>(), 0);
 }
 
-// A bfloat16 logit is a float32 one: the loss is the same, and the gradient is rounded.
+// A bfloat16 logit has an exact float32 value, so the loss is the same, and only the gradient is
+// rounded.
 TEST(CrossEntropyTest, LowPrecisionLogitsAreSummedInFloat32) {
   Example low;
   low.logits = low.logits.detach().to(at::kBFloat16).set_requires_grad(true);
@@ -162,7 +163,7 @@ TEST(CrossEntropyTest, AnIncomingGradientScales) {
   EXPECT_TRUE(example.logits.grad().allclose(gradient.mul(3), 1e-6, 1e-10));
 }
 
-// ------------------------------------------------------------------ whose memory the logits are
+// ------------------------------------------------------------------ who holds the logits' memory
 
 // How a model may end, from hidden [3, 5, 8] and a head [8, 17].
 using Ending = std::function<at::Tensor(const at::Tensor& hidden, const at::Tensor& head)>;
@@ -251,7 +252,7 @@ TEST(CrossEntropyTest, EveryEndingOfAModelGetsTheGradientOfAten) {
   }
 }
 
-// Seen by the address of the gradient that comes out of the loss.
+// Shown by the address of the gradient.
 TEST(CrossEntropyTest, TheGradientIsWrittenOverLogitsThatNobodyElseHolds) {
   const Example example;
   for (const EndingCase& ending : endings()) {
@@ -337,8 +338,8 @@ TEST(CrossEntropyTest, ThreadsChangeNoBit) {
   at::set_num_threads(before);
 }
 
-// Rounding depends on where in a cache line a row begins, and LibTorch's tensors begin at one: a
-// resumed run has the bits of an uninterrupted one.
+// Rounding depends on where in a cache line a row begins. LibTorch's tensors begin at the start of
+// one, so that a resumed run has the bits of an uninterrupted one.
 TEST(CrossEntropyTest, WhereTheMemoryLiesChangesNoBit) {
   const Example example;
   const at::Tensor gradient = mean_gradient(example, example.weights);
@@ -350,7 +351,8 @@ TEST(CrossEntropyTest, WhereTheMemoryLiesChangesNoBit) {
   }
 }
 
-// Error against float64, beside that of ATen in the same dtype, over weights from 1e-6 to 1e6.
+// The error against float64, to be compared with that of ATen in the same dtype, over weights from
+// 1e-6 to 1e6.
 struct Errors {
   double loss;      // relative
   double gradient;  // of its largest element
@@ -394,7 +396,7 @@ TEST(CrossEntropyTest, ItsErrorIsNotAboveThatOfAten) {
             at::randn({width}).mul(4.6).clamp(-13.8, 13.8).exp().to(dtype).to(at::kFloat);
         const Errors ours = errors_of(logits, targets, weights, false);
         const Errors aten = errors_of(logits, targets, weights, true);
-        // Both round the result to its dtype: half a unit of the last place is nobody's fault.
+        // Both round the result to its dtype, so half a unit of the last place is allowed.
         const double rounding = dtype == at::kFloat ? 0x1p-24 : 0x1p-9;
         EXPECT_LE(ours.loss, aten.loss + 0x1p-24) << width << ' ' << spread << ' ' << dtype;
         EXPECT_LE(ours.gradient, aten.gradient + rounding)
@@ -404,7 +406,7 @@ TEST(CrossEntropyTest, ItsErrorIsNotAboveThatOfAten) {
   }
 }
 
-// The path of devices and dtypes without kernels of their own.
+// The path of devices and dtypes without their own kernels.
 TEST(CrossEntropyTest, Float16AgreesWithFloat32) {
   Example half;
   half.logits = half.logits.detach().to(at::kHalf).set_requires_grad(true);

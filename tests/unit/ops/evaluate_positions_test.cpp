@@ -59,7 +59,7 @@ TEST(EvaluatePositionsTest, IsTheDefinition) {
   expect_definition(Example(at::kBFloat16));
 }
 
-// The path of devices and dtypes without kernels of their own.
+// The path of devices and dtypes without their own kernels.
 TEST(EvaluatePositionsTest, IsTheDefinitionInFloat16) { expect_definition(Example(at::kHalf)); }
 
 TEST(EvaluatePositionsTest, ReadsLogitsOfAnyLayout) {
@@ -70,7 +70,7 @@ TEST(EvaluatePositionsTest, ReadsLogitsOfAnyLayout) {
   expect_definition(example);
 }
 
-// Sequences further apart than 2^31 elements; pages that are not touched take no memory.
+// Rows are more than 2^31 elements apart; pages that are not touched take no memory.
 TEST(EvaluatePositionsTest, AddressesBeyondTwoToThe31Elements) {
   constexpr int64_t kStride = (int64_t{1} << 30) + 5;
   constexpr int64_t kWidth = 1000;

@@ -57,7 +57,7 @@ TEST(AdamWTest, IsTheAlgorithmAndDecaysMatricesAlone) {
   EXPECT_FALSE(parameters[0].tensor.grad().defined());  // released
 }
 
-// A rank that had no part in a parameter's gradient must do what the others do.
+// A rank that did not contribute to a parameter's gradient must do what the others do.
 TEST(AdamWTest, AMissingGradientIsZero) {
   OptimizerOptions options;
   options.weight_decay = 0.1;
@@ -92,7 +92,7 @@ TEST(AdamWTest, DecaysWhatItIsToldToDecay) {
   const at::Tensor matrix_before = matrix.tensor.detach().clone();
   const at::Tensor vector_before = vector.tensor.detach().clone();
   const auto optimizer = make_optimizer({{matrix, false}, {vector, true}}, options);
-  optimizer->step(0.1);  // all gradients are zero: what is left is the decay
+  optimizer->step(0.1);  // all gradients are zero, so only decay acts
   EXPECT_TRUE(at::equal(matrix.tensor, matrix_before));
   EXPECT_TRUE(vector.tensor.allclose(vector_before.mul(0.95)));
 }
@@ -153,7 +153,7 @@ class EveryOptimizerTest : public testing::TestWithParam<OptimizerType> {
     }
   }
 
-  // The parameters after two updates with the gradients, `change`d.
+  // Returns the parameters after two updates with the gradients, `change`d.
   std::vector<at::Tensor> trained(const std::function<void(at::Tensor&)>& change,
                                   const UpdateScaling& first, const UpdateScaling& second) const {
     std::vector<NamedTensor> parameters;

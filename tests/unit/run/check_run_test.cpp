@@ -44,7 +44,7 @@ TEST(CheckRunTest, RefusesWhatTheJobWould) {
   SmallJob job;
   StartObserver observer;
   job.config.logits_chunk_rows = 4;
-  EXPECT_THROW(check_job(job.config, observer), ConfigError);  // the model has no head of its own
+  EXPECT_THROW(check_job(job.config, observer), ConfigError);  // the model does not split its head
   job.config.logits_chunk_rows = 0;
   job.config.output_dir = job.folder / "model.pt" / "out";
   EXPECT_THROW(check_job(job.config, observer), StorageError);

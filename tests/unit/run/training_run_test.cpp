@@ -20,7 +20,7 @@ namespace {
 using nlohmann::json;
 using ::testing::HasSubstr;
 
-// The lines of metrics.jsonl without what is a matter of time, by event.
+// Returns the lines of metrics.jsonl by event, without the fields that measure time.
 std::vector<json> lines_of(const SmallJob& job, const std::set<std::string>& events) {
   std::vector<json> lines;
   std::istringstream text(file_content(RunFolder(job.config.output_dir).metrics()));
@@ -83,7 +83,8 @@ TEST(TrainingRunTest, ACompleteRunIsLeftAlone) {
 TEST(TrainingRunTest, AStoppedRunGoesOnToTheSameEnd) {
   SmallJob whole;
   run_training(whole.config);
-  for (int64_t steps = 1; steps <= 7; ++steps) {  // votes: one a step, one a batch of evaluation
+  for (int64_t steps = 1; steps <= 7;
+       ++steps) {  // votes: one per step, one per batch of evaluation
     SmallJob job;
     StopAfter control(steps);
     const std::optional<RunSummary> stopped = run_training(job.config, {.control = &control});
@@ -116,7 +117,7 @@ TEST(TrainingRunTest, ADivergedRunSaysSo) {
   EXPECT_EQ(summary["exit_code"], 7);
 }
 
-// What may change on a resume is tested key by key in changed_config_test.py.
+// changed_config_test.py tests key by key what may change on a resume.
 TEST(TrainingRunTest, AResumeWithAnotherModelDataOrWeightsIsRefused) {
   const auto refuses = [](const std::function<void(SmallJob&)>& change) -> std::string {
     SmallJob job;

@@ -16,7 +16,7 @@ std::string file_of(const std::string& json, size_t data_bytes) {
   return file + json + std::string(data_bytes, '\x01');
 }
 
-// "" if the file is accepted, whether its header is read from memory or from the disk.
+// Returns "" if the file is accepted; reading the header from memory and from disk must agree.
 std::string problem_of(const std::string& file) {
   SafetensorsHeader header;
   const std::string problem = try_decode_safetensors_header(file, std::ssize(file), header);
@@ -109,7 +109,7 @@ TEST(SafetensorsTest, AnEntryMayBeAPartOfATensor) {
     EXPECT_EQ(header.entries[i].shape, entries[i].shape);
     EXPECT_EQ(header.entries[i].part, entries[i].part);
   }
-  // Another reader sees what lies in the file.
+  // Other readers see what the file holds.
   EXPECT_NE(file.find(R"("part":{"dtype":"I16","shape":[3],"data_offsets":[8,14]})"),
             std::string::npos);
 }

@@ -1,4 +1,4 @@
-// Tensors and files of them, made without the program's writer.
+// Makes tensors and files of them without the program's writer.
 #pragma once
 
 #include <ATen/ops/empty.h>
@@ -21,7 +21,7 @@ inline constexpr std::array<at::ScalarType, 10> kStoredDtypes = {
     at::kBool, at::kByte, at::kChar,     at::kShort, at::kInt,
     at::kLong, at::kHalf, at::kBFloat16, at::kFloat, at::kDouble};
 
-// Small integers, which every dtype holds.
+// Draws small integers, which every dtype holds.
 inline at::Tensor some_values(const std::vector<int64_t>& shape, at::ScalarType dtype) {
   return at::randint(0, dtype == at::kBool ? 2 : 100, shape, at::dtype(dtype));
 }
@@ -30,7 +30,7 @@ inline std::string bytes_of_tensor(const at::Tensor& tensor) {
   return {static_cast<const char*>(tensor.const_data_ptr()), tensor.nbytes()};
 }
 
-// With spaces to a multiple of 8 bytes, as this program's headers have them.
+// Pads with spaces to a multiple of 8 bytes, as this program's headers are.
 inline std::string padded(const std::string& json) {
   return json + std::string((8 - json.size() % 8) % 8, ' ');
 }
@@ -42,14 +42,13 @@ inline std::string stored_file(const std::string& json, const std::string& data)
   return file + json + data;
 }
 
-// Elements [begin, end) of a tensor; they share memory with it.
+// Returns elements [begin, end) of a tensor, sharing memory with it.
 inline TensorSlice slice_of(const std::string& name, const at::Tensor& whole, int64_t begin,
                             int64_t end) {
   return {name, whole.sizes().vec(), begin, whole.view(-1).narrow(0, begin, end - begin)};
 }
 
-// What each of `num_ranks` ranks holds of tensors that are cut at random places; of some a rank
-// holds nothing.
+// Cuts tensors at random places into the slices of `num_ranks` ranks; some slices are empty.
 inline std::vector<std::vector<TensorSlice>> cut_at_random(const std::vector<NamedTensor>& tensors,
                                                            int64_t num_ranks,
                                                            std::mt19937& generator) {

@@ -21,7 +21,7 @@ namespace {
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
-// Every dtype in shapes of odd sizes, scalars and empty tensors.
+// Makes tensors of every dtype in shapes of odd sizes, scalars and empty tensors.
 std::vector<NamedTensor> all_kinds() {
   std::vector<NamedTensor> tensors;
   for (const at::ScalarType dtype : kStoredDtypes) {
@@ -99,7 +99,7 @@ TEST(TensorStoreTest, AnySliceOfPartsIsThatOfTheTensor) {
 }
 
 TEST(TensorStoreTest, ReadsFilesThatOthersWrite) {
-  // Neither the data nor the order of the names need be as this program has them.
+  // Neither data nor names need be in this program's order.
   const TempFolder folder;
   const std::string json = R"({ "b":{"data_offsets":[4,8], "shape":[2],"dtype":"I16"},)"
                            R"("a":{"dtype":"F32","shape":[1,1],"data_offsets":[0,4]}})";
@@ -117,7 +117,7 @@ TEST(TensorStoreTest, ReadsFilesThatOthersWrite) {
 
 TEST(TensorStoreTest, CastsFloatingPointAsATensorDoes) {
   const TempFolder folder;
-  constexpr int64_t kSize = 1'500'001;  // several pieces of what is held in between
+  constexpr int64_t kSize = 1'500'001;  // several times the buffer
   const std::vector<at::ScalarType> dtypes = {at::kHalf, at::kBFloat16, at::kFloat, at::kDouble};
   for (const at::ScalarType stored : dtypes) {
     const at::Tensor whole = at::randn({kSize}).to(stored);
@@ -152,7 +152,7 @@ TEST(TensorStoreTest, FillsTensorsOfAnyLayoutAndThoseThatAreTrained) {
   EXPECT_TRUE(trained.requires_grad() && trained.is_leaf());
 }
 
-// The message of the `Blame` that work() must throw.
+// Returns the message of the `Blame` that work() must throw.
 template <class Blame>
 std::string message_of(const std::function<void()>& work) {
   try {
@@ -269,7 +269,7 @@ TEST(TensorStoreTest, RefusesPartsThatAreNotAWhole) {
               HasSubstr("/part1' has 'w' as F16 [10]"));
 }
 
-// Of this process, in bytes: the highest since the system was asked to forget it, or ever.
+// Returns the peak of this process in bytes, since it was last reset.
 int64_t peak_resident_bytes() {
   std::ifstream status("/proc/self/status");
   for (std::string line; std::getline(status, line);) {

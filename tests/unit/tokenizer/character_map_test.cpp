@@ -61,8 +61,8 @@ TEST(CharacterMapTest, TheMapsOfTheLibraryAreGood) {
   CharacterMap("").check();
 }
 
-// A unit of the trie: where its children lie, from its own place; whether it holds a value; and the
-// byte that leads to it.
+// Encodes a unit of the trie: the offset of its children, whether it holds a value, and the byte
+// that leads to it.
 uint32_t unit(uint32_t offset, bool has_leaf, uint32_t label) {
   return offset << 10 | (has_leaf ? 1U << 8 : 0U) | label;
 }
@@ -78,7 +78,7 @@ std::string serialized_map(const std::vector<uint32_t>& units) {
   return bytes + std::string("x\0", 2);
 }
 
-// The rules for "a", "aa", … up to so many letters: each letter in a block of its own.
+// Makes the rules for "a", "aa", … up to `num_rules` letters, each letter in a separate block.
 std::vector<uint32_t> chain(uint32_t num_rules) {
   std::vector<uint32_t> units(256 * (num_rules + 2));
   units[0] = unit(256, false, 0);
@@ -107,14 +107,14 @@ TEST(CharacterMapTest, AMapThatLeadsOutOfItselfIsRefusedAsAWhole) {
     EXPECT_THROW(CharacterMap(serialized_map(units)).check(), ModelError);
   }
   units = chain(2);
-  units[768] = kValue + 2;  // the value of the second rule: behind the replacements
+  units[768] = kValue + 2;  // the value of the second rule: past the replacements
   EXPECT_THROW(CharacterMap(serialized_map(units)).check(), ModelError);
   units = chain(2);
   units[second] = unit(second ^ 512, true, 'a');  // leads to its own block, and so to itself
   EXPECT_THROW(CharacterMap(serialized_map(units)).check(), ModelError);
 }
 
-// What a damaged map says does not matter, but it is read within its bounds.
+// A damaged map may give any result, but must be read within its bounds.
 TEST(CharacterMapTest, ADamagedMapIsAnErrorOrAnotherMap) {
   const std::string good = map_of_the_library();
   std::mt19937 random(1);

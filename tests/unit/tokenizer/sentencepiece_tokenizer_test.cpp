@@ -98,7 +98,7 @@ std::string problem_with(const std::string& model) {
   return "";
 }
 
-// The library would crash (unknown model type), pass over a field, or compare with NaN.
+// The library would crash (unknown model type), ignore a field, or compare with NaN.
 TEST(SentencePieceTokenizerTest, WhatTheLibraryTakesOtherwiseIsRefused) {
   for (const uint64_t type : {kUnigram, kBpe}) {
     EXPECT_EQ(problem_with(model_of(type, "")), "");
@@ -113,7 +113,7 @@ TEST(SentencePieceTokenizerTest, WhatTheLibraryTakesOtherwiseIsRefused) {
   EXPECT_THAT(problem_with(model_of(9, "")), HasSubstr("model_type 9"));
 }
 
-// The library keeps what a text begins with in an array of 64.
+// The library keeps the pieces with which a text begins in an array of 64.
 TEST(SentencePieceTokenizerTest, UserDefinedPiecesAreNotNestedWithoutEnd) {
   const auto nested = [](size_t count) {
     std::string pieces;
@@ -126,13 +126,13 @@ TEST(SentencePieceTokenizerTest, UserDefinedPiecesAreNotNestedWithoutEnd) {
   EXPECT_THAT(problem_with(model_of(kBpe, nested(65))), HasSubstr("more than 64"));
 }
 
-// What the library says is part of the message.
+// The message includes the library's own.
 TEST(SentencePieceTokenizerTest, TheLibrarysReasonIsSaid) {
   EXPECT_THAT(problem_with(model_of(kBpe, piece("a", 0, kNormal))),
               HasSubstr("cannot load it: Internal: a is already defined"));
 }
 
-// A map that is only wrong where a text is that the first load does not try.
+// The map is wrong only for a text that the first load does not try.
 TEST(SentencePieceTokenizerTest, ADamagedMapOfCharactersIsRefusedWhenItIsLoaded) {
   std::string map(4 + 4 * 512, '\0');
   const auto set = [&](size_t unit, uint32_t value) {

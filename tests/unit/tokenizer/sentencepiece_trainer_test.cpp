@@ -100,7 +100,7 @@ TEST_F(SentencePieceTrainerTest, UnusableTextIsAModelError) {
   EXPECT_THAT(message_of_failure({std::string((1 << 20) + 1, 'a')}, 384), HasSubstr("1048576"));
 }
 
-// Characters that the library keeps for itself, e.g. its marks for blanks and unknown pieces.
+// Characters that the library reserves, e.g. its marks for spaces and unknown pieces.
 TEST_F(SentencePieceTrainerTest, ReservedCharactersDoNoHarm) {
   std::vector<std::string> sentences = example_sentences();
   sentences.insert(sentences.end(), {"a\tb", "\u2581\u2581", "\u2585 \u2047", "<s> </s> <unk>"});

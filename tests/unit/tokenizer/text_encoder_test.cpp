@@ -18,8 +18,8 @@ std::vector<int32_t> encode(TextEncoder& encoder, std::string_view text) {
   return ids;
 }
 
-// Text of every kind of trouble: blanks of all sorts and numbers, unknown characters, characters
-// that normalisation changes or removes, the sign that stands for a blank, control characters.
+// Text with every difficulty: spaces of all kinds and numbers, unknown characters, characters that
+// normalisation changes or removes, the sign of a space, control characters.
 std::string random_text(std::mt19937& random, size_t num_parts) {
   static const std::vector<std::string> parts = {" ",
                                                  " ",
@@ -259,7 +259,7 @@ TEST(TextEncoderTest, ADocumentMayBeCutWhereTheTokenizerSays) {
   }
 }
 
-// Pieces of several blanks also take in the sign of a blank that stands in the text before one.
+// Pieces of several spaces also match the sign of a space that precedes a space in the text.
 TEST(TextEncoderTest, ABlankAfterItsSignBelongsToTheSameWord) {
   const TempFolder folder;
   std::vector<std::string> sentences;

@@ -1,5 +1,5 @@
-// Unigram models made here, score by score, so that rounding decides often: what TextEncoder gives
-// is compared with the library.
+// Compares TextEncoder with the library on Unigram models whose scores are chosen so that rounding
+// decides often.
 #include <gtest/gtest.h>
 
 #include <bit>
@@ -80,7 +80,7 @@ std::vector<int32_t> encode(TextEncoder& encoder, std::string_view text) {
   return ids;
 }
 
-// Where two id sequences part, rather than all of them.
+// Shows where two lists of ids differ, not all of them.
 void expect_same(const std::vector<int32_t>& ids, const std::vector<int32_t>& expected,
                  const std::string& what) {
   const auto [left, right] =
@@ -90,8 +90,8 @@ void expect_same(const std::vector<int32_t>& ids, const std::vector<int32_t>& ex
       << left - ids.begin();
 }
 
-// Pieces of up to five of few letters, with or without a blank before them: a text has many
-// segmentations.
+// Pieces of up to five out of few letters, with or without a space before them, so that a text has
+// many segmentations.
 template <class Score>
 std::vector<Piece> made_pieces(std::mt19937& random, Score score) {
   std::map<std::string, Piece> pieces = {{kBlank, {kBlank, score(1)}}};
@@ -124,8 +124,8 @@ struct Scores {
   float spread;  // of the score of each letter
 };
 
-// From ties everywhere to scores of which no two sums are the same; the larger ones make the score
-// of a text as large as that of a text of gigabytes.
+// From ties everywhere to scores whose sums all differ. The larger ones give a text the score of
+// one of gigabytes.
 constexpr Scores kScores[] = {{"equal", 1, 0},
                               {"few values", 0.5, 2},
                               {"fine", 0x1p-20F, 4},
@@ -151,7 +151,7 @@ TEST(UnigramWordsTest, RoundsAsTheLibraryDoes) {
       const auto tokenizer = load(folder, {.pieces = pieces_with(random, scores)});
       TextEncoder encoder(*tokenizer);
       const std::string what = std::string(scores.name) + ", seed " + std::to_string(seed);
-      // Twice: the second time from what was kept for other documents.
+      // Encodes twice, the second time from what is cached.
       const std::string long_text = made_text(random, 60'000);
       const std::vector<int32_t> expected = tokenizer->encode(long_text);
       for (int i = 0; i < 2; ++i) expect_same(encode(encoder, long_text), expected, what);
@@ -204,7 +204,7 @@ TEST(UnigramWordsTest, UnknownCharactersBecomeBytesOrOneToken) {
   }
 }
 
-// The library rounds the sum of an unknown character before it compares, and no other.
+// The library rounds the sum of an unknown character, and no other, before it compares.
 TEST(UnigramWordsTest, UnknownCharactersCompeteAsInTheLibrary) {
   const TempFolder folder;
   for (unsigned seed = 0; seed < 20; ++seed) {
@@ -241,7 +241,7 @@ TEST(UnigramWordsTest, BlanksAreKeptOrRemovedAsInTheLibrary) {
       }
       ASSERT_EQ(encode(encoder, text), tokenizer->encode(text)) << options << " '" << text << "'";
     }
-    // Runs longer than what is normalised at once.
+    // Runs longer than the part normalised at once.
     for (const size_t size : {16'383, 16'384, 16'385, 100'000}) {
       for (const std::string& text :
            {std::string(size, ' '), std::string(size, ' ') + "ab", "ab" + std::string(size, ' '),

@@ -9,7 +9,7 @@
 namespace pdl {
 namespace {
 
-// Against a map, with a table so small that it forgets many times.
+// Compares with a map, on a table so small that it forgets many times.
 TEST(WordTableTest, WhatItKnowsIsWhatWasPutIn) {
   for (const size_t max_bytes : {size_t{1} << 17, size_t{1} << 24}) {
     WordTable table(max_bytes);

@@ -39,7 +39,7 @@ Result run(const Corpus& corpus, const PipelineOptions& options = {}) {
   return result;
 }
 
-// Lines, blank lines and paragraphs of 5 MB.
+// Makes 5 MB of lines, blank lines and paragraphs.
 std::string long_text() {
   std::mt19937 random(3);
   std::string text = "\ufeff";
@@ -64,7 +64,7 @@ class CorpusPipelineTest : public ::testing::Test {
   ByteTokenizer tokenizer;
 };
 
-// The documents of the whole text, split at once, are what blocks on any number of threads give.
+// Blocks on any number of threads must give the documents of the whole text, split at once.
 TEST_F(CorpusPipelineTest, BlocksAndThreadsChangeNothing) {
   const std::string text = long_text();
   const std::string file = folder.file("long.txt", text);

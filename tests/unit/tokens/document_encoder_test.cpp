@@ -14,7 +14,7 @@ using ::testing::ElementsAre;
 
 int32_t id(char byte) { return ByteTokenizer::kFirstByte + byte; }
 
-// Also merges "ab" to one token, and knows a control token by its written form.
+// Also merges "ab" into one token, and knows a control token by its written form.
 class PairTokenizer : public ByteTokenizer {
  public:
   static constexpr int32_t kPair = 500;

@@ -14,7 +14,7 @@ namespace {
 
 using ::testing::ElementsAre;
 
-// Documents of the given lengths with ids 0, 1, 2, … over all of them.
+// Makes documents of the given lengths, with ids 0, 1, 2, … across all of them.
 TokenizedCorpus corpus_of_lengths(const std::vector<int64_t>& lengths) {
   std::vector<Token> tokens;
   std::vector<int64_t> ends;

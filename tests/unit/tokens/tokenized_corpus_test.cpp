@@ -17,7 +17,7 @@ namespace fs = std::filesystem;
 
 int32_t id(char byte) { return ByteTokenizer::kFirstByte + byte; }
 
-// Counts what it is asked to encode.
+// Counts the calls of encode().
 class CountingTokenizer : public ByteTokenizer {
  public:
   bool has_words() const override { return false; }
@@ -37,7 +37,7 @@ class TokenCacheTest : public ::testing::Test {
             .tokenizer = &tokenizer};
   }
 
-  // A run that tokenizes and keeps the tokens; returns whether it had to encode.
+  // Acts as a run that tokenizes and keeps the tokens; returns whether it had to encode.
   bool encodes(const Corpus& corpus) {
     const int before = tokenizer.num_calls;
     TokenCache cache(folder / "cache");

@@ -8,7 +8,7 @@
 namespace pdl {
 namespace {
 
-// 1 and 3 in turn: mean 2, standard deviation 1.
+// Alternates 1 and 3: mean 2, standard deviation 1.
 std::vector<double> steady_history() {
   std::vector<double> history;
   for (int64_t i = 0; i < kSpikeWindow; ++i) add_to_history(history, i % 2 == 0 ? 1.0 : 3.0);

@@ -1,4 +1,4 @@
-// A whole small run in one process: random rows, a small model, everything a Trainer needs.
+// A whole small run in one process: random sequences, a small model, everything a Trainer needs.
 #pragma once
 
 #include <ATen/ops/equal.h>
@@ -18,7 +18,8 @@
 
 namespace pdl {
 
-// Documents of 2 to 9 random tokens below `vocab`: rows of very different length and weight.
+// Makes documents of 2 to 9 random tokens below `vocab`: sequences of very different length and
+// weight.
 inline Sequences random_sequences(int64_t num_documents, uint64_t seed, int32_t vocab = 11) {
   std::vector<Token> tokens;
   std::vector<int64_t> ends;
@@ -62,7 +63,7 @@ struct SmallRun {
     weight_options.pdl_alpha = 1.0;
   }
 
-  // Makes optimiser and trainer with the present options, and resumes if asked to.
+  // Makes optimiser and trainer with the current options, and resumes if asked to.
   Trainer& start(const std::filesystem::path& checkpoint = {}) {
     std::filesystem::create_directories(options.output_dir);
     optimizer = make_optimizer(with_decay_rule(model->parameters().trained), optimizer_options);

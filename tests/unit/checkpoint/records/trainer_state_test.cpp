@@ -67,7 +67,7 @@ TEST(TrainerStateTest, EveryTruncationIsACheckpointError) {
   EXPECT_THROW(parse_trainer_state("{\"step\": \"x\"}", "s"), CheckpointError);
 }
 
-// The text of a state in which `from`, which it holds, is `to`.
+// Returns the text of a state with `from`, which it must hold, replaced by `to`.
 std::string changed(const std::string& from, const std::string& to) {
   std::string text = to_json(state(), identity());
   const size_t at = text.find(from);

@@ -79,7 +79,8 @@ TEST(GrammarCorpusTest, SeedAndStreamDecideTheBytes) {
   EXPECT_NE(language.text(3000, 0), GrammarCorpus(2, kFewWords).text(3000, 0));
 }
 
-// The bytes are the same on every machine: a change here changes every example and must be meant.
+// The bytes are the same on every machine. A change here changes every example and must be
+// intended.
 TEST(GrammarCorpusTest, BytesAreKnown) {
   EXPECT_EQ(sha256(GrammarCorpus(42, LexiconSizes()).text(100000, 0)),
             "453d6e6ec4d403ec7f42dae3f7e18c8dee00f285c89b8ad40c856f463f069997");
