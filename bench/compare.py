@@ -4,9 +4,9 @@
     bench/compare.py --binary build/release/pdl-train [--shape gpt2-15m] [--json FILE]
 
 The programs run one after the other, in rounds: A B C D, A B C D, and so on. All train the same
-parameters on the same rows with the same number of threads. stdout gets markdown tables of medians
-over the rounds, progress goes to stderr. bench/README.md says what each figure is and how the
-comparison is kept fair. Exit codes: 0 done, 1 a program failed, 2 usage.
+parameters on the same sequences with the same number of threads. stdout gets markdown tables of
+medians over the rounds, progress goes to stderr. bench/README.md says what each figure is and how
+the comparison is kept fair. Exit codes: 0 done, 1 a program failed, 2 usage.
 """
 
 import argparse
@@ -68,7 +68,7 @@ def make_environment(options, folder):
 
 
 def prepare(options, folder, env):
-    """Makes model, tokenizer, text and rows; returns the paths of run.json and of the job."""
+    """Makes model, tokenizer, text and sequences; returns the paths of run.json and of the job."""
     needed = options.rows * options.steps
     text = options.text or os.path.join(folder, "train.txt")
     tokenizer, model = options.tokenizer, options.model

@@ -85,7 +85,7 @@ OTHER_COLUMNS = (
 
 
 def print_compile_time(rounds):
-    """The time that the first step of the compiled loop takes beyond a later one."""
+    """The time by which the first step of the compiled loop is longer than a later one."""
     times = [
         results["compiled"]["step_seconds"][0] - steady_step(results["compiled"])
         for results in rounds

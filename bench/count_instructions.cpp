@@ -1,5 +1,5 @@
-// Instructions that the kernels execute for each logit, counted by stepping a child process through
-// them one at a time: exact and the same on every machine that has the instruction set, however
+// Counts the instructions that the kernels execute for each logit, by single-stepping a child
+// process. The numbers are exact and the same on every machine with the instruction set, however
 // busy it is. (Valgrind's callgrind gives the same numbers, but has no AVX-512.)
 #include <signal.h>
 #include <sys/ptrace.h>
@@ -15,12 +15,12 @@
 
 namespace {
 
-// The child stops before and behind `run`; the parent steps from one stop to the other.
+// The child stops before and after `run`; the parent steps from one stop to the other.
 int64_t count_instructions(const std::function<void()>& run) {
   const pid_t child = fork();
   if (child == 0) {
     ptrace(PTRACE_TRACEME, 0, nullptr, nullptr);
-    run();  // once in advance: symbols are bound, pages are there
+    run();  // once in advance, to bind symbols and fault pages in
     raise(SIGSTOP);
     run();
     raise(SIGUSR1);

@@ -1,6 +1,6 @@
-// Times the weighted loss with its gradient on a CUDA device, beside ATen's own and beside a copy
-// of the logits, in turn, and prints a table of medians and of the memory that each needs beyond
-// the logits.
+// Times the weighted loss with its gradient on a CUDA device against ATen's own and against a copy
+// of the logits, in turn. Prints a table of medians and of the memory that each needs besides the
+// logits.
 //
 //   pdl_cuda_loss [ROUNDS]
 #include <ATen/Context.h>
@@ -36,7 +36,7 @@ c10::CachingAllocator::Stat allocated() {
 
 struct Measured {
   std::vector<double> milliseconds;
-  int64_t extra_bytes = 0;  // beyond what was there before the call
+  int64_t extra_bytes = 0;  // allocated by the call
 };
 
 double median(std::vector<double> values) {

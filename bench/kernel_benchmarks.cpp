@@ -1,5 +1,5 @@
-// Times of the loss with its gradient, of an evaluation and of the gradient norm, beside ATen's own
-// and beside a copy of the same memory. bench/kernels.py runs it and forms ratios.
+// Times the loss with its gradient, an evaluation and the gradient norm against ATen's own and
+// against a copy of the same memory. bench/kernels.py runs it and forms ratios.
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <ATen/core/Reduction.h>
@@ -41,7 +41,7 @@ struct Example {
   }
 };
 
-// Arguments: V, threads.
+// The arguments are V and the number of threads.
 void set_threads(const benchmark::State& state) {
   at::set_num_threads(static_cast<int>(state.range(1)));
 }
@@ -60,8 +60,8 @@ void time_one(benchmark::State& state, const Run& run) {
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
 }
 
-// Of calls that leave their input alone. One goes before: memory that is met for the first time
-// takes longer.
+// Times calls that do not change their input. The first call is not timed, because memory touched
+// for the first time takes longer.
 template <class Run>
 void time_all(benchmark::State& state, const Run& run) {
   run();
@@ -85,7 +85,7 @@ void copy(benchmark::State& state) {
   });
 }
 
-// The weighted mean as ATen has it, and the gradient of the logits.
+// The weighted mean by ATen, and the gradient of the logits.
 void aten_loss(benchmark::State& state, at::ScalarType dtype) {
   set_threads(state);
   const Example example(state.range(0), dtype);
@@ -99,14 +99,14 @@ void aten_loss(benchmark::State& state, at::ScalarType dtype) {
   });
 }
 
-// The same with the kernels of this project, on logits that nobody else holds.
+// The same with the kernels of this project, on logits that have no other reference.
 void pdl_loss(benchmark::State& state, at::ScalarType dtype) {
   set_threads(state);
   const Example example(state.range(0), dtype);
   for (auto _ : state) {
     at::Tensor logits = example.logits.clone();  // not timed
     torch::autograd::variable_list gradients;
-    // The gradient of the clone's input would be one more pass.
+    // The gradient of the clone's input would cost one more pass.
     const torch::autograd::Edge edge = torch::autograd::impl::gradient_edge(logits);
     time_one(state, [&] {
       const pdl::LossTerms terms = pdl::weighted_cross_entropy(std::move(logits), example.targets,

@@ -1,4 +1,4 @@
-"""What the programs that measure others have in common: running them, options, tables."""
+"""The common part of the programs that measure others: running them, options, tables."""
 
 import contextlib
 import json
@@ -16,7 +16,7 @@ ROOT = os.path.dirname(FOLDER)
 
 
 class RunError(Exception):
-    """A program failed or did something else than it should."""
+    """A program failed or did not do what it should."""
 
 
 # --------------------------------------------------------------------------------------- running
@@ -87,7 +87,7 @@ class Stopwatch:
 
 def exit_code_of(work, options):
     """Calls work(options) with a Python that has the packages; 0 or, with a message, 1."""
-    # As an exception, so that processes and temporary folders are cleared away.
+    # As an exception, so that processes are ended and temporary folders removed.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         if not options.python:

@@ -1,9 +1,10 @@
-// Times saving a checkpoint beside the least that it can take: a copy in memory for what training
-// waits for, and write() and fsync() of as many bytes for what another thread does meanwhile.
+// Times saving a checkpoint against its lower bounds: a copy in memory for the part that training
+// waits for, and write() and fsync() of as many bytes for the part on another thread.
 //
 //   pdl_save_benchmark FOLDER [MEGABYTES [ROUNDS]]
 //
-// FOLDER is in the file system to be measured. Prints medians and ratios, of the rounds' ratios.
+// FOLDER is in the file system to be measured. Prints medians, and medians of the ratios in each
+// round.
 
 #include <ATen/ops/randn.h>
 #include <fcntl.h>
@@ -41,7 +42,7 @@ double median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
-// A model with its two moments, in tensors of 16 MB.
+// Makes a model with its two moments, in tensors of 16 MB.
 pdl::CheckpointTensors make_state(int64_t megabytes) {
   pdl::CheckpointTensors tensors;
   constexpr int64_t kElements = 4'000'000;
@@ -143,7 +144,7 @@ void measure(const fs::path& folder, int64_t megabytes, int rounds) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  // As pdl-train does it: freed memory is used again and not faulted in anew.
+  // As in pdl-train, freed memory is used again and not faulted in anew.
   mallopt(M_MMAP_THRESHOLD, std::numeric_limits<int>::max());
   mallopt(M_TRIM_THRESHOLD, -1);
   if (argc < 2) {

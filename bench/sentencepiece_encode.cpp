@@ -1,4 +1,5 @@
-// The loop that a C++ user of SentencePiece writes: encodes each line of a text and counts the ids.
+// Encodes each line of a text and counts the ids, in the loop that a C++ user of SentencePiece
+// writes.
 //   sentencepiece_encode MODEL TEXT OUTPUT
 // OUTPUT gets {"counts": [...]}, as many as the model has pieces.
 #include <sentencepiece_processor.h>

@@ -88,7 +88,7 @@ class Stripper(html.parser.HTMLParser):
 
     def handle_endtag(self, tag):
         if tag in self.left_out:
-            # With those in it that were never ended.
+            # Also ends the elements inside it that were never closed.
             del self.left_out[self.left_out.index(tag) :]
         if tag not in self.INLINE:
             self.end_paragraph()
@@ -107,7 +107,7 @@ def strip_html(text):
 
 
 def strip_plain(text):
-    """Runs of lines parted by blank ones; the entries of a dictionary are parted by their indent."""
+    """Runs of lines separated by blank ones; the entries of a dictionary are told apart by indent."""
     parts = re.split(r"\n\s*\n|\n(?=\S[^\n]*\n[ \t])", text)
     return [" ".join(part.split()) for part in parts]
 
@@ -136,7 +136,7 @@ def paragraphs_of(path):
             text = file.read().decode("utf-8", errors="replace")
     except (EOFError, gzip.BadGzipFile, zlib.error):
         return []
-    # What is not printable may break a line in two for some programs.
+    # Some programs split a line at characters that are not printable.
     kept = [
         part
         for part in strip(text)

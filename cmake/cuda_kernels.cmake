@@ -1,5 +1,5 @@
-# pdl_cuda_kernels: the CUDA kernels behind a C interface. They need nvcc and the CUDA runtime, and no LibTorch, no
-# device and no driver to be built.
+# pdl_cuda_kernels: the CUDA kernels, with a C interface. Building them needs nvcc and the CUDA
+# runtime, but no LibTorch, device or driver.
 
 if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
   set(CMAKE_CUDA_ARCHITECTURES 80)  # to try the compiler; the kernels have their own

@@ -1,5 +1,5 @@
-# Everything the program links: Debian packages, and LibTorch from the wheel in .venv or where Torch_DIR or
-# CMAKE_PREFIX_PATH points.
+# Finds everything that the program links: Debian packages, and LibTorch from the wheel in .venv or
+# where Torch_DIR or CMAKE_PREFIX_PATH points.
 
 find_package(Threads REQUIRED)
 find_package(OpenSSL REQUIRED COMPONENTS Crypto)
@@ -28,8 +28,9 @@ if(NOT Torch_DIR AND NOT CMAKE_PREFIX_PATH)
   list(APPEND CMAKE_PREFIX_PATH ${wheel_prefix})
 endif()
 set(kineto_LIBRARY dl CACHE STRING "The wheel has no kineto library; nothing links it")
-# A CUDA LibTorch would otherwise compile a program to ask for the machine's GPU, in C++20, which CMake before 3.25.2
-# cannot for nvcc. LibTorch is built already, and its flags for nvcc are not for our kernels, which have their own.
+# Without this, a CUDA LibTorch would compile a C++20 program to find the machine's GPU, for which
+# CMake before 3.25.2 has no nvcc flags. LibTorch is built already, and the project's kernels have
+# their own flags for nvcc.
 if(NOT DEFINED TORCH_CUDA_ARCH_LIST)
   set(TORCH_CUDA_ARCH_LIST 8.0)
 endif()
@@ -42,8 +43,8 @@ endif()
 if(PDL_REQUIRE_CUDA AND NOT TARGET torch_cuda)
   message(FATAL_ERROR "This LibTorch (${Torch_DIR}) has no CUDA. Point Torch_DIR to one that has.")
 endif()
-# at::parallel_for runs in one thread where a file is compiled without OpenMP. Its library is LibTorch's own copy, for
-# a second one in the process would have threads of its own.
+# at::parallel_for runs in one thread if a file is compiled without OpenMP. The library is
+# LibTorch's own copy, because a second one in the process would start a second team of threads.
 get_target_property(torch_library torch IMPORTED_LOCATION_RELEASE)
 if(NOT torch_library)
   get_target_property(torch_library torch IMPORTED_LOCATION)

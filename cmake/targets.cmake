@@ -1,9 +1,9 @@
-# pdl_base: all that needs no LibTorch; builds in seconds and runs alone under the sanitizers.
-# pdl_core: the rest of the library. pdl-train: the program.
+# pdl_base: everything that needs no LibTorch; it builds in seconds and runs alone under the
+# sanitizers. pdl_core: the rest of the library. pdl-train: the program.
 
 set(PDL_WARNINGS -Wall -Wextra -Wshadow -Wconversion -Werror)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
-  # GCC 12 warns wrongly about `"literal" + std::string` (its bug 105651).
+  # GCC 12 warns wrongly of `"literal" + std::string` (its bug 105651).
   list(APPEND PDL_WARNINGS -Wno-restrict)
 endif()
 
@@ -26,13 +26,14 @@ set(PDL_PRECOMPILED <ATen/core/Tensor.h> <filesystem> <functional> <memory> <opt
 function(pdl_precompile target)
   target_precompile_headers(${target} PRIVATE ${ARGN})
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
-    # The same bug: its warnings in the library's own headers are not held back once these are precompiled.
+    # The same bug: its warnings in the library's own headers are not suppressed once these are
+    # precompiled.
     target_compile_options(${target} PRIVATE -Wno-array-bounds -Wno-stringop-overread -Wno-stringop-overflow)
   endif()
 endfunction()
 
-# The kernels of each instruction set are one source under other flags. They are optimised in every build; -Wno-psabi,
-# because vectors only pass between functions that are inlined.
+# The kernels of each instruction set are one source with different flags, optimised in every build.
+# -Wno-psabi is safe because vectors only pass between inlined functions.
 set(PDL_KERNEL_FLAGS -O3 -fno-math-errno -fno-trapping-math -ffp-contract=fast -Wno-psabi)
 set_source_files_properties(src/kernels/cpu/portable.cpp PROPERTIES COMPILE_OPTIONS "${PDL_KERNEL_FLAGS}")
 set_source_files_properties(src/kernels/cpu/avx2.cpp PROPERTIES COMPILE_OPTIONS "${PDL_KERNEL_FLAGS};-mavx2;-mfma")
@@ -70,8 +71,8 @@ target_link_libraries(pdl_core PUBLIC pdl_base torch PRIVATE ${PDL_OPENMP_LIBRAR
 if(PDL_CUDA_KERNELS AND TARGET torch_cuda)
   target_link_libraries(pdl_core PRIVATE pdl_cuda_kernels)
 elseif(PDL_CUDA_KERNELS)
-  # A LibTorch without CUDA has the headers that this file needs, but for one that its build makes: so
-  # it is at least compiled wherever there is a toolkit.
+  # A LibTorch without CUDA lacks only one header that this file needs, which is generated here. So
+  # the file is at least compiled wherever there is a toolkit.
   file(WRITE ${CMAKE_BINARY_DIR}/generated/c10/cuda/impl/cuda_cmake_macros.h
     "#pragma once\n#define C10_CUDA_BUILD_SHARED_LIBS\n")
   add_library(pdl_cuda_compiled OBJECT src/ops/cross_entropy_cuda.cpp)

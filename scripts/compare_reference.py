@@ -28,7 +28,7 @@ CURVE_SUFFIX = ".curve.json"
 TIMEOUT_SECONDS = 1800
 
 # Largest accepted relative difference of each quantity. Sums of float32 numbers depend on their
-# order, and gradients more so than losses.
+# order, those of gradients more than those of losses.
 STEP_BOUNDS = {
     "loss": 1e-5,
     "ce": 1e-5,

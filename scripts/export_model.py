@@ -9,8 +9,8 @@ The file holds float32 weights under their Hugging Face names, and up to three m
     hidden(input_ids int64 [B, T]) -> float32 [B, T, D], all that comes before the output head
     head(hidden float32 [..., D]) -> logits float32 [..., V], the output head alone
 
-`forward(ids)` is `head(hidden(ids))`; whoever calls these two can take the logits of some rows at a
-time and never needs those of a whole batch in memory. They are left out, with a warning and
+`forward(ids)` is `head(hidden(ids))`; a caller of these two can take the logits of some positions
+at a time and never needs those of a whole batch in memory. They are left out, with a warning and
 `"head": false` in the report, where the model cannot be split exactly. FOLDER is what
 `save_pretrained` writes; a tokenizer is not needed.
 
@@ -27,7 +27,7 @@ How it works (the parts are in scripts/hf_export):
   that returns what it is given, so that whatever forward does to the logits is part of it.
 * The finished file is loaded again and compared with the stock model before it gets its name:
   parameters and ties, logits at several shapes, gradients, causality, both modes, and the head on
-  chunks of rows. A model that does not pass leaves no file.
+  chunks of positions. A model that does not pass leaves no file.
 
 On success stdout holds one JSON object with the measured figures; a failure is one line
 `error: ...` on stderr. Exit codes: 0 done, 1 internal error, 2 usage, 4 the model cannot be

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Formats the C++ sources in place. With --check nothing is changed, and a difference is an error.
+# Formats the C++ sources in place. With --check it changes nothing and fails if a file would
+# change.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -27,9 +27,9 @@ fi
 
 work=build/fuzz
 limits=(-timeout=5 -rss_limit_mb=512 -malloc_limit_mb=256)
-# Memory that is freed but kept to find later use counts, too.
+# The limit includes freed memory that is kept to find later use.
 export ASAN_OPTIONS=quarantine_size_mb=16
-# Also holds what libFuzzer writes for the processes in which a tokenizer is tried, which may well crash.
+# Also holds libFuzzer's files for the processes in which a tokenizer is tried, which may crash.
 export TMPDIR=$work/tmp
 mkdir -p "$work/findings"
 
@@ -42,12 +42,13 @@ fuzz() {
     -max_total_time="$seconds" -max_len=16384 -print_final_stats=1 "-artifact_prefix=$TMPDIR/$1-" >"$2" 2>&1
 }
 
-# The input that ended the run that LOG is of; none: the program did not come so far.
+# The input that ended the run of LOG; none if the program did not reach its inputs.
 input_of() {
   sed -n 's/.*Test unit written to //p' "$1" | tail -1
 }
 
-# was_suspended TARGET LOG: whether an input only seemed slow, because the machine stood still meanwhile.
+# was_suspended TARGET LOG: whether an input only seemed slow, because the machine was suspended
+# meanwhile.
 was_suspended() {
   local input
   input=$(input_of "$2")

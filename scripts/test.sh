@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what is missing, builds and runs every test: the library and the program, then what needs no LibTorch once
-# more under AddressSanitizer and UndefinedBehaviorSanitizer together.
+# Installs what is missing, builds and runs every test: first the library and the program, then
+# everything without LibTorch again under AddressSanitizer and UndefinedBehaviorSanitizer together.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source scripts/setup.sh

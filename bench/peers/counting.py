@@ -1,4 +1,4 @@
-"""What the programs that count tokens have in common."""
+"""The common part of the programs that count tokens."""
 
 import itertools
 import json

@@ -1,4 +1,4 @@
-"""What the PyTorch programs share: the job, the rows, the loss and the record of the steps.
+"""The common part of the PyTorch programs: job, sequences, loss and the record of the steps.
 
 A job is a JSON object with the keys model (a folder of save_pretrained or a TorchScript file), rows
 (a JSON file: lists of ids), rows_per_step, steps, learning_rate, pdl_alpha and pdl_epsilon.
@@ -38,7 +38,7 @@ def load_job():
 
 
 def load_rows(job):
-    """All rows of the text: the training rows come first, and all of them are counted."""
+    """All sequences of the text: those for training come first, and all of them are counted."""
     with open(job["rows"], encoding="utf-8") as file:
         return json.load(file)
 

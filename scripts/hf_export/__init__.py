@@ -4,7 +4,7 @@ In the order in which an export uses them:
 
 * `loading` reads the model folder and refuses what cannot be exported exactly;
 * `attention` is the causal attention that replaces the model's own;
-* `splitting` parts the model into what comes before its output head and the head;
+* `splitting` divides the model into what comes before its output head and the head;
 * `tracing` turns the model into TorchScript;
 * `writing` saves it under its final name only when everything went well;
 * `verification` compares the written file with the stock model.

@@ -67,7 +67,7 @@ class ExplicitCausalAttention(nn.Module):
 
 @dataclasses.dataclass(frozen=True)
 class AttentionSettings:
-    """What one layer asks of its attention function."""
+    """The settings that one layer passes to its attention function."""
 
     scale: float
     dropout: float
@@ -125,7 +125,7 @@ class CausalAttention:
         return module.attention_core(query, key, value), None
 
     def _make_core(self, settings):
-        """The module for a layer; a window that no row exceeds is left out."""
+        """The module for a layer; a window that no sequence exceeds is left out."""
         window = settings.window
         if 0 < self._max_length <= window:
             window = 0
@@ -158,7 +158,7 @@ def check_windows(config, windows):
     """Compares the windows that the layers asked for with those of the configuration.
 
     transformers writes windows into its masks, which are not built here. A layer that does not
-    hand its window to the attention function as well would see too much, in rows longer than
+    pass its window to the attention function too would see too much, in sequences longer than
     those of the verification.
     """
     text_config = config.get_text_config()

@@ -22,4 +22,4 @@ class StorageError(CommandError):
 
 
 class UnknownAttentionError(Exception):
-    """The architecture takes no attention function of ours."""
+    """The architecture does not accept a custom attention function."""

@@ -25,7 +25,7 @@ def load_config(folder):
 def refuse_unsupported(config, keep_dropout):
     """Raises ExportError for settings that a trace could get wrong unnoticed.
 
-    What is refused here may pass the comparison at the short rows of the verification and go
+    What is refused here may pass the comparison on the short sequences of the verification and go
     wrong with longer ones, or at random.
     """
     if getattr(config, "quantization_config", None):
@@ -59,7 +59,7 @@ def rope_types(config):
 
 
 def longest_row(config, requested):
-    """Tokens in the longest row for which the file has to be exact; 0 is no limit.
+    """Tokens in the longest sequence for which the file has to be exact; 0 is no limit.
 
     Args:
       config: configuration of the model.

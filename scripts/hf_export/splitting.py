@@ -1,4 +1,4 @@
-"""Parts a model into what comes before its output head and the head."""
+"""Divides a model into what comes before its output head and the head."""
 
 import inspect
 import types
@@ -41,7 +41,7 @@ def split_head(model, ids):
         bind_methods(model, body, type(body(**id_arguments(body.forward, ids))))
         hidden = model.hidden(ids)
         is_exact = not is_random(model.head, hidden) and gives_logits(model, ids)
-    except Exception:  # A model that is built in another way can fail in any way.
+    except Exception:  # A model with another structure can fail in any way.
         is_exact = False
     if is_exact:
         return hidden

@@ -16,7 +16,7 @@ from hf_export.loading import load_model
 from hf_export.sample_ids import clip_shape, random_ids
 from hf_export.splitting import id_arguments, split_head
 
-# Shape [B, T] of the ids to trace with; rows are cut where the model is shorter.
+# Shape [B, T] of the ids to trace with; T is cut to the positions of the model.
 TRACE_SHAPE = (2, 17)
 
 # The forward of a file that has the other two methods.
@@ -169,7 +169,7 @@ def trace_model(model, attention, no_dropout, max_length):
       model: a transformers causal language model.
       attention: its CausalAttention, or None for eager attention.
       no_dropout: whether to trace the model as it is in evaluation.
-      max_length: tokens in the longest row, 0 for no limit.
+      max_length: tokens in the longest sequence, 0 for no limit.
     """
     parameters = [name for name, _ in model.named_parameters()]
     aliases = [name for name, _ in model.named_parameters(remove_duplicate=False)]

@@ -8,13 +8,13 @@ from torch.nn import functional as F
 from hf_export.errors import ExportError
 from hf_export.sample_ids import clip_shape, random_ids
 
-# Shapes [B, T] of ids: for comparing logits, and for the other comparisons. Rows are cut where the
-# model is shorter.
+# Shapes [B, T] of ids: for comparing logits, and for the other comparisons. T is cut to the
+# positions of the model.
 LOGIT_SHAPES = ((1, 1), (2, 17), (3, 40), (5, 33), (1, 200))
 DETAIL_SHAPE = (3, 40)
-# The row under autocast is longer: bfloat16 cannot hold positions beyond 256.
+# The sequence under autocast is longer because bfloat16 cannot hold positions above 256.
 BFLOAT16_SHAPE = (1, 400)
-# Windows are tried out with a longer row, up to this many tokens.
+# Windows are tried with a longer sequence, up to this many tokens.
 MAX_WINDOW_ROW = 1024
 
 # Largest accepted differences from the stock model. Those of logits are relative to the largest
@@ -37,7 +37,7 @@ def verify_file(path, stock, traced, max_length):
       path: the TorchScript file.
       stock: the transformers model with eager attention.
       traced: what is known about the traced model.
-      max_length: tokens in the longest row, 0 for no limit.
+      max_length: tokens in the longest sequence, 0 for no limit.
 
     Returns:
       The measured figures as a dict.
@@ -101,7 +101,7 @@ def count_device_constants(loaded):
 
 
 def logit_shapes(windows, max_length):
-    """Shapes to compare logits at, with one beyond each window that is not too long."""
+    """Shapes to compare logits at, with one longer than each window that is not too long."""
     limit = min(MAX_WINDOW_ROW, max_length or MAX_WINDOW_ROW)
     beyond = [(1, window + 9) for window in sorted(set(windows)) if 0 < window <= limit - 9]
     return [clip_shape(shape, max_length) for shape in LOGIT_SHAPES] + beyond
@@ -238,7 +238,7 @@ def check_modes(loaded, stock, ids, dropout):
 
 
 def check_head(loaded, stock, shapes, ids):
-    """Compares `hidden` and `head` with forward, in both modes and also in chunks of rows.
+    """Compares `hidden` and `head` with forward, in both modes and also in chunks of positions.
 
     Returns:
       The largest differences as a dict.
@@ -261,10 +261,10 @@ def check_head(loaded, stock, shapes, ids):
 
 @torch.no_grad()
 def check_head_logits(loaded, ids):
-    """Requires head(hidden(ids)) to be forward(ids), bit for bit, and the same of single rows.
+    """Requires head(hidden(ids)) to be forward(ids), bit for bit, and the same of single positions.
 
     Returns:
-      The difference of the logits of rows, relative to the largest logit.
+      The difference of the logits of positions, relative to the largest logit.
     """
     what = f"head of ids {list(ids.shape)}"
     torch.manual_seed(0)
@@ -283,7 +283,7 @@ def check_head_logits(loaded, ids):
 
 
 def chunked_gradients(model, ids):
-    """What `gradients` gives, with the logits of a chunk of rows at a time."""
+    """What `gradients` gives, with the logits of a chunk of positions at a time."""
     hidden = model.hidden(ids)[:, :-1].flatten(0, 1)
     leaf = hidden.detach().requires_grad_()
     targets = ids[:, 1:].flatten()
@@ -316,7 +316,7 @@ def measure_bfloat16(loaded, stock, shape):
 
 
 def find_warnings(figures, traced, unused):
-    """What the user of a file that passed should know."""
+    """Warnings for the user of a file that passed."""
     found = []
     if unused:
         found.append(f"the model does not use {len(unused)} of the weights, first {unused[0]}")

@@ -52,7 +52,7 @@ class CommandsTest(unittest.TestCase):
         return [json.loads(line) for line in self.run_program(*arguments).splitlines()]
 
     def eval_rows(self):
-        """The rows of eval.txt: the tokens of all paragraphs, cut every MAX_LENGTH tokens."""
+        """The sequences of eval.txt: the tokens of all paragraphs, cut every MAX_LENGTH tokens."""
         text = ["--tokenizer_path", "tokenizer.model", "--text_document", "paragraph"]
         ids = [
             token

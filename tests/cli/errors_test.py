@@ -182,7 +182,7 @@ USAGE = [
     ("eval missing model", ["eval", "--config", "run.json", "--model_path", "missing.pt"], [MODEL]),
 ]  # fmt: skip
 
-# Run with a standard output that cannot be written to.
+# Commands run with a standard output that cannot be written to.
 FULL_DISK = [
     ["schema"],
     ["--version"],
@@ -204,7 +204,7 @@ def make_files(folder):
         (folder / f"latin1.{kind}").write_bytes(latin1)
         (folder / f"folder.{kind}").mkdir()
         (folder / f"folder.{kind}" / "inside").write_text("x")
-        # A read from it fails for everyone, root too.
+        # Reading it fails for every user, even root.
         (folder / f"unreadable.{kind}").symlink_to("/proc/self/mem")
     (folder / "blank.txt").write_text(" \n\n\t\n")
     (folder / "token.txt").write_text("k")

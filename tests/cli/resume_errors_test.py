@@ -34,7 +34,7 @@ class Refusals(RefusedJobs):
     def setUpClass(cls):
         super().setUpClass()
         cls.trained = cls.copies(cls.folder, "trained")
-        for folder in cls.trained:  # in place: a checkpoint knows the whole paths of its job
+        for folder in cls.trained:  # in place, because a checkpoint holds the absolute paths of its job
             run(["--config", "run.json"], folder)
 
     @classmethod

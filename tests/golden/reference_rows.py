@@ -46,7 +46,7 @@ def tokenize_files(config, tokenizer, files):
 
 
 def make_rows(config, documents):
-    """Cuts the documents into rows of at most max_length ids.
+    """Cuts the documents into sequences of at most max_length ids.
 
     With packing the documents are one stream. A row of one id would have no target and is left
     out.
@@ -58,7 +58,7 @@ def make_rows(config, documents):
 
 
 def make_batch(rows, pad_id):
-    """Ids and targets, both int64 [B, T]; a position's target is the next id of its row."""
+    """Ids and targets, both int64 [B, T]; a position's target is the next id of its sequence."""
     length = max(len(row) for row in rows)
     ids = torch.full((len(rows), length), pad_id)
     targets = torch.full((len(rows), length), IGNORE_TARGET)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The example job on a CUDA device: the CPU's figures, the same bits again, and after a resume."""
+"""The example job on a CUDA device gives the CPU's figures, and the same bits again, even after a resume."""
 
 import json
 import os
@@ -101,7 +101,7 @@ class CudaJobTest(unittest.TestCase):
             self.assertAlmostEqual(results[0][field], results[1][field], delta=1e-5 * abs(results[0][field]), msg=field)
 
     def test_out_of_memory_is_said_with_its_exit_code(self):
-        # Of the device: on one of 80 GB the first refused 2 MiB, the second 32 MiB.
+        # Bytes of the device. On one of 80 GB the first refused 2 MiB, the second 32 MiB.
         for share in ("0.000001", "0.0002"):
             arguments = ["--config", self.root / "job" / "run.json", "--device", "cuda", "--output_dir", self.root / share,
                          "--per_device_train_batch_size", "512"]

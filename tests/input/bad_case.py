@@ -1,4 +1,4 @@
-"""What the generators of bad inputs make."""
+"""The cases that the generators of bad inputs make."""
 
 import dataclasses
 import os
@@ -31,7 +31,7 @@ def link_to(target):
 
 @dataclasses.dataclass
 class Later:
-    """Content that is large: made when its case runs."""
+    """Large content, made when its case runs."""
 
     make: Callable[[], bytes]
 

@@ -37,7 +37,7 @@ BELOW_INT64 = str(-(2**63) - 1)
 
 
 def good_text(key):
-    """A right value of the key, as JSON."""
+    """A valid value of the key, as JSON."""
     if key in CHOICES:
         return json.dumps(CHOICES[key])
     if key in BOOLEANS:
@@ -50,7 +50,7 @@ def good_text(key):
 
 
 def bad_texts(key):
-    """Wrong values of the key, as they stand in the file."""
+    """Wrong values of the key, as written in the file."""
     texts = ["null", "{}", "[[1]]", "1e400", "-1e400", "NaN", '{"a": "b"}']
     if key in INTEGERS:
         texts += [str(value) for value in INTEGERS[key]]

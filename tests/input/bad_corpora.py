@@ -42,7 +42,7 @@ RECORDS = {
     "control in a name": b'{"te\\u0007xt": "a"}',
 }  # fmt: skip
 
-# Bytes that no UTF-8 text holds.
+# Bytes that are not valid UTF-8.
 NOT_UTF8 = {
     "Latin-1": b"caf\xe9 ", "0xff": b"\xff", "0xfe": b"\xfe", "continuation": b"a\x80b", "overlong slash": b"\xc0\xaf",
     "overlong NUL": b"\xc0\x80", "overlong three": b"\xe0\x80\x80", "overlong four": b"\xf0\x80\x80\x80",
@@ -108,7 +108,7 @@ def bad_archives(generator, text):
         files[f"gzip cut {i}"] = ("txt.gz", packed[:size])
         size = generator.randrange(1, len(frame))
         files[f"zstd cut {i}"] = ("txt.zst", frame[:size])
-        # What follows the header of 10 bytes is under a checksum, and so is the checksum itself.
+        # Everything after the header of 10 bytes is covered by a checksum, the checksum included.
         flipped = bytearray(packed)
         flipped[generator.randrange(10, len(packed))] ^= 1 << generator.randrange(8)
         files[f"gzip flipped {i}"] = ("txt.gz", bytes(flipped))

@@ -33,7 +33,7 @@ def packed(members):
 
 
 def changed_members(content):
-    """Archives whose members are not those of a program."""
+    """Archives without the members of a program."""
     members = members_of(content)
     root = next(iter(members)).split("/")[0]
     for name in members:

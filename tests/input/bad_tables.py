@@ -44,7 +44,7 @@ def bad_tables(good):
     return tables
 
 
-# What is right by itself, but not for the job.
+# Tables that are valid but do not fit the job.
 def other_tables(good):
     counts, width = good["counts"], good["vocab_size"]
     for name, new in {"narrow": counts[:-1], "wide": [*counts, 0], "zero": [0] * width, "one token": [0, 0, 5] + [0] * (width - 3)}.items():
@@ -136,7 +136,7 @@ def bad_states(text):
 
 
 def manifest_text(manifest):
-    """As the program writes it: no other text is a manifest."""
+    """The text as the program writes it, because no other text is a manifest."""
     return json.dumps(manifest, indent=1, sort_keys=True) + "\n"
 
 

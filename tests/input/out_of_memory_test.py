@@ -19,7 +19,7 @@ import program  # noqa: E402
 import refusals  # noqa: E402
 
 MEBIBYTE = 1 << 20
-# Of address space, beyond what the program needs to start at all.
+# Address space on top of what the program needs to start at all.
 MORE = [mebibytes * MEBIBYTE for mebibytes in (1, 4, 10, 20, 30, 45, 60, 80, 100, 130, 170, 250, 400, 1000)]
 
 
@@ -47,7 +47,7 @@ class OutOfMemoryTest(unittest.TestCase):
         return enough
 
     def codes_of(self, arguments, *, leaves):
-        """The exit codes under growing limits. `leaves`: what is there afterwards may be of a run that had begun."""
+        """The exit codes under growing limits. `leaves`: a run that had begun may leave files."""
         codes = []
         for more in MORE:
             with self.subTest(arguments=arguments, more_mebibytes=more // MEBIBYTE):

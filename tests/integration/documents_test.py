@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The documents: links lead somewhere, the README is short, and what it tells to type is understood."""
+"""The documents: links have targets, the README is short, and the program accepts the commands in it."""
 
 import pathlib
 import re
@@ -20,13 +20,13 @@ EXIT_CONFIG = 2
 
 
 def links(page):
-    """The targets of a page's links, but for those of the web."""
+    """The targets of a page's links, except web addresses."""
     targets = LINK.findall(CODE.sub("", page.read_text(encoding="utf-8")))
     return [target for target in targets if not re.match(r"https?://", target)]
 
 
 def anchors(page):
-    """What GitHub makes of the headings of a page."""
+    """The anchors that GitHub makes of a page's headings."""
     headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 

@@ -1,4 +1,4 @@
-"""Tests of scripts/export_model.py: the files that it writes, and what it refuses.
+"""Tests of scripts/export_model.py: the files that it writes, and the inputs that it refuses.
 
     python tests/integration/export_model_test.py
 
@@ -110,7 +110,7 @@ class ExportTest(TemporaryFolderTest):
     def test_window_is_left_out_where_no_row_exceeds_it(self):
         _, report = self.export(MISTRAL)
         self.assertEqual(report["attention"], ["ExplicitCausalAttention"])
-        self.assertIn([1, 25], report["shapes"])  # Beyond the window of 16.
+        self.assertIn([1, 25], report["shapes"])  # Longer than the window of 16.
         _, report = self.export(MISTRAL, "--max_length", "16")
         self.assertEqual(report["attention"], ["FusedCausalAttention"])
         self.assertEqual(report["max_length"], 16)

@@ -83,7 +83,7 @@ class TrainingTest(unittest.TestCase):
         return path
 
     def reference_losses(self, name, **changes):
-        """Losses of a plain PyTorch loop, one a step."""
+        """Losses of a plain PyTorch loop, one per step."""
         config = {**reference_trainer.load_config(self.jobs[name]), **changes}
         num_threads = torch.get_num_threads()
         torch.set_num_threads(1)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The check of layers sees a forbidden include wherever it is put."""
+"""The check of layers finds a forbidden include wherever it is."""
 
 import argparse
 import pathlib

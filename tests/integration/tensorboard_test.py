@@ -1,4 +1,4 @@
-"""TensorBoard's own reader finds in runs/ what metrics.jsonl says, also after a run that went on.
+"""TensorBoard's own reader finds in runs/ what metrics.jsonl says, even after a resume.
 
     python tests/integration/tensorboard_test.py --binary build/release/pdl-train
 

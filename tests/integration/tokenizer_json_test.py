@@ -68,9 +68,9 @@ SHAPES = {
     "unigram, whole text": (None, P.Metaspace("▁", "first", split=False), None),
     "unigram, bytes": (None, P.ByteLevel(add_prefix_space=False), None),
 }
-# No merge may reach over a blank: these are trained on words.
+# No merge may reach across a space: these are trained on words.
 ONE_INPUT = {"llama2", "mistral", "gemma", "unigram, whole text"}
-# Added tokens that find their neighbours changed, beside those that every shape has.
+# Added tokens next to which text is changed, besides those of every shape.
 WITH_TOKENS = {"gpt2", "llama2", "gemma", "qwen2", "metaspace, never", "white space", "unigram"}
 
 

@@ -111,7 +111,7 @@ class TrainingStepTest(unittest.TestCase):
             worst = max(abs(low / full - 1) for low, full in
                         zip(curves["bf16", rows], curves["fp32", rows], strict=True))
             self.assertLess(worst, 0.01)
-            self.assertGreater(worst, 1e-5)  # it is another precision
+            self.assertGreater(worst, 1e-5)  # the precision differs
 
     def test_a_bfloat16_file_is_trained_and_written_as_one(self):
         model = torch.jit.load(self.root / "job" / "model.pt").to(torch.bfloat16)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Whatever one byte of a checkpoint becomes, wherever a file of it ends or is gone or another's: `verify` sees it."""
+"""`verify` finds every changed byte of a checkpoint, and every file cut off, missing or of another checkpoint."""
 
 import os
 import shutil
@@ -77,7 +77,7 @@ class CorruptionTest(harness.TestCase):
         return sorted(ends | set(harness.generator(what).sample(positions, small - 2)))
 
     def check_bytes(self, what, name, positions):
-        """Every kind of change at each position; one that changes nothing is left out."""
+        """Every kind of change at each offset, without those that change nothing."""
         original = self.content[name]
         cases = [
             f"{name}@{position}:{change}"
@@ -164,7 +164,7 @@ class CorruptionTest(harness.TestCase):
             shutil.rmtree(target)
 
     def test_a_resume_passes_over_what_is_damaged(self):
-        """One warning names the file; the run goes on from the older one. Where none is good: exit 5."""
+        """One warning names the file, and the run resumes from the older checkpoint; if none is good: exit 5."""
         random = harness.generator("resume")
         names = harness.CHECKPOINT_FILES
 

@@ -1,4 +1,4 @@
-"""What a power cut can leave of a folder, from the trace of the operations on it.
+"""Computes what a power cut can leave of a folder, from the trace of the operations on it.
 
 The model of the file system is what POSIX promises and no more. fsync of a file makes its content durable, fsync of a
 folder the names in it. Of what came after, each 4 KiB sector of a write and each change of a folder has independently

@@ -1,4 +1,4 @@
-"""What the reliability tests share: the small job, its runs, how they are compared, and the counted cases.
+"""The common part of the reliability tests: the small job, its runs, how they are compared, and the counted cases.
 
 Every program here has a small mode, which is one of the tests of a build, and --full. A case has a name, from which and
 from --seed its random choices follow; a failure prints the command that runs this case alone.
@@ -240,7 +240,7 @@ def verify(paths):
 
 
 def assert_all_good(folder, at_least=1):
-    """Every checkpoint that can be seen is whole."""
+    """Requires that every visible checkpoint is whole."""
     found = checkpoints(folder)
     assert len(found) >= at_least, f"{len(found)} checkpoints instead of at least {at_least}"
     for path, problem in verify(found).items():
@@ -261,7 +261,7 @@ Operation = collections.namedtuple("Operation", "index kind path second offset f
 
 
 def read_trace(path):
-    """The operations that the injector wrote down."""
+    """The operations that the injector recorded."""
     operations = []
     with open(path, "rb") as file:
         while line := file.readline():

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""SIGKILL at any moment: the run started again ends as if nothing had happened, and no checkpoint is ever half there."""
+"""SIGKILL at any moment: the restarted run ends as if nothing had happened, and no checkpoint is ever incomplete."""
 
 import pathlib
 import shutil
@@ -32,7 +32,7 @@ class KillTest(harness.TestCase):
         return result.code != 0
 
     def test_random_moments(self):
-        """Chains: the resumed run is killed, too, until one gets to the end."""
+        """Chains: the resumed run is killed too, until one reaches the end."""
         kills_a_chain = 10
 
         def check(case):

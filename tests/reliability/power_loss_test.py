@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A power cut at any operation of a save leaves a good checkpoint, and nothing false that passes for one.
+"""A power cut at any operation of a save leaves a good checkpoint, and no bad one that passes for good.
 
 The states are made from the trace of a whole run, see crash_states.py.
 """
@@ -141,7 +141,7 @@ class PowerLossTest(harness.TestCase):
         shutil.rmtree(folder)
 
     def test_the_states_are_cruel(self):
-        """Were fsync to do nothing, some states would have no good checkpoint: so this test sees a missing fsync."""
+        """Without fsync some states would have no good checkpoint, so this test notices a missing fsync."""
         self.outcomes = collections.Counter()
         problems = self.find_problems(list(self.states(40, honours_fsync=False)))
         self.assertTrue(any("no good" in problem for problem in problems.values()), problems)

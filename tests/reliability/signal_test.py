@@ -83,7 +83,7 @@ class SignalTest(harness.TestCase):
         assert last == steps[-1], f"lines up to step {last}, but saved at {steps}"
 
     def test_a_signal_after_the_end(self):
-        """Comes too late to change anything: the exit code is still what summary.json says."""
+        """The signal comes too late to change anything: the exit code is still that of summary.json."""
         number = 50 if harness.options.full else 5
 
         def check(case):

@@ -145,7 +145,7 @@ class StorageErrorTest(harness.TestCase):
         harness.count("sizes of free space", 3)
 
     def test_three_failed_saves_in_a_row(self):
-        """Each is said in a warning; the run ends at the third with a message, and not before."""
+        """Each failure gives a warning; the run ends at the third with a message, not before."""
         folder, trace = self.root / "full", self.root / "full.trace"
         faults = harness.injected(folder, "fail", paths=harness.begin_of_save("[0-9]+"), at=1, times=0, errno=errno.ENOSPC, trace=trace)
         result = harness.run(self.job, folder, faults=faults)

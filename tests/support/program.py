@@ -16,7 +16,7 @@ _STARTER = "PDL_TRAIN_STARTER"
 
 
 def binary() -> str:
-    """The absolute path of pdl-train; empty where none was named."""
+    """The absolute path of pdl-train; empty if none was named."""
     return os.environ.get(_BINARY, "")
 
 

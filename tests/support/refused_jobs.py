@@ -1,4 +1,4 @@
-"""A good job that is changed until it must be refused: what the tests of refusals start from."""
+"""A good job that the tests of refusals change until it must be refused."""
 
 import json
 import pathlib
@@ -11,11 +11,11 @@ import program
 import refusals
 import torch
 
-NESTED = "[" * 200_000  # JSON or a part of it, deeper than any parser should follow
+NESTED = "[" * 200_000  # JSON or a part of it, nested more deeply than any parser should follow
 
 
 def run(arguments, folder):
-    """Runs the program where it must not refuse."""
+    """Runs the program on a job that it must accept."""
     process = subprocess.run(
         [program.binary(), *arguments], cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, check=False
     )

@@ -182,8 +182,8 @@ TEST(CheckpointTest, LoadsTheFilesOfFormerVersions) {
   EXPECT_EQ(loaded.optimizer[0].tensor.item<double>(), 1.5);
 }
 
-// A checkpoint whose optimizer is in one file a rank. Each saves what it has; the first one the
-// model, too.
+// Makes a checkpoint whose optimizer is in one file per rank. Each rank saves its part, and the
+// first one the model too.
 class RankCheckpoint {
  public:
   explicit RankCheckpoint(const std::vector<std::vector<TensorSlice>>& ranks) {
@@ -296,7 +296,7 @@ std::vector<int64_t> steps_in(const TempFolder& folder) {
 
 TEST(CheckpointTest, PruningNeverTakesTheCheckpointJustSaved) {
   const TempFolder folder;
-  for (const int64_t step : {7, 8, 9, 12}) save(folder, step);  // 12 was passed over
+  for (const int64_t step : {7, 8, 9, 12}) save(folder, step);  // 12 was skipped
   prune_checkpoints(folder.path(), {.limit = 2, .current_step = 9});
   EXPECT_EQ(steps_in(folder), (std::vector<int64_t>{8, 9}));
 }

@@ -61,7 +61,7 @@ TEST_F(ConfigPathsTest, GlobWithoutAMatchIsAProblemButAMissingFileIsNot) {
               HasSubstr("train_files: \"*.txt\" matches no file"));
   EXPECT_THAT(error_of(R"({"train_files": "missing/*.txt"})"), HasSubstr("train_files: "));
   EXPECT_EQ(error_of(R"({"train_files": "missing.txt"})"), "");
-  // The name of the folder is no pattern.
+  // The name of the folder is not a pattern.
   write("run[1]/a.txt", "x");
   EXPECT_THAT(
       load_config(write("run[1]/run.json", R"({"train_files": "*.txt"})"), {}, {}).train_files,
@@ -77,7 +77,7 @@ TEST_F(ConfigPathsTest, ExistingFileWithPatternCharactersIsItself) {
 
 // ---------------------------------------------------------------- writing and comparing
 
-// A config in which every key that may differ from its default does.
+// Makes a config in which every key differs from its default, if it may.
 RunConfig unusual_config() {
   RunConfig config;
   config.model_path = "/m/\u00e9 \"q\".pt";

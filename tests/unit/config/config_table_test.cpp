@@ -14,7 +14,7 @@ namespace {
 
 using Strings = std::vector<std::string>;
 
-// Every key of the documentation.
+// All keys of the documentation.
 constexpr std::string_view kDocumentedKeys[] = {
     "model_path",
     "tokenizer_path",
@@ -80,7 +80,7 @@ constexpr std::string_view kDocumentedKeys[] = {
     "spike_action",
 };
 
-// A value of the key's kind that is not the default.
+// Returns a value of the key's kind that is not the default.
 ConfigValue other_value(const ConfigKey& key) {
   const ConfigValue value = default_value(key);
   switch (key.kind) {

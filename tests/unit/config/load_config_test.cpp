@@ -24,7 +24,7 @@ using testing::Not;
 using testing::StartsWith;
 using Strings = std::vector<std::string>;
 
-// Holds all that training needs.
+// A config with all that training needs.
 constexpr std::string_view kMinimal =
     R"({"model_path": "m.pt", "tokenizer_path": "t.model", "train_files": "a.txt",)"
     R"( "output_dir": "out"})";
