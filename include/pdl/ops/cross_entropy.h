@@ -22,8 +22,8 @@ struct LossTerms {
 // targets count as nothing, and their logits are not read.
 //
 //   logits      [B, T, V] float32 | bfloat16 | float16; move them in: if nobody else holds their
-//               memory, neither a caller nor the graph behind them, the gradient is written over
-//               them; otherwise over a copy
+//               memory, neither a caller nor the graph that made them, the gradient replaces
+//               them; otherwise it replaces a copy
 //
 //   targets     [B, T]    int64 in [0, V) or kIgnoreTarget, already shifted:
 //                         targets[b][t] is what logits[b][t] predicts
