@@ -1,7 +1,10 @@
+#include <algorithm>
 #include <cstdint>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "pdl/base/json.h"
 #include "pdl/base/unicode.h"
@@ -28,7 +31,8 @@ std::string reason_of(std::string_view message) {
 template <class Json>
 class EventGuard final : public nlohmann::json_sax<Json> {
  public:
-  EventGuard(const JsonRules& rules, JsonHandler& handler) : rules_(rules), handler_(handler) {}
+  EventGuard(size_t text_size, const JsonRules& rules, JsonHandler& handler)
+      : text_size_(text_size), rules_(rules), handler_(handler) {}
 
   JsonProblem take() { return std::move(problem_); }
 
@@ -57,11 +61,12 @@ class EventGuard final : public nlohmann::json_sax<Json> {
     return handler_.end_array();
   }
 
-  // `position` is the number of bytes read, the last of which is wrong.
+  // `position` is the number of bytes read, the last of which is wrong. The end of the text counts
+  // as one, and after a comment as two.
   bool parse_error(size_t position, const std::string& last_token,
                    const nlohmann::detail::exception& error) override {
     constexpr int kNumberOverflow = 406;
-    problem_ = {JsonProblem::Kind::kNotJson, position - 1,
+    problem_ = {JsonProblem::Kind::kNotJson, std::min(position - 1, text_size_),
                 error.id == kNumberOverflow ? printable(last_token) + " is too large for a number"
                                             : reason_of(error.what())};
     return false;
@@ -82,6 +87,7 @@ class EventGuard final : public nlohmann::json_sax<Json> {
     return refuse("is nested deeper than " + std::to_string(rules_.max_depth) + " levels");
   }
 
+  size_t text_size_;
   const JsonRules& rules_;
   JsonHandler& handler_;
   JsonProblem problem_;
@@ -91,7 +97,7 @@ class EventGuard final : public nlohmann::json_sax<Json> {
 
 template <class Json>
 JsonProblem parse(std::string_view text, const JsonRules& rules, JsonHandler& handler) {
-  EventGuard<Json> guard(rules, handler);
+  EventGuard<Json> guard(text.size(), rules, handler);
   const bool is_whole = Json::sax_parse(text, &guard, Json::input_format_t::json, /*strict=*/true,
                                         /*ignore_comments=*/rules.comments);
   JsonProblem problem = guard.take();

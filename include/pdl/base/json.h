@@ -81,7 +81,7 @@ class JsonHandler {
   std::string stop_reason_;
 };
 
-// Text that is not UTF-8 is not JSON, nor is an escape of half a surrogate pair.
+// What is not UTF-8 is not JSON, but in a comment; nor is an escape of half a surrogate pair.
 JsonProblem read_json(std::string_view text, const JsonRules& rules, JsonHandler& handler);
 
 // ------------------------------------------------------------------ a tree

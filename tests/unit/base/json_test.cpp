@@ -189,6 +189,7 @@ TEST(JsonTest, CommentsMustBeAllowed) {
     EXPECT_FALSE(problem_with(text, {.comments = true})) << text;
   }
   EXPECT_TRUE(problem_with("{} /* open", {.comments = true}));
+  EXPECT_FALSE(problem_with("{} // \xff", {.comments = true}));
   EXPECT_EQ(parsed(R"("// a")").text(), "// a");
 }
 
