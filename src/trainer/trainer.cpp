@@ -31,9 +31,7 @@ Trainer::Trainer(const TrainerParts& parts, const TrainerOptions& options)
 
 void Trainer::resume(const std::filesystem::path& checkpoint) {
   state_ = checkpoints_.load(checkpoint);
-  if (const std::optional<int64_t> best_step = selection_.best_step()) {
-    checkpoints_.require_best(*best_step);
-  }
+  if (const auto best_step = selection_.best_step()) checkpoints_.require_best(*best_step);
 }
 
 bool Trainer::is_done() const {
@@ -66,8 +64,7 @@ void Trainer::train(BatchLoader& loader) {
   ledger_.add(step_.run(batches, plan_of(state_.step)));
   ++state_.step;
   if (needs_figures()) settle();
-  ledger_.add_seconds(
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+  ledger_.add_time(std::chrono::steady_clock::now() - start);
   const bool is_last = state_.step == total_steps_;
   if (is_last || is_due(state_.step, options_.step.training.logging_steps)) report_training();
   state_.evaluation_due = parts_.eval_sequences != nullptr &&

@@ -2,6 +2,7 @@
 // changes nothing else of the run.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <variant>
 #include <vector>
@@ -35,7 +36,7 @@ class StepLedger {
   void require_progress() const;
 
   // Adds wall time of training to the next report().
-  void add_seconds(double seconds) { timing_.seconds += seconds; }
+  void add_time(std::chrono::duration<double> time) { timing_.seconds += time.count(); }
   bool has_unreported() const { return state_.pending.steps > 0; }
   // Returns the metrics of the steps since the last call; `step`, `epoch` and `peak_memory_gb` are
   // left to the caller.

@@ -62,7 +62,7 @@ TEST(StepLedgerTest, ALineCoversTheStepsSinceTheOneBefore) {
   EXPECT_TRUE(ledger.has_pending());
   EXPECT_TRUE(ledger.settle().empty());
   EXPECT_FALSE(ledger.has_pending());
-  ledger.add_seconds(0.5);
+  ledger.add_time(std::chrono::milliseconds(500));
   const StepMetrics line = ledger.report();
   EXPECT_EQ(line.loss, 2);        // Σ w·ce / Σ w
   EXPECT_EQ(line.ce, 24.0 / 10);  // Σ ce / n
