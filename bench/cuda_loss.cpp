@@ -21,7 +21,7 @@
 #include <functional>
 #include <vector>
 
-#include "pdl/data/batch.h"
+#include "pdl/batches/batch.h"
 #include "pdl/ops/cross_entropy.h"
 
 namespace {

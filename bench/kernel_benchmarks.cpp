@@ -17,7 +17,7 @@
 #include <chrono>
 #include <cstring>
 
-#include "pdl/data/batch.h"
+#include "pdl/batches/batch.h"
 #include "pdl/ops/cross_entropy.h"
 #include "pdl/ops/evaluate_positions.h"
 #include "pdl/optim/gradient_clipping.h"

@@ -10,7 +10,7 @@
 #include <numeric>
 #include <vector>
 
-#include "pdl/data/batch.h"
+#include "pdl/batches/batch.h"
 #include "pdl/kernels/cpu_kernels.h"
 #include "pdl/model/logits_chunks.h"
 #include "pdl/ops/evaluate_positions.h"

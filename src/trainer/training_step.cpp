@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <array>
 
-#include "pdl/data/batch.h"
+#include "pdl/batches/batch.h"
 #include "pdl/ops/cross_entropy.h"
 #include "pdl/optim/gradient_clipping.h"
 #include "pdl/trainer/dropout_seed.h"

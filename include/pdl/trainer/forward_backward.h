@@ -5,7 +5,7 @@
 
 #include <cstdint>
 
-#include "pdl/data/batch.h"
+#include "pdl/batches/batch.h"
 #include "pdl/metrics/profiler.h"
 #include "pdl/model/language_model.h"
 

@@ -1,19 +1,19 @@
 // The training loop, which decides when a run steps, reports, evaluates, saves and ends.
-// training_step.h computes a step, step_ledger.h adds the steps up, model_selection.h finds the
-// best model.
+// training_step.h computes a step, step_ledger.h adds the steps up, and
+// evaluation/model_selection.h finds the best model.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
 #include <vector>
 
+#include "pdl/batches/batch_loader.h"
+#include "pdl/batches/batch_plan.h"
 #include "pdl/config/run_config.h"
-#include "pdl/data/batch_loader.h"
-#include "pdl/data/batch_plan.h"
 #include "pdl/evaluation/evaluator.h"
+#include "pdl/evaluation/model_selection.h"
 #include "pdl/metrics/observer.h"
 #include "pdl/tokens/sequences.h"
-#include "pdl/trainer/model_selection.h"
 #include "pdl/trainer/run_checkpoints.h"
 #include "pdl/trainer/run_control.h"
 #include "pdl/trainer/step_ledger.h"

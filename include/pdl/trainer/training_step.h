@@ -7,8 +7,8 @@
 #include <span>
 #include <vector>
 
+#include "pdl/batches/batch_loader.h"
 #include "pdl/config/run_config.h"
-#include "pdl/data/batch_loader.h"
 #include "pdl/distributed/process_group.h"
 #include "pdl/loss/weight_table.h"
 #include "pdl/metrics/profiler.h"

@@ -6,7 +6,7 @@
 
 #include <cmath>
 
-#include "pdl/data/batch.h"
+#include "pdl/batches/batch.h"
 #include "trainer/trainer_fixture.h"
 
 namespace pdl {

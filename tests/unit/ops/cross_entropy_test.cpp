@@ -22,7 +22,7 @@
 #include <limits>
 
 #include "pdl/base/error.h"
-#include "pdl/data/batch.h"
+#include "pdl/batches/batch.h"
 
 namespace pdl {
 namespace {

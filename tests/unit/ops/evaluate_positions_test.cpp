@@ -11,7 +11,7 @@
 #include <sys/mman.h>
 
 #include "pdl/base/error.h"
-#include "pdl/data/batch.h"
+#include "pdl/batches/batch.h"
 
 namespace pdl {
 namespace {

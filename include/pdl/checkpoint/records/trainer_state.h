@@ -33,7 +33,7 @@ struct LedgerState {
   std::vector<double> ce_history;
 };
 
-// Which model is the best so far; see trainer/model_selection.h.
+// Which model is the best so far; see evaluation/model_selection.h.
 struct SelectionState {
   int64_t evaluations_without_improvement = 0;
   bool stopped_early = false;

@@ -9,8 +9,8 @@
 #include <thread>
 #include <vector>
 
-#include "pdl/data/batch.h"
-#include "pdl/data/batch_plan.h"
+#include "pdl/batches/batch.h"
+#include "pdl/batches/batch_plan.h"
 #include "pdl/tokens/sequences.h"
 
 namespace pdl {

@@ -1,4 +1,4 @@
-#include "pdl/data/batch_loader.h"
+#include "pdl/batches/batch_loader.h"
 
 #include <utility>
 

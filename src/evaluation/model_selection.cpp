@@ -1,4 +1,4 @@
-#include "pdl/trainer/model_selection.h"
+#include "pdl/evaluation/model_selection.h"
 
 #include <cmath>
 

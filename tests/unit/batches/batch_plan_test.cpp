@@ -1,4 +1,4 @@
-#include "pdl/data/batch_plan.h"
+#include "pdl/batches/batch_plan.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

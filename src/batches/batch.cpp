@@ -1,4 +1,4 @@
-#include "pdl/data/batch.h"
+#include "pdl/batches/batch.h"
 
 #include <ATen/ops/empty.h>
 
