@@ -4,7 +4,7 @@
 #include <utility>
 #include <vector>
 
-#include "chat_template.h"
+#include "chat/chat_template.h"
 #include "pdl/base/error.h"
 #include "pdl/base/json.h"
 #include "pdl/base/unicode.h"

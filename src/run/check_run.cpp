@@ -4,7 +4,8 @@
 #include "pdl/checkpoint/checkpoint.h"
 #include "pdl/distributed/process_group.h"
 #include "pdl/run/job.h"
-#include "pdl/run/resume.h"
+#include "pdl/run/resume/find_checkpoint.h"
+#include "pdl/run/resume/require_same_run.h"
 #include "pdl/run/run_folder.h"
 #include "pdl/run/start_report.h"
 

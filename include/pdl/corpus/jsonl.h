@@ -27,7 +27,7 @@ struct RecordPlace {
 //                                     completion_only_loss
 //   messages_field                    a chat: a list of objects with the strings "role" and
 //   "content", as
-//                                     src/corpus/chat_template.h says
+//                                     src/corpus/chat/chat_template.h says
 //
 // Other fields are ignored, also those of messages. Throws DataError with file and line for a line
 // that is longer than kMaxRecordBytes, not UTF-8, not JSON (an escape of half a surrogate pair is

@@ -6,9 +6,9 @@
 #include <stdexcept>
 #include <unordered_map>
 
-#include "character.h"
 #include "pdl/base/error.h"
 #include "pdl/base/unicode.h"
+#include "pdl/pattern/character.h"
 
 namespace pdl::tokenizer_json {
 namespace {

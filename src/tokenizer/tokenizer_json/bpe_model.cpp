@@ -3,10 +3,10 @@
 
 #include "../merge_table.h"
 #include "byte_level.h"
-#include "character.h"
 #include "model.h"
 #include "pdl/base/error.h"
 #include "pdl/base/unicode.h"
+#include "pdl/pattern/character.h"
 
 namespace pdl::tokenizer_json {
 namespace {

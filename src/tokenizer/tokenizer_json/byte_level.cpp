@@ -3,7 +3,7 @@
 #include <array>
 #include <unordered_map>
 
-#include "character.h"
+#include "pdl/pattern/character.h"
 
 namespace pdl::tokenizer_json {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "character.h"
+#include "pdl/pattern/character.h"
 
 namespace pdl::tokenizer_json {
 namespace {

@@ -4,7 +4,6 @@
 #include <stdexcept>
 
 #include "added_tokens.h"
-#include "character.h"
 #include "cut_rule.h"
 #include "json_document.h"
 #include "model.h"
@@ -13,6 +12,7 @@
 #include "pdl/base/file.h"
 #include "pdl/base/sha256.h"
 #include "pdl/base/unicode.h"
+#include "pdl/pattern/character.h"
 #include "pre_tokenizer.h"
 
 namespace pdl {

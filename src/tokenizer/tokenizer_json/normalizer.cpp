@@ -7,9 +7,10 @@
 #include <algorithm>
 #include <memory>
 
-#include "character.h"
 #include "pdl/base/error.h"
 #include "pdl/base/unicode.h"
+#include "pdl/pattern/character.h"
+#include "read_pattern.h"
 
 namespace pdl::tokenizer_json {
 namespace {
@@ -79,7 +80,7 @@ std::string replaced(std::string_view text, const Replace& replace, size_t max_s
   std::string result;
   result.reserve(text.size());
   size_t copied = 0;
-  Span match{};
+  TextSpan match{};
   while (replace.pattern.find(text, copied, match)) {
     result += text.substr(copied, match.begin - copied);
     result += replace.content;

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "json_document.h"
-#include "pattern.h"
+#include "pdl/pattern/pattern.h"
 
 namespace pdl::tokenizer_json {
 

@@ -3,8 +3,9 @@
 #include <array>
 #include <utility>
 
-#include "character.h"
 #include "pdl/base/unicode.h"
+#include "pdl/pattern/character.h"
+#include "read_pattern.h"
 #include "split_regrouper.h"
 
 namespace pdl::tokenizer_json {
@@ -36,8 +37,9 @@ class Run {
  private:
   template <class Spans>
   void regroup(SplitBehavior behavior, size_t next, std::string_view text, Spans spans) {
-    SplitRegrouper regrouper(
-        behavior, [&](Span span) { run(next, text.substr(span.begin, span.end - span.begin)); });
+    SplitRegrouper regrouper(behavior, [&](TextSpan span) {
+      run(next, text.substr(span.begin, span.end - span.begin));
+    });
     spans(regrouper);
     regrouper.finish();
   }
@@ -62,7 +64,7 @@ class Run {
   void apply(const SplitStage& stage, size_t next, std::string_view text) {
     regroup(stage.behavior, next, text, [&](auto& regrouper) {
       size_t gap = 0;
-      for (Span match{}; stage.pattern.find(text, gap, match); gap = match.end) {
+      for (TextSpan match{}; stage.pattern.find(text, gap, match); gap = match.end) {
         if (gap < match.begin) regrouper.add({gap, match.begin}, stage.invert);
         regrouper.add(match, !stage.invert);
       }

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "json_document.h"
-#include "pattern.h"
+#include "pdl/pattern/pattern.h"
 #include "pdl/tokenizer/tokenizer.h"
 
 namespace pdl::tokenizer_json {

@@ -1,7 +1,7 @@
 // Matches and gaps of a text regrouped as a SplitBehavior says.
 #pragma once
 
-#include "pattern.h"
+#include "pdl/pattern/pattern.h"
 #include "pre_tokenizer.h"
 
 namespace pdl::tokenizer_json {
@@ -13,7 +13,7 @@ class SplitRegrouper {
  public:
   SplitRegrouper(SplitBehavior behavior, Emit emit) : behavior_(behavior), emit_(emit) {}
 
-  void add(Span span, bool is_match) {
+  void add(TextSpan span, bool is_match) {
     switch (behavior_) {
       case SplitBehavior::kIsolated:
         emit_(span);
@@ -40,7 +40,7 @@ class SplitRegrouper {
   }
 
  private:
-  void extend_or_replace(Span span, bool extends) {
+  void extend_or_replace(TextSpan span, bool extends) {
     const bool has_pending = pending_.begin < pending_.end;
     if (has_pending && extends) {
       pending_.end = span.end;
@@ -52,7 +52,7 @@ class SplitRegrouper {
 
   SplitBehavior behavior_;
   Emit emit_;
-  Span pending_{0, 0};  // not emitted yet; empty: nothing
+  TextSpan pending_{0, 0};  // not emitted yet; empty: nothing
   bool last_is_match_ = false;
 };
 

@@ -3,10 +3,10 @@
 
 #include "byte_level.h"
 #include "byte_trie.h"
-#include "character.h"
 #include "model.h"
 #include "pdl/base/error.h"
 #include "pdl/base/unicode.h"
+#include "pdl/pattern/character.h"
 
 namespace pdl::tokenizer_json {
 namespace {

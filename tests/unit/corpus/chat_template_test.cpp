@@ -1,4 +1,4 @@
-#include "corpus/chat_template.h"
+#include "corpus/chat/chat_template.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -5,7 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "corpus/chat_template.h"
+#include "corpus/chat/chat_template.h"
 #include "pdl/base/error.h"
 #include "pdl/base/random.h"
 #include "pdl/base/unicode.h"

@@ -9,7 +9,7 @@
 #include <string>
 #include <string_view>
 
-namespace pdl::tokenizer_json {
+namespace pdl {
 
 // The code point at `at`, which moves behind it. `text` is well-formed UTF-8 and `at` inside it.
 char32_t next_character(std::string_view text, size_t& at);
@@ -53,4 +53,4 @@ struct LaterCharacters {
 };
 std::span<const LaterCharacters> later_characters();
 
-}  // namespace pdl::tokenizer_json
+}  // namespace pdl

@@ -7,7 +7,7 @@
 
 #include "pattern_syntax.h"
 
-namespace pdl::tokenizer_json {
+namespace pdl {
 
 // No attempt to match that begins before the place reads the separator after it: no prefix of a
 // match holds a letter and then the separator, and a lookahead reads one character and never stands
@@ -18,4 +18,4 @@ bool never_crosses_cut(const std::vector<PatternSequence>& alternatives, char32_
 // For each ASCII letter an alternative matches that letter alone, wherever it stands.
 bool covers_letters(const std::vector<PatternSequence>& alternatives);
 
-}  // namespace pdl::tokenizer_json
+}  // namespace pdl

@@ -4,7 +4,7 @@
 #include <array>
 #include <stdexcept>
 
-namespace pdl::tokenizer_json {
+namespace pdl {
 namespace {
 
 constexpr char32_t kLastCharacter = 0x10ffff;
@@ -429,4 +429,4 @@ std::vector<PatternSequence> parse_pattern(std::string_view expression) {
   return Parser(expression).parse();
 }
 
-}  // namespace pdl::tokenizer_json
+}  // namespace pdl

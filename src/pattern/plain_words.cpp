@@ -5,7 +5,7 @@
 
 #include "pattern_cuts.h"
 
-namespace pdl::tokenizer_json {
+namespace pdl {
 namespace {
 
 constexpr std::string_view kLowercase = "abcdefghijklmnopqrstuvwxyz";
@@ -70,4 +70,4 @@ PlainWords::PlainWords(const std::vector<PatternSequence>& alternatives,
   }
 }
 
-}  // namespace pdl::tokenizer_json
+}  // namespace pdl

@@ -6,9 +6,9 @@
 
 #include "pattern_syntax.h"
 
-namespace pdl::tokenizer_json {
+namespace pdl {
 
 // To be compiled with PCRE2_UTF and PCRE2_UCP.
 std::string pcre2_expression(const std::vector<PatternSequence>& alternatives);
 
-}  // namespace pdl::tokenizer_json
+}  // namespace pdl

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <string_view>
 
-namespace pdl::tokenizer_json {
+namespace pdl {
 namespace {
 
 constexpr std::string_view kLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
@@ -121,4 +121,4 @@ bool covers_letters(const std::vector<PatternSequence>& alternatives) {
   });
 }
 
-}  // namespace pdl::tokenizer_json
+}  // namespace pdl

@@ -10,7 +10,7 @@
 
 #include "pattern_syntax.h"
 
-namespace pdl::tokenizer_json {
+namespace pdl {
 
 class PlainWords {
  public:
@@ -38,4 +38,4 @@ class PlainWords {
   std::array<Kind, 256> kinds_{};
 };
 
-}  // namespace pdl::tokenizer_json
+}  // namespace pdl

@@ -17,9 +17,9 @@
 #include <string_view>
 #include <vector>
 
-#include "character.h"
+#include "pdl/pattern/character.h"
 
-namespace pdl::tokenizer_json {
+namespace pdl {
 
 // A set of characters.
 struct CharacterSet {
@@ -53,4 +53,4 @@ struct PatternNode {
 // supported and where, e.g. "\\w at character 3 is not supported".
 std::vector<PatternSequence> parse_pattern(std::string_view expression);
 
-}  // namespace pdl::tokenizer_json
+}  // namespace pdl

@@ -2,7 +2,7 @@
 
 #include <string_view>
 
-namespace pdl::tokenizer_json {
+namespace pdl {
 namespace {
 
 std::string hexadecimal(char32_t character) {
@@ -70,4 +70,4 @@ std::string pcre2_expression(const std::vector<PatternSequence>& alternatives) {
   return text;
 }
 
-}  // namespace pdl::tokenizer_json
+}  // namespace pdl

@@ -1,10 +1,9 @@
-// Finds the checkpoint from which a run resumes, and checks that it may.
+// Finds the checkpoint from which a run resumes.
 #pragma once
 
 #include <filesystem>
 #include <optional>
 
-#include "pdl/checkpoint/records/trainer_state.h"
 #include "pdl/config/run_config.h"
 
 namespace pdl {
@@ -14,11 +13,5 @@ namespace pdl {
 // "never" gives none. Throws ConfigError for "never" with an output_dir that is not empty,
 // CheckpointError if there are checkpoints but all are damaged.
 std::optional<std::filesystem::path> find_checkpoint(const RunConfig& config);
-
-// Throws if anything that decides data order, targets or weights has changed since `before`:
-// ConfigError for a key, ModelError for the model or tokenizer, DataError for the files or the
-// frequency table. Logs allowed changes.
-void require_same_run(const RunIdentity& before, const RunIdentity& now,
-                      const std::filesystem::path& checkpoint);
 
 }  // namespace pdl

@@ -1,4 +1,4 @@
-#include "character.h"
+#include "pdl/pattern/character.h"
 
 #include <unicode/uchar.h>
 #include <unicode/utf8.h>
@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <array>
 
-namespace pdl::tokenizer_json {
+namespace pdl {
 namespace {
 
 // PCRE2 10.42 knows Unicode 14, ICU 72 knows 15. In the order of the code points.
@@ -189,4 +189,4 @@ std::string_view general_category(char32_t character) {
 std::span<const CharacterRange> space_ranges() { return kSpaces; }
 std::span<const LaterCharacters> later_characters() { return kLater; }
 
-}  // namespace pdl::tokenizer_json
+}  // namespace pdl
