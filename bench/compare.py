@@ -43,7 +43,8 @@ PDL_TRAIN = {
     "pdl-train whole logits": ["--logits_chunk_rows", "1000000"],
     "pdl-train bf16": ["--precision", "bf16"],
 }
-PROGRAMS = [*PEERS, *PDL_TRAIN, FLOOR]
+BEFORE = "pdl-train before"  # the build of --before, as "pdl-train" runs
+PROGRAMS = [*PEERS, BEFORE, *PDL_TRAIN, FLOOR]
 DEFAULT_PROGRAMS = [*PEERS, "pdl-train", FLOOR]
 
 LEARNING_RATE = 3e-4
@@ -165,8 +166,8 @@ def run_peer(name, options, paths, env):
 def run_pdl_train(name, options, paths, env):
     """Runs pdl-train; a step has its own step_ms, and ends when its line arrives on stderr."""
     with tempfile.TemporaryDirectory(dir=os.path.dirname(paths[0])) as output_dir:
-        command = [options.binary, "--config", paths[0], "--output_dir", output_dir]
-        command += PDL_TRAIN[name]
+        binary, flags = (options.before, []) if name == BEFORE else (options.binary, PDL_TRAIN[name])
+        command = [binary, "--config", paths[0], "--output_dir", output_dir, *flags]
         stopwatch = Stopwatch()
         lines, ends = [], []
         pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
@@ -288,7 +289,11 @@ def check_arguments(parser, options):
     impossible = {"compiled", FLOOR} if options.model else set()
     if options.only and impossible & set(options.only):
         parser.error(f"{', '.join(sorted(impossible))}: not with --model")
-    chosen = options.only or set(DEFAULT_PROGRAMS) - impossible
+    if options.only and BEFORE in options.only and not options.before:
+        parser.error(f"{BEFORE}: needs --before")
+    chosen = set(options.only or set(DEFAULT_PROGRAMS) - impossible)
+    if options.before:
+        chosen.add(BEFORE)
     options.only = [name for name in PROGRAMS if name in chosen]
     if "compiled" in options.only and not shutil.which("g++"):
         parser.error("compiled: torch.compile needs g++; install it or name others with --only")

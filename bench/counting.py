@@ -53,11 +53,11 @@ class Program:
 # --------------------------------------------------------------------------------------- programs
 
 
-def pdl_train(options, threads):
+def pdl_train(binary, threads):
     flags = ["--text_document", "line", "--add_eos", "false", "--num_threads", str(threads)]
 
     def command(tokenizer, text, output):
-        return [options.binary, "count", "--tokenizer_path", tokenizer, *flags, "--output", output, text]
+        return [binary, "count", "--tokenizer_path", tokenizer, *flags, "--output", output, text]
 
     return Program(threads, command)
 
@@ -74,9 +74,12 @@ def peer(options, script, threads, slow, prepare=lambda tokenizer: tokenizer):
 def programs_of(kind, work):
     """The programs that count with a kind of tokenizer, in their order in a round."""
     options, threads = work.options, work.options.threads
-    programs = {f"{PDL_TRAIN}, 1 thread": pdl_train(options, 1)}
-    if threads > 1:
-        programs[f"{PDL_TRAIN}, {threads} threads"] = pdl_train(options, threads)
+    programs = {}
+    for name, binary in ((PDL_TRAIN, options.binary), (f"{PDL_TRAIN} before", options.before)):
+        if binary:
+            programs[f"{name}, 1 thread"] = pdl_train(binary, 1)
+        if binary and threads > 1:
+            programs[f"{name}, {threads} threads"] = pdl_train(binary, threads)
     if kind == "bytes":
         programs["tokenizers"] = peer(options, "count_tokenizers.py", threads, False)
         return programs
@@ -195,7 +198,7 @@ def run_sizes(work):
     texts = [work.slow_text, work.text]
     if not work.options.quick:
         texts = text_paths(work.options.text)
-    program, tokenizer = pdl_train(work.options, work.options.threads), work.tokenizer("bpe")
+    program, tokenizer = pdl_train(work.options.binary, work.options.threads), work.tokenizer("bpe")
     rounds = []
     for _ in range(work.options.repeats):
         results = {}
@@ -212,7 +215,7 @@ def run_further(work):
     quick = work.options.quick
     text = work.text if quick else text_paths(work.options.text)[-1]
     begin = 0 if quick else WARM_UP // PIECE
-    program, tokenizer = pdl_train(work.options, work.options.threads), work.tokenizer("bpe")
+    program, tokenizer = pdl_train(work.options.binary, work.options.threads), work.tokenizer("bpe")
     command = program.command(tokenizer, "-", work.path("counts.json"))
     rounds = []
     for i in range(work.options.repeats):
@@ -351,7 +354,7 @@ def check_arguments(parser, options):
     needed = (WARM_UP + PIECE) * MEGABYTE
     largest = text_paths(options.text)[-1]
     if "further" in options.only and not options.quick and os.path.getsize(largest) < needed:
-        log(f"further: left out, for it needs a text of {needed // MEGABYTE} MB")
+        log(f"further: left out: it needs a text of {needed // MEGABYTE} MB")
         options.only.remove("further")
     os.makedirs(options.work, exist_ok=True)
 

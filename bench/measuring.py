@@ -108,6 +108,8 @@ def add_options(add):
     binary = os.path.join(ROOT, "build", "release", "pdl-train")
     add("--binary", default=binary, metavar="PATH",
         help="the pdl-train program (default: build/release/pdl-train)")
+    add("--before", metavar="PATH",
+        help="another build of pdl-train, measured in turn with --binary as 'pdl-train before'")
     add("--threads", type=int, default=len(os.sched_getaffinity(0)), help="default: all cores")
     add("--repeats", type=int, default=5, help="rounds (default: 5)")
     add("--python", metavar="PATH", help="Python with the packages (default: makes bench/.venv)")
@@ -115,10 +117,14 @@ def add_options(add):
 
 
 def check_options(parser, options):
-    """Ends the program for wrong ones of these, and makes the path of the binary absolute."""
-    if not (os.path.isfile(options.binary) and os.access(options.binary, os.X_OK)):
-        parser.error(f"--binary {options.binary}: no such program")
-    options.binary = os.path.abspath(options.binary)
+    """Ends the program for wrong ones of these, and makes the paths of the binaries absolute."""
+    for name in ("binary", "before"):
+        path = getattr(options, name)
+        if path is None:
+            continue
+        if not (os.path.isfile(path) and os.access(path, os.X_OK)):
+            parser.error(f"--{name} {path}: no such program")
+        setattr(options, name, os.path.abspath(path))
     for name in ("threads", "repeats"):
         if getattr(options, name) < 1:
             parser.error(f"--{name} must be at least 1")

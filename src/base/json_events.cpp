@@ -17,8 +17,9 @@ namespace {
 using WideJson =
     nlohmann::basic_json<std::map, std::vector, std::string, bool, int64_t, uint64_t, long double>;
 
-// The part of the parser's message that says what it met and what it expected: "[json.exception…]
-// parse error at line 1, column 2: syntax error while parsing value - unexpected …".
+// Returns the part of the parser's message that says what it met and what it expected:
+// "[json.exception…] parse error at line 1, column 2: syntax error while parsing value - unexpected
+// …".
 std::string reason_of(std::string_view message) {
   for (const std::string_view end_of_prefix : {"column ", ": ", " - "}) {
     const size_t at = message.find(end_of_prefix);

@@ -13,7 +13,7 @@ std::string name_of(JsonValue::Kind kind) {
   return kNames.at(static_cast<size_t>(kind));
 }
 
-// A number as it is written, of anything else what it is.
+// Describes a value: a number as it is written, anything else by its kind.
 std::string shown(const JsonValue& value) {
   if (value.is(JsonValue::Kind::kInteger)) return std::to_string(value.integer());
   return value.is(JsonValue::Kind::kReal) ? printable(value.text()) : name_of(value.kind());

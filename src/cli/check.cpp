@@ -29,7 +29,7 @@ void run_check(const ConfigArguments& arguments) {
   ConsoleSink console;
   const CheckReport report = check_job(config, console, corpus_progress);
   const StepTrial& batch = report.largest_batch;
-  log_info("one batch of " + std::to_string(batch.batch_size) + " rows of " +
+  log_info("one batch of " + std::to_string(batch.batch_size) + " sequences of " +
            std::to_string(batch.length) + " tokens: loss " + std::to_string(batch.loss) +
            ", gradient norm " + std::to_string(batch.grad_norm));
   log_info("memory: weights, gradients and optimiser state " +

@@ -13,11 +13,11 @@
 #include "pdl/base/unicode.h"
 #include "pdl/config/config_table.h"
 #include "pdl/frequency/token_counts.h"
-#include "pdl/frequency/weight_formula.h"
-#include "pdl/frequency/weight_plot.h"
-#include "pdl/frequency/weight_statistics.h"
 #include "pdl/metrics/console_sink.h"
 #include "pdl/tokenizer/tokenizer.h"
+#include "pdl/weights/weight_formula.h"
+#include "pdl/weights/weight_plot.h"
+#include "pdl/weights/weight_statistics.h"
 
 namespace pdl {
 namespace {

@@ -114,7 +114,7 @@ class GzipStream final : public ByteStream {
 
   [[noreturn]] void fail_no_member() const {
     input_.fail(num_members_ == 0 ? "is not a gzip file: no gzip header"
-                                  : "has something else behind its gzip data,",
+                                  : "has something else after its gzip data,",
                 member_offset_);
   }
 
@@ -199,7 +199,7 @@ class ZstdStream final : public ByteStream {
 
   [[noreturn]] void fail_no_frame() const {
     input_.fail(num_frames_ == 0 ? "is not a Zstandard file: no Zstandard frame"
-                                 : "has something else behind its Zstandard data,",
+                                 : "has something else after its Zstandard data,",
                 frame_offset_);
   }
 

@@ -20,7 +20,7 @@ CorpusFileKind corpus_file_kind(const std::string& file) {
   if (name.ends_with(".jsonl")) return CorpusFileKind::kJsonl;
   throw ConfigError("file '" + file +
                     "' is not supported by this version; use .txt or .jsonl, each also with .gz or "
-                    ".zst behind it, or .npy");
+                    ".zst after it, or .npy");
 }
 
 }  // namespace pdl

@@ -31,7 +31,7 @@ TokenView view_of(std::string_view stored, const NpyHeader& header) {
   const std::string_view data = stored.substr(header.data_offset);
   const auto length = static_cast<uint64_t>(header.shape[0]);
   if (data.size() % sizeof(Token) != 0 || data.size() / sizeof(Token) != length) {
-    throw DataError("has " + std::to_string(data.size()) + " bytes behind its header, where " +
+    throw DataError("has " + std::to_string(data.size()) + " bytes after its header, where " +
                     std::to_string(length) + " tokens of " + std::to_string(sizeof(Token)) +
                     " bytes should be; write it anew");
   }

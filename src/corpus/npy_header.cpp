@@ -47,7 +47,7 @@ class HeaderParser {
       }
     }
     skip_blanks();
-    if (at_ != text_.size()) fail("something behind the dictionary");
+    if (at_ != text_.size()) fail("something after the dictionary");
     if (keys.size() != 3) fail("no 'descr', 'fortran_order' and 'shape'");
     return header;
   }

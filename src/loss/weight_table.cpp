@@ -4,7 +4,7 @@
 
 #include <utility>
 
-#include "pdl/frequency/weight_formula.h"
+#include "pdl/weights/weight_formula.h"
 
 namespace pdl {
 

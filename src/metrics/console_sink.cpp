@@ -120,7 +120,7 @@ std::vector<std::string> start_report(const StartMetrics& start) {
   std::vector<std::string> lines;
   lines.push_back("data: " + grouped(start.documents) + " documents (" +
                   grouped(start.empty_documents) + " empty, skipped), " + grouped(start.rows) +
-                  " rows, " + grouped(start.num_tokens) + " targets an epoch");
+                  " sequences, " + grouped(start.num_tokens) + " targets an epoch");
   lines.push_back("model: " + grouped(start.parameters) + " parameters, " +
                   grouped(start.trainable_parameters) + " trained; " + grouped(start.steps) +
                   " steps in all");
@@ -174,9 +174,9 @@ std::vector<std::string> eval_report(const EvalMetrics& eval) {
   return lines;
 }
 
-std::string rows_text(const std::vector<int64_t>& rows) {
+std::string sequences_text(const std::vector<int64_t>& rows) {
   constexpr size_t kMaxShown = 8;
-  std::string text = "rows";
+  std::string text = "sequences";
   for (size_t i = 0; i < std::min(kMaxShown, rows.size()); ++i) {
     text += (i == 0 ? " " : ", ") + std::to_string(rows[i]);
   }
@@ -187,13 +187,14 @@ std::string rows_text(const std::vector<int64_t>& rows) {
 }
 
 std::string skip_line(const SkipMetrics& skip) {
-  return "step " + grouped(skip.step) + " skipped, " + skip.reason + ": " + rows_text(skip.rows);
+  return "step " + grouped(skip.step) + " skipped, " + skip.reason + ": " +
+         sequences_text(skip.rows);
 }
 
 std::string spike_line(const SpikeMetrics& spike) {
   return "step " + grouped(spike.step) + " spikes, ce " + fixed(spike.ce, 4) + " is " +
          significant(spike.z_score, 3) +
-         " standard deviations above the steps before: " + rows_text(spike.rows);
+         " standard deviations above the steps before: " + sequences_text(spike.rows);
 }
 
 std::string end_line(const RunSummary& summary) {

@@ -59,7 +59,7 @@ constexpr CharacterRange kSpaces[] = {
     {0x9, 0xd},       {0x20, 0x20},     {0x85, 0x85},     {0xa0, 0xa0},     {0x1680, 0x1680},
     {0x2000, 0x200a}, {0x2028, 0x2029}, {0x202f, 0x202f}, {0x205f, 0x205f}, {0x3000, 0x3000}};
 
-// Upper-case letters of Unicode 16 and 17: the range, and how far behind it the lower case stands.
+// Upper-case letters of Unicode 16 and 17: the range, and how far after it the lower case stands.
 struct LaterCase {
   char32_t first;
   char32_t last;

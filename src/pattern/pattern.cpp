@@ -26,7 +26,7 @@ constexpr uint32_t kMaxTries = 100'000'000;
 constexpr size_t kFirstStackBytes = size_t{32} << 10;
 constexpr size_t kMaxStackBytes = size_t{64} << 20;
 
-// What a match needs to write to: one for each thread.
+// The memory that a match writes to: one for each thread.
 struct MatchSpace {
   pcre2_match_data* data = pcre2_match_data_create(1, nullptr);
   pcre2_match_context* context = pcre2_match_context_create(nullptr);

@@ -54,7 +54,7 @@ bool is_lookahead(const PatternNode& node) {
          node.kind == PatternNode::Kind::kNegativeLookahead;
 }
 
-// A lookahead at the begin of a repeated or later part could stand behind a letter: refused there
+// A lookahead at the begin of a repeated or later part could stand after a letter: refused there
 // by taking its place for one that begins with the separator.
 Shape shape_of(const PatternSequence& sequence, char32_t separator) {
   Shape whole;

@@ -9,13 +9,14 @@
 
 namespace pdl {
 
-// No attempt to match that begins before the place reads the separator after it: no prefix of a
-// match holds a letter and then the separator, and a lookahead reads one character and never stands
-// behind a letter of its match. So matches before the place and after it are the same in the cut
-// text.
+// Returns true if no attempt to match that begins before the place reads the separator after it: no
+// prefix of a match holds a letter and then the separator, and a lookahead reads one character and
+// never stands after a letter of its match. So matches before the place and after it are the same
+// in the cut text.
 bool never_crosses_cut(const std::vector<PatternSequence>& alternatives, char32_t separator);
 
-// For each ASCII letter an alternative matches that letter alone, wherever it stands.
+// Returns true if, for each ASCII letter, an alternative matches that letter alone, wherever it
+// stands.
 bool covers_letters(const std::vector<PatternSequence>& alternatives);
 
 }  // namespace pdl

@@ -89,7 +89,7 @@ std::vector<PatternSequence> Parser::parse_alternatives(size_t depth) {
   return alternatives;
 }
 
-// The letter that a set stands for if it is one letter in both cases, else 0.
+// Returns the letter that a set stands for if it is one letter in both cases, else 0.
 char32_t folded_letter(const PatternNode& node) {
   if (node.kind != PatternNode::Kind::kSet || node.set.ranges.size() < 2) return 0;
   const CharacterRange first = node.set.ranges.front();

@@ -49,7 +49,7 @@ struct PatternNode {
   bool is_repeated() const { return max == kUnlimited || max > 1; }
 };
 
-// The alternatives of the whole expression. Throws std::invalid_argument, which says what is not
+// Parses an expression into its alternatives. Throws std::invalid_argument, which says what is not
 // supported and where, e.g. "\\w at character 3 is not supported".
 std::vector<PatternSequence> parse_pattern(std::string_view expression);
 

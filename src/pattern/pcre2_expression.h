@@ -1,4 +1,4 @@
-// A pattern of pattern_syntax.h, written for PCRE2.
+// Writes a pattern of pattern_syntax.h for PCRE2.
 #pragma once
 
 #include <string>
@@ -8,7 +8,7 @@
 
 namespace pdl {
 
-// To be compiled with PCRE2_UTF and PCRE2_UCP.
+// Returns an expression to be compiled with PCRE2_UTF and PCRE2_UCP.
 std::string pcre2_expression(const std::vector<PatternSequence>& alternatives);
 
 }  // namespace pdl

@@ -39,13 +39,13 @@ bool takes_letters_alike(const std::vector<PatternSequence>& alternatives,
   return true;
 }
 
-bool matches_all_runs(std::string_view letters, std::string_view behind,
+bool matches_all_runs(std::string_view letters, std::string_view next,
                       const std::function<size_t(std::string_view text)>& match_length) {
   for (const char* blank : {"", " "}) {
     std::string word = blank;
     for (size_t i = 0; i < kTriedLetters; ++i) {
       word += letters[i * 7 % letters.size()];
-      if (match_length(word + std::string(behind)) != word.size()) return false;
+      if (match_length(word + std::string(next)) != word.size()) return false;
     }
   }
   return true;
@@ -60,12 +60,12 @@ PlainWords::PlainWords(const std::vector<PatternSequence>& alternatives,
   if (!takes_letters_alike(alternatives, letters)) return;
   if (!matches_all_runs(letters, "", match_length)) return;
   for (const char letter : letters) kinds_[static_cast<unsigned char>(letter)] = Kind::kLetter;
-  // What stands behind a run is read, if at all, only to see that it is no letter.
+  // What comes after a run is read, if at all, only to see that it is no letter.
   for (char32_t character = 0; character < 0x80; ++character) {
-    const std::string behind(1, static_cast<char>(character));
+    const std::string next(1, static_cast<char>(character));
     const bool ends_word = !is_ascii_letter(character) &&
                            never_crosses_cut(alternatives, character) &&
-                           matches_all_runs(letters, behind, match_length);
+                           matches_all_runs(letters, next, match_length);
     if (ends_word) kinds_[character] = Kind::kEnd;
   }
 }

@@ -1,5 +1,5 @@
-// A shortcut for what most matches of a splitting pattern are: a run of ASCII letters, with or
-// without a blank before it. Finding the end of the run is many times as fast as the regular
+// A shortcut for most matches of a splitting pattern: runs of ASCII letters, with or without a
+// space before them. Finding the end of the run is many times as fast as the regular
 // expression.
 #pragma once
 
@@ -22,7 +22,7 @@ class PlainWords {
              const std::function<size_t(std::string_view text)>& match_length);
   PlainWords() = default;  // never taken
 
-  // The end of the match that begins at `from`, or 0: ask the expression.
+  // Returns the end of the match that begins at `from`, or 0: ask the expression.
   size_t find_end(std::string_view text, size_t from) const {
     const auto kind_at = [&](size_t at) { return kinds_[static_cast<unsigned char>(text[at])]; };
     const size_t begin = from + (text[from] == ' ' ? 1 : 0);

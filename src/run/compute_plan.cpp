@@ -52,7 +52,7 @@ at::Device select_device(const std::string& name) {
   if (device.is_cuda() && !has_cuda) {
     throw ConfigError(
         "device: \"" + name +
-        "\" cannot be used, for there is no CUDA device or this LibTorch has no CUDA; use \"cpu\"");
+        "\" cannot be used: there is no CUDA device, or this LibTorch has no CUDA; use \"cpu\"");
   }
   if (device.is_cuda() && !device.has_index()) device.set_index(0);
   if (device.is_cuda() && device.index() >= at::detail::getCUDAHooks().deviceCount()) {

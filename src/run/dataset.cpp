@@ -15,7 +15,7 @@ Sequences load_sequences(const std::vector<std::string>& files, const SequenceOp
                       options);
   if (sequences.num_untrained() > 0) {
     log_info(std::to_string(sequences.num_untrained()) +
-             " rows hold nothing that is trained, only prompts: they are left out");
+             " sequences hold nothing that is trained, only prompts: they are left out");
   }
   return sequences;
 }

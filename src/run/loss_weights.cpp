@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "pdl/base/error.h"
-#include "pdl/frequency/weight_statistics.h"
+#include "pdl/weights/weight_statistics.h"
 
 namespace pdl {
 namespace {

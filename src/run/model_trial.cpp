@@ -27,7 +27,7 @@ void require_width(const ModelInfo& model, const Tokenizer& tokenizer,
                    const std::filesystem::path& tokenizer_path) {
   if (model.vocab_size > tokenizer.size()) {
     log_info("the model has " + std::to_string(model.vocab_size) + " logits and the tokenizer " +
-             std::to_string(tokenizer.size()) + " tokens: the ids behind those are never used");
+             std::to_string(tokenizer.size()) + " tokens: the ids after those are never used");
   }
   if (model.vocab_size >= tokenizer.size()) return;
   throw ModelError("model '" + model.path.string() + "' has logits for " +

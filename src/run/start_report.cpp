@@ -3,7 +3,7 @@
 #include "pdl/base/error.h"
 #include "pdl/base/text_format.h"
 #include "pdl/batches/batch_plan.h"
-#include "pdl/frequency/weight_statistics.h"
+#include "pdl/weights/weight_statistics.h"
 
 namespace pdl {
 namespace {

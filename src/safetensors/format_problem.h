@@ -1,4 +1,4 @@
-// How the readers of this module refuse a file.
+// The refusal of a file by the readers of this folder.
 #pragma once
 
 #include <stdexcept>

@@ -21,10 +21,10 @@ constexpr int64_t kLengthBytes = 8;
 constexpr int64_t kMaxHeaderBytes = 100'000'000;  // the limit of the reference implementation
 constexpr const char* kMetadataKey = "__metadata__";
 constexpr const char* kPartsKey = "pdl.parts";
-// The header, an entry, and its shape.
+// Object, entry and shape.
 constexpr JsonRules kRules = {.max_depth = 3};
 
-// Length and JSON of a file that begins with `head`.
+// Returns length and JSON of a file that begins with `head`.
 int64_t header_bytes(std::string_view head, int64_t file_bytes) {
   if (file_bytes < kLengthBytes) throw FormatProblem("it is shorter than 8 bytes");
   uint64_t length = 0;
@@ -36,7 +36,7 @@ int64_t header_bytes(std::string_view head, int64_t file_bytes) {
   return kLengthBytes + static_cast<int64_t>(length);
 }
 
-// Bytes that an entry's elements ask for; -1 if they do not fit 63 bits.
+// Returns the bytes that an entry's elements ask for; -1 if they do not fit 63 bits.
 int64_t expected_bytes(const SafetensorsEntry& entry) {
   int64_t bytes = entry.part ? entry.part->end - entry.part->begin : num_elements(entry.shape);
   const bool overflows =
@@ -68,7 +68,7 @@ SafetensorsEntry parse_entry(const std::string& tensor, const JsonValue& value,
   return entry;
 }
 
-// What `entry`, whose shape is that in the file, is a part of.
+// Returns what `entry`, whose shape is that in the file, is a part of.
 void apply_part(const JsonValue& value, const JsonBlame& blame, SafetensorsEntry& entry) {
   ObjectReader fields(value, blame, in_quotes(entry.name));
   const std::vector<int64_t> shape = fields.integers("shape", 0);
@@ -134,7 +134,7 @@ SafetensorsHeader decode(std::string_view head, int64_t file_bytes) {
   return header;
 }
 
-// Calls work(); what it throws becomes a phrase.
+// Calls work() and turns what it throws into a phrase.
 template <class Work>
 std::string problem_in(const Work& work) {
   try {

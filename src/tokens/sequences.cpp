@@ -22,7 +22,7 @@ Sequences::Sequences(TokenizedCorpus corpus, const SequenceOptions& options)
   if (spans_.empty()) {
     throw DataError(
         num_untrained_ > 0
-            ? "no row of max_length tokens has a token that is trained: all are of prompts"
+            ? "no sequence of max_length tokens has a token that is trained: all are of prompts"
             : "no document has two tokens, so there is nothing to predict");
   }
 }

@@ -6,8 +6,8 @@
 
 #include "device_memory.h"
 #include "pdl/evaluation/evaluator.h"
-#include "pdl/frequency/weight_formula.h"
 #include "pdl/optim/schedule.h"
+#include "pdl/weights/weight_formula.h"
 
 namespace pdl {
 namespace {

@@ -95,7 +95,7 @@ void check_members(const JsonValue& value) {
 }
 
 void check_value(std::string_view text, const JsonRules& rules, const JsonValue& root) {
-  require(text.find('\0') == std::string_view::npos, "nothing hides behind the JSON");
+  require(text.find('\0') == std::string_view::npos, "nothing hides after the JSON");
   require(rules.comments || find_invalid_utf8(text) == std::string_view::npos,
           "an accepted text is UTF-8, comments aside");
   require(rules.byte_order_mark || !text.starts_with(kByteOrderMark), "no byte order mark");

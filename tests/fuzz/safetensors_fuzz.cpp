@@ -25,7 +25,7 @@ void check_cover(const SafetensorsHeader& header, std::string_view file) {
   }
   require(header.data_begin + covered == std::ssize(file), "the entries are the data");
   const std::string_view text = file.substr(8, static_cast<size_t>(header.data_begin) - 8);
-  require(text.find('\0') == std::string_view::npos, "nothing hides behind the header's JSON");
+  require(text.find('\0') == std::string_view::npos, "nothing hides after the header's JSON");
 }
 
 bool same(const SafetensorsEntry& one, const SafetensorsEntry& other) {

@@ -10,7 +10,7 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   SafetensorsIndex index;
   const std::string problem = try_parse_safetensors_index(text, index);
   if (!problem.empty()) return 0;
-  require(text.find('\0') == std::string_view::npos, "nothing hides behind the JSON");
+  require(text.find('\0') == std::string_view::npos, "nothing hides after the JSON");
   require(!index.weight_map.empty(), "an index names a tensor");
   const std::filesystem::path folder = "folder";
   for (const auto& [tensor, file] : index.weight_map) {

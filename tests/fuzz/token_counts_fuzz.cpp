@@ -11,7 +11,7 @@ template <class Table, class Load>
 void check_table(std::string_view text, const Load& load) {
   const auto table = accepted<DataError>([&] { return load(input_file("table.json", text)); });
   if (!table) return;
-  require(text.find('\0') == std::string_view::npos, "nothing hides behind the JSON");
+  require(text.find('\0') == std::string_view::npos, "nothing hides after the JSON");
   const std::string written = to_json(*table);
   const Table again = load(input_file("again.json", written));
   require(to_json(again) == written, "a table reads back as it was written");

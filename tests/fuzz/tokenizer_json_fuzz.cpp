@@ -23,7 +23,7 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const auto tokenizer = accepted<ModelError>([&] { return load_tokenizer(path); });
   if (!tokenizer) return 0;
   require(find_invalid_utf8(file) == std::string_view::npos, "an accepted file is UTF-8");
-  require(file.find('\0') == std::string_view::npos, "nothing hides behind the JSON");
+  require(file.find('\0') == std::string_view::npos, "nothing hides after the JSON");
   constexpr size_t kMaxBytes = 400;
   check_texts(**tokenizer, begin_of(file, kMaxBytes));
   return 0;

@@ -23,7 +23,7 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const auto state = accepted<CheckpointError>([&] { return parse_trainer_state(text, "state"); });
   if (!state) return 0;
   check_counts(state->first);
-  require(text.find('\0') == std::string::npos, "nothing hides behind the JSON");
+  require(text.find('\0') == std::string::npos, "nothing hides after the JSON");
   const std::string written = to_json(state->first, state->second);
   const auto [again, identity] = parse_trainer_state(written, "again");
   require(to_json(again, identity) == written, "a state reads back as it was written");

@@ -22,8 +22,9 @@
 //                 `kill`, or the number of a genuine error
 //
 // Kinds: open (for writing), write, fsync, rename, link, unlink, rmdir, mkdir, truncate. Writes
-// through stdio are not seen, for the C library makes them without a call that could be replaced.
-// One operation runs at a time, so that the trace has the order in which they took effect.
+// through stdio are not seen, because the C library makes them without a call that could be
+// replaced. One operation runs at a time, so that the trace has the order in which they took
+// effect.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -103,7 +104,7 @@ __attribute__((constructor)) static void start(void) {
   state.active = true;
 }
 
-// The absolute path of an open file, without what Linux adds to that of a deleted one.
+// Returns the absolute path of an open file, without what Linux adds to that of a deleted one.
 static bool path_of(int descriptor, char* path) {
   char link[64];
   snprintf(link, sizeof(link), "/proc/self/fd/%d", descriptor);
@@ -142,7 +143,7 @@ static bool resolve(int folder, const char* path, char* absolute) {
   return true;
 }
 
-// The part below FAULT_DIR, or null for a path elsewhere.
+// Returns the part below FAULT_DIR, or null for a path elsewhere.
 static const char* relative(const char* absolute) {
   const size_t length = strlen(state.folder);
   if (strncmp(absolute, state.folder, length) != 0) return NULL;
@@ -184,7 +185,7 @@ long call(const struct operation* op) {
   return syscall(op->number, a[0], a[1], a[2], a[3], a[4]);
 }
 
-// Half of the first piece, as a full disk or a signal may leave it.
+// Returns half of the first piece, as a full disk or a signal may leave it.
 static long write_short(const struct operation* op) {
   size_t length = op->data[0].iov_len;
   if (length >= 2) length /= 2;
@@ -192,7 +193,7 @@ static long write_short(const struct operation* op) {
   return syscall(SYS_pwrite64, op->descriptor, op->data[0].iov_base, length, op->offset);
 }
 
-// Where a write goes: the end of a file that was opened to append to.
+// Returns where a write goes: the end of a file that was opened to append to.
 static long long place_of(const struct operation* op) {
   if (!op->data || op->offset >= 0) return op->offset;
   if ((fcntl(op->descriptor, F_GETFL) & O_APPEND) == 0) return lseek(op->descriptor, 0, SEEK_CUR);

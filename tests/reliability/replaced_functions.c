@@ -125,7 +125,7 @@ int unlinkat(int folder, const char* path, int flags) {
 int unlink(const char* path) { return unlinkat(AT_FDCWD, path, 0); }
 int rmdir(const char* path) { return unlinkat(AT_FDCWD, path, AT_REMOVEDIR); }
 
-// What std::filesystem removes an empty folder with.
+// std::filesystem removes an empty folder with this.
 int remove(const char* path) {
   struct stat status;
   const bool is_folder = lstat(path, &status) == 0 && S_ISDIR(status.st_mode);

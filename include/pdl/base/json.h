@@ -88,7 +88,7 @@ JsonProblem read_json(std::string_view text, const JsonRules& rules, JsonHandler
 
 struct JsonMembers;
 
-// Small, for a file may hold millions.
+// Small, because a file may hold millions.
 class JsonValue {
  public:
   enum class Kind : uint8_t { kNull, kBoolean, kInteger, kReal, kString, kArray, kObject };

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "pdl/frequency/bands.h"
-#include "pdl/frequency/weight_statistics.h"
+#include "pdl/weights/weight_statistics.h"
 
 namespace pdl {
 

@@ -11,9 +11,10 @@
 
 namespace pdl {
 
-// The code point at `at`, which moves behind it. `text` is well-formed UTF-8 and `at` inside it.
+// Returns the code point at `at`, which moves past it. `text` is well-formed UTF-8 and `at` inside
+// it.
 char32_t next_character(std::string_view text, size_t& at);
-// The code point that ends at `end`, which moves before it; `end` > 0.
+// Returns the code point that ends at `end`, which moves before it; `end` > 0.
 char32_t previous_character(std::string_view text, size_t& end);
 void append_utf8(char32_t character, std::string& text);
 inline size_t character_bytes(char first) {
@@ -35,7 +36,7 @@ bool is_numeric(char32_t character);
 // Rust's str::to_lowercase without the rule for a final sigma: character by character.
 std::string lowercase(std::string_view text);
 
-// The two letters of the general category.
+// Returns the two letters of the general category.
 std::string_view general_category(char32_t character);
 
 struct CharacterRange {

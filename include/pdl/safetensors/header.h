@@ -40,15 +40,16 @@ struct SafetensorsHeader {
   int64_t data_begin = 0;                 // byte of the file from which their offsets count
 };
 
-// Bytes of one element; 0 for a dtype that is not known.
+// Returns the bytes of one element; 0 for a dtype that is not known.
 int64_t safetensors_element_bytes(std::string_view dtype);
 
-// Elements of a tensor of this shape; -1 for a negative size, or if they do not fit 63 bits.
+// Returns the elements of a tensor of this shape; -1 for a negative size, or if they do not fit 63
+// bits.
 int64_t num_elements(const std::vector<int64_t>& shape);
 
-// The first bytes of a file that holds `entries`, whose data follow in this order without holes:
-// length and JSON, padded with spaces so that the data begin at a multiple of 8. Sets the offsets
-// of the entries.
+// Returns the first bytes of a file that holds `entries`, whose data follow in this order without
+// holes: length and JSON, padded with spaces so that the data begin at a multiple of 8. Sets the
+// offsets of the entries.
 std::string encode_safetensors_header(std::vector<SafetensorsEntry>& entries);
 
 // Reads the header of a file of `file_bytes` bytes, which begins with `head`: all of the header, or
@@ -58,7 +59,7 @@ std::string encode_safetensors_header(std::vector<SafetensorsEntry>& entries);
 std::string try_decode_safetensors_header(std::string_view head, int64_t file_bytes,
                                           SafetensorsHeader& header);
 
-// The same of an open file, of which nothing after the header is read.
+// Reads the header of an open file, and nothing after it.
 std::string try_read_safetensors_header(const InputFile& file, SafetensorsHeader& header);
 
 }  // namespace pdl

@@ -19,7 +19,7 @@ struct SafetensorsIndex {
 // is wrong, as a phrase that follows the file's name.
 std::string try_parse_safetensors_index(std::string_view text, SafetensorsIndex& index);
 
-// The same of a file.
+// Reads an index file in the same way.
 std::string try_read_safetensors_index(const std::filesystem::path& path, SafetensorsIndex& index);
 
 }  // namespace pdl

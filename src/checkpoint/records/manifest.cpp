@@ -18,7 +18,7 @@ constexpr int kVersion = 2;
 
 constexpr JsonRules kRules = {.max_depth = 3};
 
-// Takes the files of a group, which are of as many ranks as there are such files, out of `listed`.
+// Takes the files of a group out of `listed`. The number of ranks is the number of such files.
 std::vector<std::string> take_group(std::string_view group, std::set<std::string>& listed,
                                     const std::string& name) {
   const std::string prefix = std::string(group) + "-";

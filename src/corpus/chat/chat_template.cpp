@@ -81,7 +81,7 @@ void check_llama2_roles(const std::vector<ChatMessage>& messages) {
     if (role != expected) {
       fail(i, "has the role " + role + " where chat_template llama2 needs " +
                   std::string(expected) +
-                  ": behind a first system message, user and assistant must alternate");
+                  ": after a first system message, user and assistant must alternate");
     }
   }
 }

@@ -335,7 +335,7 @@ class TorchScriptModel : public LanguageModel {
     }
     if (!info_.splits_head) {
       log_warning("the methods hidden and head of model '" + path_.string() +
-                  "' are not used, for they " + problem);
+                  "' are not used: they " + problem);
     }
   }
 

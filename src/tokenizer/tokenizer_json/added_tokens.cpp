@@ -74,7 +74,7 @@ const AddedToken* TokenFinder::longest_at(std::string_view text, size_t at) cons
 }
 
 // `begin` and `end` are those of a match with the white space that it takes in. The search goes on
-// behind the match itself, so the white space of one token may hold the next one.
+// past the match itself, so the white space of one token may hold the next one.
 void TokenFinder::split(std::string_view text,
                         const std::function<void(const TextPart& part)>& visit) const {
   size_t done = 0;

@@ -1,4 +1,4 @@
-// The tokens that stand beside the model's vocabulary: found in the text before anything else, as
+// The tokens beside the model's vocabulary: found in the text before anything else, as
 // the `tokenizers` package finds them, leftmost and longest first.
 #pragma once
 
@@ -33,7 +33,7 @@ struct TextPart {
   const AddedToken* token = nullptr;  // nullptr: ordinary text
 };
 
-// Finds the tokens of one kind.
+// Finds the tokens of one kind in a text.
 class TokenFinder {
  public:
   // Throws std::invalid_argument if a pattern is empty or two are the same.
@@ -51,7 +51,7 @@ class TokenFinder {
   std::array<bool, 256> begins_token_{};
 };
 
-// The "added_tokens" of the file in the order that gives them their ids: those in
+// Reads the "added_tokens" of the file, in the order that gives them their ids: those in
 // the vocabulary keep that id, the others follow it. Throws ModelError if an id is not the one
 // written in the file.
 std::vector<AddedToken> read_added_tokens(const JsonValue& list, const JsonBlame& blame,

@@ -156,7 +156,7 @@ void BpeModel::encode(std::string_view word, std::vector<int32_t>& ids) const {
   merges_.apply(ids, begin);
 }
 
-// Nothing merges over the place if no merge makes a text with the separator behind another
+// Nothing merges over the place if no merge makes a text with the separator after another
 // character. The separator has a symbol of its own, so an unknown token does not wait beyond the
 // place either.
 bool BpeModel::allows_cut_before(char32_t separator) const {
@@ -199,7 +199,8 @@ Vocabulary read_vocabulary(ObjectReader& reader) {
   return vocabulary;
 }
 
-// The two spellings of merges: "a b" and ["a", "b"]. False for a line of a file's version.
+// Reads a merge in one of its two spellings, "a b" and ["a", "b"]. Returns false for a line with a
+// file's version.
 bool read_pair(const JsonValue& value, std::array<std::string_view, 2>& pair) {
   if (value.is(JsonValue::Kind::kArray)) {
     if (value.items().size() != 2 || !value.items()[0].is_string() ||

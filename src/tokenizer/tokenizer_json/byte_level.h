@@ -8,10 +8,11 @@
 
 namespace pdl::tokenizer_json {
 
-// The character that stands for a byte, UTF-8.
+// Returns the character, in UTF-8, that stands for a byte.
 std::string byte_character(unsigned char byte);
 
-// The bytes that `written` stands for; nullopt if a character stands for none: no text has it then.
+// Returns the bytes that `written` stands for; nullopt if a character stands for none, so that no
+// text has it.
 std::optional<std::string> bytes_of(std::string_view written);
 
 }  // namespace pdl::tokenizer_json

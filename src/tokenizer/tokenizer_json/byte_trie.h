@@ -14,7 +14,7 @@ class ByteTrie {
 
   ByteTrie() : edges_(kFirstEdges, Edge{kFree, 0}), values_(1, kNoValue) {}
 
-  // A string that is added again gets the new value. `value` >= 0.
+  // Adds a string. One that is added again gets the new value. `value` >= 0.
   void add(std::string_view text, int32_t value) {
     uint32_t node = 0;
     for (const char byte : text) node = child_or_new(node, static_cast<unsigned char>(byte));

@@ -7,7 +7,7 @@
 namespace pdl::tokenizer_json {
 namespace {
 
-// The only character of `text`.
+// Returns the character of a `text` that has only one.
 std::optional<char32_t> only_character(std::string_view text) {
   size_t end = 0;
   if (text.empty()) return std::nullopt;
@@ -33,7 +33,8 @@ std::optional<char32_t> normalized_blank(const Normalizer& normalizer) {
   return blank;
 }
 
-// A token could end at the place, reach over it, or begin at it and ask for the character before.
+// Returns true if a token could end at the place, reach over it, or begin at it and ask for the
+// character before.
 bool may_touch_cut(const AddedToken& token, char32_t blank) {
   const std::string& text = token.pattern;
   bool last_is_letter = false;
@@ -49,8 +50,8 @@ bool may_touch_cut(const AddedToken& token, char32_t blank) {
 
 // What is known of the place while the text goes through the stages.
 struct Place {
-  char32_t blank;            // what stands behind the letter
-  bool is_boundary = false;  // a split ends behind the letter
+  char32_t blank;            // what comes after the letter
+  bool is_boundary = false;  // a split ends after the letter
   bool is_safe = true;
 };
 

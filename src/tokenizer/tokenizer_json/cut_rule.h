@@ -1,4 +1,4 @@
-// Whether documents may be cut between words, and where.
+// Decides whether documents may be cut between words, and where.
 #pragma once
 
 #include <cstddef>
@@ -22,15 +22,15 @@ struct TokenizerParts {
   std::optional<char32_t> word_separator;
 };
 
-// True if it can be proved that cutting a document between an ASCII letter and a single blank
-// before another ASCII letter changes no word, so long as what follows is split as the rest of a
-// document.
+// Returns true if it can be proved that cutting a document between an ASCII letter and a single
+// blank before another ASCII letter changes no word, so long as what follows is split as the rest
+// of a document.
 bool allows_cuts_at_blanks(const TokenizerParts& parts);
 
-// The first such place at or after `from`; npos: there is none.
+// Returns the first such place at or after `from`; npos: there is none.
 size_t find_blank_between_letters(std::string_view text, size_t from);
 
-// The character that blanks become before the model sees them, if they do.
+// Returns the character that blanks become before the model sees them, if they do.
 std::optional<char32_t> blank_of_words(const Normalizer& normalizer,
                                        const PreTokenizer& pre_tokenizer);
 

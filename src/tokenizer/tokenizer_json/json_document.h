@@ -7,11 +7,11 @@
 
 namespace pdl::tokenizer_json {
 
-// Throws the error of `blame` for text that is no JSON, is nested too deeply or holds too many
-// values.
+// Reads a text. Throws the error of `blame` for one that is no JSON, is nested too deeply or holds
+// too many values.
 JsonValue parse_document(std::string_view text, const JsonBlame& blame);
 
-// A real or whole number as the `tokenizers` package reads it: its JSON reader is fast and may be
+// Returns a number as the `tokenizers` package reads it: its JSON reader is fast and may be
 // one unit in the last place away from the nearest double, which can decide between segmentations.
 double score_of(const JsonValue& number);
 

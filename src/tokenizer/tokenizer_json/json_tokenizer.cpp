@@ -105,7 +105,7 @@ void JsonTokenizer::read_parts(const JsonValue& root, const JsonBlame& blame) {
   if (!version.empty() && version != "1.0") {
     reader.fail_at("version", "\"" + printable(version) + "\" is not supported, only 1.0 is");
   }
-  // What the program does itself, or never: bos and eos, cutting into rows, padding, decoding.
+  // What the program does itself, or never: bos and eos, cutting into sequences, padding, decoding.
   for (const char* key : {"truncation", "padding", "post_processor", "decoder"}) reader.ignore(key);
   if (const JsonValue* value = reader.find("normalizer")) {
     normalizer_ = Normalizer(*value, blame, "normalizer");
@@ -166,10 +166,9 @@ void JsonTokenizer::decide_words(const std::vector<AddedToken>& tokens, ObjectRe
     const bool is_plain = &stage == &stages.front() &&
                           (normalizer_.steps().empty() || normalized_tokens_.tokens().empty());
     if (!is_plain) {
-      reader.fail_at(
-          "pre_tokenizer",
-          "Metaspace with prepend_scheme \"first\" behind another pre-tokenizer, or with "
-          "a normalizer and normalized added tokens, is not supported");
+      reader.fail_at("pre_tokenizer",
+                     "Metaspace with prepend_scheme \"first\" after another pre-tokenizer, or with "
+                     "a normalizer and normalized added tokens, is not supported");
     }
   }
   const std::optional<char32_t> blank = blank_of_words(normalizer_, pre_tokenizer_);
@@ -255,7 +254,7 @@ void JsonTokenizer::cut_for_model(size_t from, WordList& list) const {
   list.words.insert(list.words.end(), cut.begin(), cut.end());
 }
 
-// A token of tokenizer_config.json: a string, or an object with the string as its content.
+// Reads a token of tokenizer_config.json: a string, or an object with the string as its content.
 std::optional<int32_t> read_control_id(ObjectReader& reader, const char* key,
                                        const JsonTokenizer& tokenizer) {
   const JsonValue* value = reader.find(key);

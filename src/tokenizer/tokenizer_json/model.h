@@ -1,4 +1,4 @@
-// What turns a word into ids: the "model" of the file.
+// The "model" of the file, which turns a word into ids.
 #pragma once
 
 #include <cstdint>
@@ -37,7 +37,7 @@ class Model {
   // Appends the ids of a word: a text that stands between two places where the text is split.
   // Throws ModelError for a character that the model has no id for and no unknown token either.
   virtual void encode(std::string_view word, std::vector<int32_t>& ids) const = 0;
-  // Whether a word may be cut before each run of `separator` without changing its ids.
+  // Returns whether a word may be cut before each run of `separator` without changing its ids.
   virtual bool allows_cut_before(char32_t separator) const = 0;
   virtual const Vocabulary& vocabulary() const = 0;
   // nullopt: there is none, or the vocabulary lacks it.
@@ -48,11 +48,11 @@ class Model {
 std::unique_ptr<Model> read_model(const JsonValue& value, const JsonBlame& blame,
                                   Alphabet alphabet);
 
-// For read_model().
+// Read the models of each kind; for read_model().
 std::unique_ptr<Model> read_bpe_model(ObjectReader& reader, Alphabet alphabet);
 std::unique_ptr<Model> read_unigram_model(ObjectReader& reader, Alphabet alphabet);
 
-// "<0x0A>", the token of a byte.
+// Returns the token of a byte, such as "<0x0A>".
 std::string byte_token(unsigned char byte);
 
 }  // namespace pdl::tokenizer_json

@@ -91,7 +91,7 @@ std::string replaced(std::string_view text, const Replace& replace, size_t max_s
   return result;
 }
 
-// One step of apply().
+// Applies one step.
 struct Application {
   std::string_view text;
   bool goes_on;

@@ -1,4 +1,4 @@
-// What happens to a text before it is split: the "normalizer" of the file.
+// The "normalizer" of the file, which changes a text before it is split.
 #pragma once
 
 #include <string>
@@ -31,7 +31,7 @@ class Normalizer {
   Normalizer(const JsonValue& value, const JsonBlame& blame, const std::string& place);
 
   const std::vector<NormalizerStep>& steps() const { return steps_; }
-  // False if the text is surely not changed.
+  // Returns false if the text is surely not changed.
   bool may_change(std::string_view text) const;
   // `goes_on`: the text is cut from a longer one and nothing is put before it. Throws DataError if
   // a pattern takes too many tries, or the text becomes many times as long.

@@ -136,7 +136,7 @@ class Run {
   WordList& list_;
 };
 
-// The value of `names` whose name the key has.
+// Returns the value of `names` whose name the key has.
 template <class Value, size_t N>
 Value choice(ObjectReader& reader, std::string_view key,
              const std::array<std::pair<std::string_view, Value>, N>& names) {

@@ -1,4 +1,4 @@
-// How a text falls into words: the "pre_tokenizer" of the file.
+// The "pre_tokenizer" of the file, which splits a text into words.
 #pragma once
 
 #include <deque>

@@ -246,7 +246,7 @@ TEST(ByteStreamTest, WhatFollowsTheDataIsAnError) {
     for (const std::string& garbage : {std::string("\n"), std::string("garbage"),
                                        std::string(5, '\0'), std::string(200000, 'x')}) {
       expect_data_error(folder.file("a" + ending, stored + garbage),
-                        "something else behind its " +
+                        "something else after its " +
                             std::string(ending == ".gz" ? "gzip" : "Zstandard") +
                             " data, at byte " + std::to_string(stored.size()),
                         text);

@@ -204,9 +204,9 @@ TEST(NpyTest, TheSizeMustBeThatOfTheShape) {
   for (const std::string data : {"", "a", "abc", "abcde", "abcdef"}) {
     expect_data_error(
         folder, npy(dictionary("<u2", "(2,)"), data),
-        "has " + std::to_string(data.size()) + " bytes behind its header, where 2 tokens of 2");
+        "has " + std::to_string(data.size()) + " bytes after its header, where 2 tokens of 2");
   }
-  expect_data_error(folder, npy(dictionary("<u4", "(0,)"), "abcd"), "has 4 bytes behind");
+  expect_data_error(folder, npy(dictionary("<u4", "(0,)"), "abcd"), "has 4 bytes after");
   // Products that overflow.
   for (const std::string length :
        {"9223372036854775807", "4611686018427387904", "4611686018427387905"}) {
@@ -282,7 +282,7 @@ TEST(NpyTest, EveryTruncationIsAnError) {
       expect_data_error(folder, content.substr(0, size),
                         size == 0                   ? "is empty"
                         : size < content.size() - 4 ? "is truncated: its NumPy header needs "
-                                                    : "bytes behind its header");
+                                                    : "bytes after its header");
     }
   }
 }

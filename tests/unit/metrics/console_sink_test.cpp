@@ -55,22 +55,23 @@ TEST(WeightWarningsTest, FrequentTokenDoesNotAskForALowerAlpha) {
 TEST(StartReportTest, NamesFiguresAndEscapesPieces) {
   StartMetrics start = example_start();
   start.num_tokens = 1234567;
-  EXPECT_THAT(start_report(start),
-              ElementsAre("data: 120 documents (2 empty, skipped), 1,024 rows, 1,234,567 targets "
-                          "an epoch",
-                          "model: 1,001 parameters, 1,000 trained; 60 steps in all",
-                          "frequency table: 40,000 tokens of 380 types; 4 types never seen",
-                          "targets with count 0: 1.0 %, below 5: 3.0 %; evaluation targets with "
-                          "count 0: 4.0 %, below 5: 5.0 %",
-                          "weights: min 0.1, mean 0.2, max 0.9; n_eff 0.6; unseen tokens are 1.0 % "
-                          "of the targets and 2.0 % of the weight",
-                          "weight by training count: 0: 0.0 %; 1-4: 3.1 %; 5-19: 6.2 %; 20-99: "
-                          "9.4 %; 100-499: 12.5 %; 500-1999: 15.6 %; 2000+: 18.8 %",
-                          "pdl_max_ratio lowered the weight of 12 types: 6.2 % of the targets; "
-                          "their share of the weight was 50.0 % and is 25.0 %",
-                          HasSubstr("share of the weight"),
-                          AllOf(HasSubstr("12.5 %"), HasSubstr("400"), HasSubstr("'\u2581ka'")),
-                          AllOf(HasSubstr("6.2 %"), HasSubstr("'\\n'"))));
+  EXPECT_THAT(
+      start_report(start),
+      ElementsAre("data: 120 documents (2 empty, skipped), 1,024 sequences, 1,234,567 targets "
+                  "an epoch",
+                  "model: 1,001 parameters, 1,000 trained; 60 steps in all",
+                  "frequency table: 40,000 tokens of 380 types; 4 types never seen",
+                  "targets with count 0: 1.0 %, below 5: 3.0 %; evaluation targets with "
+                  "count 0: 4.0 %, below 5: 5.0 %",
+                  "weights: min 0.1, mean 0.2, max 0.9; n_eff 0.6; unseen tokens are 1.0 % "
+                  "of the targets and 2.0 % of the weight",
+                  "weight by training count: 0: 0.0 %; 1-4: 3.1 %; 5-19: 6.2 %; 20-99: "
+                  "9.4 %; 100-499: 12.5 %; 500-1999: 15.6 %; 2000+: 18.8 %",
+                  "pdl_max_ratio lowered the weight of 12 types: 6.2 % of the targets; "
+                  "their share of the weight was 50.0 % and is 25.0 %",
+                  HasSubstr("share of the weight"),
+                  AllOf(HasSubstr("12.5 %"), HasSubstr("400"), HasSubstr("'\u2581ka'")),
+                  AllOf(HasSubstr("6.2 %"), HasSubstr("'\\n'"))));
 }
 
 TEST(StartReportTest, SaysNothingOfACapOrAnEvaluationThatThereIsNot) {
@@ -118,7 +119,7 @@ TEST(EvalReportTest, LeavesOutBandsWithoutTargets) {
 
 TEST(SkipLineTest, ShowsReasonAndTheFirstRows) {
   EXPECT_EQ(skip_line({7, {3, 5}, "the loss is not finite"}),
-            "step 7 skipped, the loss is not finite: rows 3, 5");
+            "step 7 skipped, the loss is not finite: sequences 3, 5");
   EXPECT_THAT(skip_line({7, std::vector<int64_t>(10, 4), "x"}), HasSubstr("4 and 2 more"));
 }
 

@@ -17,11 +17,12 @@ struct Manifest {
   std::map<std::string, FileDigest> files;  // by name, without the manifest
 };
 
-// The text of MANIFEST.json.
+// Returns the text of MANIFEST.json.
 std::string to_json(const Manifest& manifest);
 
-// The inverse. Throws CheckpointError, with `name`, for any text that to_json() does not give, so
-// that each changed byte of a manifest is either refused here or names another step, size or hash.
+// Reads the text of MANIFEST.json. Throws CheckpointError, with `name`, for any text that to_json()
+// does not give, so that each changed byte of a manifest is either refused here or names another
+// step, size or hash.
 Manifest parse_manifest(std::string_view text, const std::string& name);
 
 inline constexpr const char* kTrainerStateFile = "trainer_state.json";
@@ -33,12 +34,12 @@ struct TensorFiles {
   std::vector<std::string> optimizer;
 };
 
-// "model.safetensors", or of several ranks "model-00000-of-00004.safetensors".
+// Returns "model.safetensors", or of several ranks "model-00000-of-00004.safetensors".
 std::string tensor_file_name(std::string_view group, int64_t rank = 0, int64_t num_ranks = 1);
 
-// The tensor files of a manifest. Throws CheckpointError, with `name`, unless it lists the trainer
-// state, every file of the model and of the optimizer, and nothing else. Hence no name that it
-// lists leads out of the checkpoint's folder.
+// Returns the tensor files of a manifest. Throws CheckpointError, with `name`, unless it lists the
+// trainer state, every file of the model and of the optimizer, and nothing else. Hence no name that
+// it lists leads out of the checkpoint's folder.
 TensorFiles tensor_files(const Manifest& manifest, const std::string& name);
 
 }  // namespace pdl

@@ -62,10 +62,10 @@ struct RunIdentity {
   std::vector<std::pair<std::string, std::string>> versions;  // component, version; may differ
 };
 
-// The text of trainer_state.json.
+// Returns the text of trainer_state.json.
 std::string to_json(const TrainerState& state, const RunIdentity& identity);
 
-// The inverse. Throws CheckpointError, with `name`, for anything else.
+// Reads the text of trainer_state.json. Throws CheckpointError, with `name`, for anything else.
 std::pair<TrainerState, RunIdentity> parse_trainer_state(const std::string& text,
                                                          const std::string& name);
 

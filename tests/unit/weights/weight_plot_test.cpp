@@ -1,4 +1,4 @@
-#include "pdl/frequency/weight_plot.h"
+#include "pdl/weights/weight_plot.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -9,7 +9,7 @@
 #include <set>
 #include <sstream>
 
-#include "pdl/frequency/weight_formula.h"
+#include "pdl/weights/weight_formula.h"
 
 namespace pdl {
 namespace {

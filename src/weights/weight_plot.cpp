@@ -1,4 +1,4 @@
-#include "pdl/frequency/weight_plot.h"
+#include "pdl/weights/weight_plot.h"
 
 #include <algorithm>
 #include <array>

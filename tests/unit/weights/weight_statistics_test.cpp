@@ -1,4 +1,4 @@
-#include "pdl/frequency/weight_statistics.h"
+#include "pdl/weights/weight_statistics.h"
 
 #include <gtest/gtest.h>
 
@@ -6,7 +6,7 @@
 #include <random>
 
 #include "pdl/base/error.h"
-#include "pdl/frequency/weight_formula.h"
+#include "pdl/weights/weight_formula.h"
 #include "support/byte_tokenizer.h"
 
 namespace pdl {

@@ -1,4 +1,4 @@
-#include "pdl/frequency/weight_statistics.h"
+#include "pdl/weights/weight_statistics.h"
 
 #include <algorithm>
 #include <cmath>
@@ -7,7 +7,7 @@
 
 #include "pdl/base/error.h"
 #include "pdl/base/unicode.h"
-#include "pdl/frequency/weight_formula.h"
+#include "pdl/weights/weight_formula.h"
 
 namespace pdl {
 namespace {

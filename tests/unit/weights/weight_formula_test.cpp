@@ -1,4 +1,4 @@
-#include "pdl/frequency/weight_formula.h"
+#include "pdl/weights/weight_formula.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-#include "pdl/frequency/weight_formula.h"
+#include "pdl/weights/weight_formula.h"
 
 #include <algorithm>
 #include <cmath>
