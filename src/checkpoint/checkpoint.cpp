@@ -138,8 +138,8 @@ fs::path save_checkpoint(const fs::path& output_dir, const CheckpointTensors& te
   const fs::path temporary =
       output_dir / (std::string(kTemporaryPrefix) + name + "-" + std::to_string(::getpid()));
   remove_durably(temporary);
-  make_folder(temporary);
   try {
+    make_folder(temporary);
     Manifest manifest{.step = state.step, .files = {}};
     const auto save = [&](const std::string& file, const std::vector<TensorSlice>& slices) {
       manifest.files[file] = write_tensors(temporary / file, slices);
@@ -153,14 +153,14 @@ fs::path save_checkpoint(const fs::path& output_dir, const CheckpointTensors& te
     // Compares what is on disk with what was written, before the checkpoint is visible.
     const std::string damage = find_damage(temporary);
     if (!damage.empty()) throw StorageError("'" + temporary.string() + "' read back: " + damage);
+    const fs::path folder = checkpoint_folder(output_dir, state.step);
+    replace_folder_durably(temporary, folder);
+    return folder;
   } catch (...) {
     std::error_code ignored;  // the first failure is the one to report
     fs::remove_all(temporary, ignored);
     throw;
   }
-  const fs::path folder = checkpoint_folder(output_dir, state.step);
-  replace_folder_durably(temporary, folder);
-  return folder;
 }
 
 std::vector<std::pair<int64_t, fs::path>> list_checkpoints(const fs::path& output_dir) {

@@ -1,6 +1,7 @@
 #include "pdl/checkpoint/checkpoint_saver.h"
 
 #include <chrono>
+#include <exception>
 #include <string>
 #include <utility>
 
@@ -28,11 +29,15 @@ CheckpointSaver::CheckpointSaver(Options options, const RunIdentity& identity)
     : options_(std::move(options)), identity_(identity) {}
 
 CheckpointSaver::~CheckpointSaver() {
-  if (in_progress_.valid()) in_progress_.wait();
+  try {
+    finish();
+  } catch (const std::exception& problem) {
+    log_warning(problem.what());  // the run already ends for another reason
+  }
 }
 
 void CheckpointSaver::start(const CheckpointTensors& tensors, const TrainerState& state,
-                            int64_t best_step) {
+                            std::optional<int64_t> best_step) {
   finish();
   in_progress_ = std::async(
       std::launch::async,
@@ -41,7 +46,7 @@ void CheckpointSaver::start(const CheckpointTensors& tensors, const TrainerState
 }
 
 void CheckpointSaver::save(const CheckpointTensors& tensors, const TrainerState& state,
-                           int64_t best_step) {
+                           std::optional<int64_t> best_step) {
   finish();
   do {
     write(tensors, state, best_step);
@@ -59,7 +64,7 @@ void CheckpointSaver::finish() {
 }
 
 void CheckpointSaver::write(const CheckpointTensors& tensors, const TrainerState& state,
-                            int64_t best_step) {
+                            std::optional<int64_t> best_step) {
   try {
     for (const auto& companion : options_.companions) sync_file(companion);
     const auto folder = save_checkpoint(options_.output_dir, tensors, state, identity_);
@@ -73,7 +78,7 @@ void CheckpointSaver::write(const CheckpointTensors& tensors, const TrainerState
                          "; that was the third time in a row. Older checkpoints are "
                          "whole: start again when the storage works");
     }
-    log_warning(message + "; training goes on, and the next save tries again");
+    log_warning(message + "; another try follows");
     return;
   }
   try {

@@ -284,7 +284,7 @@ constexpr std::array kKeys{
     key<&R::precision>(G::kDevice, "precision",
                        {"fp32; bf16, fp16: autocast with fp32 master weights, fp16 on CUDA alone"}),
     key<&R::device>(G::kDevice, "device", {"auto (cuda if there is one), cpu, cuda or cuda:N"},
-                    {.pattern = "^(auto|cpu|cuda(:(0|[1-9][0-9]{0,2}))?)$",
+                    {.pattern = "^(auto|cpu|cuda(:(0|[1-9][0-9]?))?)$",
                      .pattern_text = R"("auto", "cpu", "cuda" or "cuda:N")"}),
     key<&R::num_threads>(G::kDevice, "num_threads", {"CPU threads; 0: all"},
                          {.min = 0, .max = 4096, .may_change_on_resume = true}),

@@ -2,10 +2,13 @@
 
 #include <algorithm>
 #include <string>
+#include <system_error>
 
 #include "pdl/base/error.h"
 #include "pdl/base/file.h"
+#include "pdl/base/json.h"
 #include "pdl/checkpoint/checkpoint.h"
+#include "pdl/metrics/metrics.h"
 
 namespace pdl {
 
@@ -15,11 +18,22 @@ void RunFolder::remove_unfinished() const {
   for (const fs::path& folder : {path_, cache()}) remove_temporaries(folder);
 }
 
+bool RunFolder::is_complete() const {
+  const JsonBlame blame = JsonBlame::of<StorageError>("summary.json cannot be used: ");
+  try {
+    const JsonValue value =
+        parse_json(read_file<StorageError>("file", summary()), JsonRules{}, blame);
+    const std::string& status = ObjectReader(value, blame).string("status");
+    return status == name_of(RunStatus::kFinished) || status == name_of(RunStatus::kEarlyStopped);
+  } catch (const StorageError&) {
+    return false;
+  }
+}
+
 void RunFolder::require_space(int64_t checkpoint_bytes) const {
-  // Two, because an older checkpoint is removed only when a newer one is complete.
   const int64_t kept = std::min<int64_t>(1, std::ssize(list_checkpoints(path_)));
   const int64_t needed = (2 - kept) * checkpoint_bytes;
-  const int64_t available = free_bytes(path_);
+  const int64_t available = free_bytes(existing_folder());
   if (available >= needed) return;
   throw StorageError("output_dir '" + path_.string() + "' has " + std::to_string(available) +
                      " bytes of free space, and checkpoints will need " + std::to_string(needed) +
@@ -27,13 +41,21 @@ void RunFolder::require_space(int64_t checkpoint_bytes) const {
 }
 
 void RunFolder::try_writing() const {
+  DurableFile(existing_folder() / ".pdl-train-check").write("pdl-train check\n");
+}
+
+fs::path RunFolder::existing_folder() const {
+  std::error_code error;
   fs::path folder = path_;
-  while (!fs::exists(folder) && folder.has_relative_path()) folder = folder.parent_path();
-  if (!fs::is_directory(folder)) {
-    throw StorageError("output_dir '" + path_.string() + "' cannot be made: '" + folder.string() +
-                       "' is no folder");
+  fs::file_status status = fs::status(folder, error);
+  while (status.type() == fs::file_type::not_found && folder.has_relative_path()) {
+    folder = folder.parent_path();
+    status = fs::status(folder, error);
   }
-  DurableFile(folder / ".pdl-train-check").write("pdl-train check\n");
+  if (fs::is_directory(status)) return folder;
+  const std::string reason = status.type() == fs::file_type::none ? error.message() : "no folder";
+  throw StorageError("output_dir '" + path_.string() + "' cannot be made: '" + folder.string() +
+                     "': " + reason);
 }
 
 }  // namespace pdl

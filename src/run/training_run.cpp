@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include "job_trainer.h"
 #include "pdl/base/error.h"
 #include "pdl/base/file.h"
 #include "pdl/base/folder_lock.h"
@@ -11,31 +12,12 @@
 #include "pdl/metrics/console_sink.h"
 #include "pdl/metrics/jsonl_sink.h"
 #include "pdl/metrics/tensorboard_sink.h"
-#include "pdl/run/job.h"
 #include "pdl/run/resume/find_checkpoint.h"
-#include "pdl/run/resume/require_same_run.h"
-#include "pdl/run/run_folder.h"
 #include "pdl/run/start_report.h"
 #include "pdl/run/versions.h"
-#include "pdl/trainer/trainer.h"
 
 namespace pdl {
 namespace {
-
-TrainerOptions trainer_options(const Job& job, const RunFolder& folder) {
-  const RunConfig& config = job.config;
-  return {.step = {.training = config.training,
-                   .max_grad_norm = config.optimizer.max_grad_norm,
-                   .chunk_positions = job.plan.train_chunk_positions,
-                   .scale_loss = config.precision == Precision::kFp16},
-          .schedule = config.schedule,
-          .evaluation = config.evaluation,
-          .evaluator = evaluator_options(job),
-          .checkpoint = config.checkpoint,
-          .pad_id = job.data.pad_id,
-          .output_dir = folder.path(),
-          .companions = {folder.metrics()}};
-}
 
 RunSummary summarise(const TrainerState& state, RunStatus status, ExitCode code,
                      const RunContext& context) {
@@ -58,7 +40,7 @@ RunSummary summarise(const TrainerState& state, RunStatus status, ExitCode code,
 void open_output(const Job& job, const RunFolder& folder, const RunIdentity& identity,
                  const std::optional<ResumePoint>& resumed, ObserverGroup& observers) {
   open_log_file(folder.log());
-  remove_durably(folder.summary());  // a summary means that the run is complete
+  remove_durably(folder.summary());  // it is of an earlier start
   write_file_durably(folder.config(), identity.config_json);
   write_file_durably(folder.frequency(), to_json(job.loss.table));
   job.caches->keep();
@@ -134,37 +116,23 @@ std::optional<RunSummary> run_training(const RunConfig& config, const RunContext
   ProfiledPhase loading(context.profiler, "loading");
   const std::optional<std::filesystem::path> checkpoint = find_checkpoint(config);
   Job job = load_job(config, context.progress);
-  const RunIdentity identity = identity_of(job);
-  const auto optimizer =
-      make_optimizer(with_decay_rule(job.model->parameters().trained), config.optimizer);
   if (context.control != nullptr) context.control->begin();
-  SingleProcessGroup group;
   ObserverGroup observers;
-  Trainer trainer({.step = {.model = *job.model,
-                            .optimizer = *optimizer,
-                            .weights = job.loss.weights,
-                            .group = group,
-                            .profiler = context.profiler},
-                   .train_sequences = *job.data.train,
-                   .eval_sequences = job.data.eval ? &*job.data.eval : nullptr,
-                   .identity = identity,
-                   .observer = observers,
-                   .control = context.control},
-                  trainer_options(job, folder));
+  JobTrainer job_trainer(job, folder, observers, context);
+  Trainer& trainer = job_trainer.trainer();
   const StartMetrics report = start_metrics(job);
   std::optional<ResumePoint> resumed;
   if (checkpoint) {
-    require_same_run(load_trainer_state(*checkpoint).second, identity, *checkpoint);
-    trainer.resume(*checkpoint);
+    job_trainer.resume(*checkpoint);
     resumed = {trainer.state().step, trainer.state().evaluation_due};
-    // A run that died before it wrote its last files writes them now.
-    if (trainer.is_done() && folder.has_summary()) {
+    // A run that was stopped or died before it wrote its last files writes them now.
+    if (trainer.is_done() && folder.is_complete()) {
       log_complete(trainer.state());
       return std::nullopt;
     }
   }
   folder.require_space(trainer.checkpoint_bytes());
-  open_output(job, folder, identity, resumed, observers);
+  open_output(job, folder, job_trainer.identity(), resumed, observers);
   observers.on_start(report);
   if (resumed) observers.on_resume(resumed->step);
   loading.end();

@@ -1,5 +1,6 @@
 #include "safetensors_dtype.h"
 
+#include <algorithm>
 #include <array>
 #include <string>
 #include <utility>
@@ -21,6 +22,10 @@ constexpr std::array<std::pair<at::ScalarType, const char*>, 10> kNames = {{{at:
                                                                             {at::kDouble, "F64"}}};
 
 }  // namespace
+
+bool has_safetensors_dtype(at::ScalarType type) {
+  return std::ranges::any_of(kNames, [&](const auto& entry) { return entry.first == type; });
+}
 
 const char* safetensors_dtype(at::ScalarType type) {
   for (const auto& [known, name] : kNames) {

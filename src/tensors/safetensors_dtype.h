@@ -7,6 +7,8 @@
 
 namespace pdl {
 
+bool has_safetensors_dtype(at::ScalarType type);
+
 // Throws ModelError for a dtype that safetensors does not have.
 const char* safetensors_dtype(at::ScalarType type);
 

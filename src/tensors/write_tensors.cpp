@@ -102,6 +102,10 @@ SafetensorsEntry entry_of(const TensorSlice& slice) {
 
 }  // namespace
 
+bool can_be_saved(const at::Tensor& tensor) {
+  return tensor.layout() == at::kStrided && has_safetensors_dtype(tensor.scalar_type());
+}
+
 FileDigest write_tensors(const std::filesystem::path& path, std::span<const TensorSlice> slices) {
   std::vector<SafetensorsEntry> entries;
   for (const TensorSlice& slice : slices) entries.push_back(entry_of(slice));

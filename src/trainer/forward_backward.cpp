@@ -11,8 +11,8 @@
 namespace pdl {
 namespace {
 
-BatchLoss at_once(LanguageModel& model, const Batch& batch, const at::Tensor& weights,
-                  const at::Tensor& weight_sum, Profiler* profiler) {
+LossSums at_once(LanguageModel& model, const Batch& batch, const at::Tensor& weights,
+                 const at::Tensor& weight_sum, Profiler* profiler) {
   ProfiledPhase phase(profiler, "forward");
   at::Tensor logits = model.forward(batch.input_ids);
   phase.next("loss");
@@ -23,9 +23,9 @@ BatchLoss at_once(LanguageModel& model, const Batch& batch, const at::Tensor& we
   return {terms.weighted_sum, terms.ce_sum};
 }
 
-BatchLoss in_chunks(LanguageModel& model, const Batch& batch, const at::Tensor& weights,
-                    const at::Tensor& weight_sum, const ForwardBackwardOptions& options) {
-  BatchLoss sums{at::zeros_like(weight_sum), at::zeros_like(weight_sum)};
+LossSums in_chunks(LanguageModel& model, const Batch& batch, const at::Tensor& weights,
+                   const at::Tensor& weight_sum, const ForwardBackwardOptions& options) {
+  LossSums sums{at::zeros_like(weight_sum), at::zeros_like(weight_sum)};
   const int64_t num_positions = batch.targets.numel();
   const at::Tensor targets = batch.targets.reshape({1, num_positions});
   ProfiledPhase phase(options.profiler, "forward");
@@ -50,8 +50,8 @@ BatchLoss in_chunks(LanguageModel& model, const Batch& batch, const at::Tensor& 
 
 }  // namespace
 
-BatchLoss forward_backward(LanguageModel& model, const Batch& batch, const at::Tensor& weights,
-                           const at::Tensor& weight_sum, const ForwardBackwardOptions& options) {
+LossSums forward_backward(LanguageModel& model, const Batch& batch, const at::Tensor& weights,
+                          const at::Tensor& weight_sum, const ForwardBackwardOptions& options) {
   if (options.chunk_positions > 0) return in_chunks(model, batch, weights, weight_sum, options);
   return at_once(model, batch, weights, weight_sum, options.profiler);
 }

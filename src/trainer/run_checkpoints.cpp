@@ -17,9 +17,9 @@ RunCheckpoints::RunCheckpoints(CheckpointSaver::Options options, CheckpointTenso
 void RunCheckpoints::save(const TrainerState& state, std::optional<int64_t> best_step,
                           bool in_background) {
   if (in_background) {
-    saver_.start(tensors_, state, best_step.value_or(-1));
+    saver_.start(tensors_, state, best_step);
   } else {
-    saver_.save(tensors_, state, best_step.value_or(-1));
+    saver_.save(tensors_, state, best_step);
   }
 }
 

@@ -35,6 +35,7 @@ std::vector<StepEvent> StepLedger::settle() {
 
 void StepLedger::book(const PendingFigures& step, const StepFigures& figures,
                       std::vector<StepEvent>& events) {
+  ++timing_.steps;
   state_.learning_rate = step.learning_rate;
   state_.grad_norm = figures.grad_norm;
   if (!std::isfinite(figures.weighted_sum)) return skip(step, "non-finite loss", true, events);
@@ -59,7 +60,6 @@ void StepLedger::book(const PendingFigures& step, const StepFigures& figures,
   state_.num_tokens += figures.num_tokens;
   accumulate(figures, state_.pending);
   timing_.num_tokens += figures.num_tokens;
-  timing_.steps += 1;
 }
 
 void StepLedger::skip(const PendingFigures& step, const char* reason, bool is_bad,

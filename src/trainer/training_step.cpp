@@ -11,7 +11,6 @@
 #include "pdl/ops/cross_entropy.h"
 #include "pdl/optim/gradient_clipping.h"
 #include "pdl/trainer/dropout_seed.h"
-#include "pdl/trainer/forward_backward.h"
 #include "pdl/trainer/spike_detector.h"
 
 namespace pdl {
@@ -94,17 +93,16 @@ TrainingStep::StepWeights TrainingStep::sum_weights(const std::vector<Batch>& ba
   return step;
 }
 
-TrainingStep::LossSums TrainingStep::accumulate_gradients(const StepBatches& batches,
-                                                          const StepPlan& plan,
-                                                          const StepWeights& weights,
-                                                          const at::Tensor& loss_scale) {
+LossSums TrainingStep::accumulate_gradients(const StepBatches& batches, const StepPlan& plan,
+                                            const StepWeights& weights,
+                                            const at::Tensor& loss_scale) {
   const at::Tensor denominator =
       loss_scale.defined() ? weights.weight_sum.div(loss_scale) : weights.weight_sum;
   LossSums sums{at::zeros_like(weights.weight_sum), at::zeros_like(weights.weight_sum)};
   for (size_t i = 0; i < batches.batches.size(); ++i) {
     seed_dropout(static_cast<uint64_t>(options_.training.seed), plan.index,
                  batches.micro_batches[i].index);
-    const BatchLoss loss = forward_backward(
+    const LossSums loss = forward_backward(
         parts_.model, batches.batches[i], weights.weights, denominator,
         {.chunk_positions = options_.chunk_positions, .profiler = parts_.profiler});
     sums.weighted_sum.add_(loss.weighted_sum);
@@ -146,8 +144,8 @@ StepTrial TrainingStep::try_largest(const Sequences& sequences, int64_t batch_si
   parts_.model.set_training(true);
   const Batch batch = make_batch(sequences, longest, pad_id, parts_.model.info().device);
   const StepWeights weights = sum_weights({batch}, parts_.weights.options().pdl_alpha);
-  const BatchLoss loss = forward_backward(parts_.model, batch, weights.weights, weights.weight_sum,
-                                          {.chunk_positions = options_.chunk_positions});
+  const LossSums loss = forward_backward(parts_.model, batch, weights.weights, weights.weight_sum,
+                                         {.chunk_positions = options_.chunk_positions});
   const at::Tensor square_sum =
       gradient_square_sum(parts_.optimizer.gradients(), parts_.model.info().device);
   parts_.optimizer.release_gradients();

@@ -14,7 +14,7 @@ constexpr double kBucketsPerDecade = 120;
 
 // ------------------------------------------------------------------ curves
 
-// Appends those of the points begin..end-1 that represent the bucket, in order.
+// Appends the points that represent the bucket, in order.
 void append_extremes(std::span<const RankPoint> bucket, std::vector<RankPoint>& thinned) {
   const auto by_value = [](const RankPoint& a, const RankPoint& b) { return a.value < b.value; };
   const auto [smallest, largest] = std::minmax_element(bucket.begin(), bucket.end(), by_value);

@@ -81,6 +81,9 @@ class StorageErrorTest(harness.TestCase):
         assert result.code in (0, 6), f"exit code {result.code} after {where}: {result.errors[-600:]}"
         harness.assert_all_good(folder, at_least=2)
         steps = [harness.step_of(path) for path in harness.checkpoints(folder)]
+        if result.code == 0 and fault.kind not in ("unlink", "rmdir"):
+            left = [path.name for path in folder.glob(".tmp-*")]
+            assert not left, f"left after {where}: {left}"
         for step, content in before.items():
             newer = sum(other > step for other in steps)
             if step in steps:

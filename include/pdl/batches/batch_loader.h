@@ -39,7 +39,8 @@ class BatchLoader {
   BatchLoader(const BatchLoader&) = delete;
   BatchLoader& operator=(const BatchLoader&) = delete;
 
-  // Returns the batches of the next step. Rethrows what the thread threw while it made them.
+  // Returns the batches of the next step, of which there must be one. Rethrows what the thread
+  // threw while it made them.
   StepBatches next();
 
  private:

@@ -1,12 +1,15 @@
 // A checkpoint is a folder checkpoint-<step> with model.safetensors, optimizer.safetensors,
-// trainer_state.json and MANIFEST.json (size and SHA-256 of the others, written last). Each tensor
-// file may also be several, one for each rank, see pdl/checkpoint/records/manifest.h. It is written
-// under a temporary name, synced, and renamed when it is complete. Hence a folder with the name of
-// a checkpoint is a checkpoint, whatever happens while it is written.
+// trainer_state.json and MANIFEST.json (size and SHA-256 of the others, written last). It is
+// written under a temporary name, synced, and renamed when it is complete. Hence a folder with the
+// name of a checkpoint is a checkpoint, whatever happens while it is written.
+//
+// Reading also takes checkpoints whose tensors lie in several files, one for each rank (see
+// pdl/checkpoint/records/manifest.h). A run of one process writes one file.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -16,8 +19,8 @@
 
 namespace pdl {
 
-// The tensors of a run that a checkpoint holds; they share memory with the run's own. Every tensor
-// is listed: for one that another rank holds, this rank has a slice without elements.
+// The tensors of a run that a checkpoint holds; they share memory with the run's own. Writing
+// takes whole tensors; reading fills any slices.
 struct CheckpointTensors {
   std::vector<TensorSlice> model;      // model.safetensors
   std::vector<TensorSlice> optimizer;  // optimizer.safetensors: moments and the loss scaler
@@ -60,7 +63,8 @@ void load_checkpoint_model(const std::filesystem::path& checkpoint,
 struct PruneOptions {
   int64_t limit = 0;         // checkpoints to keep, in any case 2; 0: all
   int64_t current_step = 0;  // of the checkpoint just saved
-  int64_t best_step = -1;    // of the checkpoint that early stopping may restore; -1: none
+  // Of the checkpoint that early stopping may restore.
+  std::optional<int64_t> best_step = std::nullopt;
 };
 
 // Removes checkpoints until `limit` are left: first those of steps above `current_step`, which an

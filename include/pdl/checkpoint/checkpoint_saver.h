@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <future>
+#include <optional>
 #include <vector>
 
 #include "pdl/checkpoint/checkpoint.h"
@@ -27,25 +28,28 @@ class CheckpointSaver {
 
   // `identity` must outlive the saver.
   CheckpointSaver(Options options, const RunIdentity& identity);
-  // Waits for the save in progress.
+  // Waits for the save in progress. What it would throw becomes a warning.
   ~CheckpointSaver();
   CheckpointSaver(const CheckpointSaver&) = delete;
   CheckpointSaver& operator=(const CheckpointSaver&) = delete;
 
   // Waits for the save in progress, copies the tensors and writes the copy on another thread.
   // `best_step` is that of PruneOptions. Throws StorageError after kMaxFailures failures in a row.
-  void start(const CheckpointTensors& tensors, const TrainerState& state, int64_t best_step);
+  void start(const CheckpointTensors& tensors, const TrainerState& state,
+             std::optional<int64_t> best_step);
 
   // Waits for the save in progress and writes before it returns, for a state that must be on disk
   // before anything else happens. Tries again at once if that fails. Throws as start() does.
-  void save(const CheckpointTensors& tensors, const TrainerState& state, int64_t best_step);
+  void save(const CheckpointTensors& tensors, const TrainerState& state,
+            std::optional<int64_t> best_step);
 
   // Throws what start() would if the last save was the last of kMaxFailures failures. Does not
   // wait.
   void check();
 
  private:
-  void write(const CheckpointTensors& tensors, const TrainerState& state, int64_t best_step);
+  void write(const CheckpointTensors& tensors, const TrainerState& state,
+             std::optional<int64_t> best_step);
   void finish();
 
   Options options_;

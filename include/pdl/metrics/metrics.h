@@ -61,17 +61,17 @@ struct EvalMetrics {
   std::array<BandMetrics, kFrequencyBands.size()> eval_bands;
 };
 
-// A step without an update: its loss or gradient was not finite, or it had no target.
+// A step without an update; `reason` says why, e.g. "non-finite loss" or "spike".
 struct SkipMetrics {
   int64_t step = 0;
-  std::vector<int64_t> rows;  // indices of its rows
+  std::vector<int64_t> rows;  // indices of its sequences
   std::string reason;
 };
 
-// A step whose loss jumped and that was trained on nevertheless.
+// A step whose loss jumped. It is trained on, unless a SkipMetrics of the same step follows.
 struct SpikeMetrics {
   int64_t step = 0;
-  std::vector<int64_t> rows;  // indices of its rows
+  std::vector<int64_t> rows;  // indices of its sequences
   double ce = 0;
   double z_score = 0;
 };

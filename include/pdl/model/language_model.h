@@ -14,7 +14,6 @@
 namespace pdl {
 
 struct ModelInfo {
-  std::string kind;            // "TorchScript"
   std::filesystem::path path;  // where it was loaded from
   int64_t vocab_size = 0;      // V, the width of the logits
   at::Device device = at::kCPU;

@@ -19,7 +19,7 @@ struct LossTerms {
 
 // ce_i = -log softmax(logits_i)[y_i], computed in float32 whatever the dtype of `logits`, and
 // summed in float64 in the order of the positions: the same bits for any number of threads. Ignored
-// targets count as nothing, and their logits are not read.
+// targets count as nothing, whatever their logits.
 //
 //   logits      [B, T, V] float32 | bfloat16 | float16; move them in: if nobody else holds their
 //               memory, neither a caller nor the graph that made them, the gradient replaces

@@ -18,8 +18,10 @@ struct CheckReport {
   int64_t state_bytes = 0;  // weights, gradients and optimiser state
 };
 
-// Loads the job, passes the start report to `observer`, and tries the largest micro-batch and a
-// write in output_dir, where nothing is left. Throws what the job would.
+// Loads the job and the checkpoint from which it would resume, passes the start report to
+// `observer`, and tries the largest micro-batch and a write in output_dir, where nothing is left.
+// Throws what the job would before its first step, except that another process may be training in
+// output_dir.
 CheckReport check_job(const RunConfig& config, RunObserver& observer,
                       const ProgressFactory& progress = {});
 

@@ -33,7 +33,7 @@ struct TextInput {
 // The caches of tokenized and counted corpora, written to a folder once the run may write.
 struct CorpusCaches {
   explicit CorpusCaches(const std::filesystem::path& folder) : tokens(folder), counts(folder) {}
-  // Writes what is new into the folder, which must exist. Throws StorageError.
+  // Writes what is new into the folder, which it makes. Throws StorageError.
   void keep();
 
   TokenCache tokens;

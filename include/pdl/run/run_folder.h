@@ -22,14 +22,16 @@ class RunFolder {
   // The folder of tokenized and counted corpora. Empty for a job without output_dir.
   std::filesystem::path cache() const { return path_.empty() ? path_ : path_ / "cache"; }
 
-  // Whether the last run here has ended, because only then is there a summary.
-  bool has_summary() const { return std::filesystem::exists(summary()); }
+  // Returns true if the last run here has finished or stopped early, as its summary says. False
+  // without a summary that can be read.
+  bool is_complete() const;
 
   // Removes the temporary files of a process that died.
   void remove_unfinished() const;
 
-  // Throws StorageError if the file system has no room for the checkpoints to come, of
-  // `checkpoint_bytes` each.
+  // Throws StorageError if the file system has no room for two checkpoints of `checkpoint_bytes`
+  // each, which is the least that a run needs: a checkpoint is removed only after a newer one is
+  // complete. The folder, or else its nearest parent, is asked.
   void require_space(int64_t checkpoint_bytes) const;
 
   // Writes and removes a file here or, if the folder does not exist yet, in the nearest parent that
@@ -37,6 +39,10 @@ class RunFolder {
   void try_writing() const;
 
  private:
+  // Returns the folder or, if it does not exist yet, the nearest parent that does. Throws
+  // StorageError if there is none.
+  std::filesystem::path existing_folder() const;
+
   std::filesystem::path path_;
 };
 

@@ -9,6 +9,9 @@
 
 namespace pdl {
 
+// Returns true if safetensors has the tensor's dtype and layout.
+bool can_be_saved(const at::Tensor& tensor);
+
 // Writes slices, in the order given, into a new file and syncs it. A slice that is all of its
 // tensor becomes an entry that any reader of safetensors understands; another becomes an entry with
 // a part, see pdl/safetensors/header.h. Tensors that are on a device, or not contiguous, are copied

@@ -11,8 +11,8 @@
 
 namespace pdl {
 
-// Sums over the micro-batch, [] float64 on the model's device.
-struct BatchLoss {
+// Sums over a micro-batch, or over those of a step, [] float64 on the model's device.
+struct LossSums {
   at::Tensor weighted_sum;  // Σ w·ce
   at::Tensor ce_sum;        // Σ ce
 };
@@ -29,7 +29,7 @@ struct ForwardBackwardOptions {
 // In chunks, head and loss run forward and backward chunk by chunk, and then the rest of the model
 // backward. Sums and gradients are those of the whole batch up to rounding; gradients of the head
 // are added up in float32.
-BatchLoss forward_backward(LanguageModel& model, const Batch& batch, const at::Tensor& weights,
-                           const at::Tensor& weight_sum, const ForwardBackwardOptions& options);
+LossSums forward_backward(LanguageModel& model, const Batch& batch, const at::Tensor& weights,
+                          const at::Tensor& weight_sum, const ForwardBackwardOptions& options);
 
 }  // namespace pdl

@@ -14,7 +14,7 @@
 
 namespace pdl {
 
-// An event of a step for observers: spiked, skipped, or both in this order.
+// An event of a step for observers. A spike that is skipped gives both, in this order.
 using StepEvent = std::variant<SpikeMetrics, SkipMetrics>;
 
 class StepLedger {
@@ -43,7 +43,8 @@ class StepLedger {
   StepMetrics report();
 
  private:
-  // Covers the steps since the last line. It belongs to this process and is no part of the state.
+  // Covers the steps since the last line, skipped ones too. It belongs to this process and is no
+  // part of the state.
   struct Timing {
     int64_t num_tokens = 0;
     int64_t steps = 0;

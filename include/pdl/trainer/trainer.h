@@ -49,12 +49,17 @@ class Trainer {
   Trainer(const Trainer&) = delete;
   Trainer& operator=(const Trainer&) = delete;
 
-  int64_t total_steps() const { return total_steps_; }
   const TrainerState& state() const { return state_; }
 
   // Resumes from a checkpoint. With early stopping, the best checkpoint must be in output_dir too.
   // Throws CheckpointError.
   void resume(const std::filesystem::path& checkpoint);
+
+  // Tries the largest micro-batch of the run; see TrainingStep.
+  StepTrial try_largest() {
+    return step_.try_largest(parts_.train_sequences,
+                             options_.step.training.per_device_train_batch_size, options_.pad_id);
+  }
 
   // True if there is nothing left to train or to evaluate.
   bool is_done() const;

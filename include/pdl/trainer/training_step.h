@@ -16,6 +16,7 @@
 #include "pdl/optim/loss_scaler.h"
 #include "pdl/optim/optimizer.h"
 #include "pdl/tokens/sequences.h"
+#include "pdl/trainer/forward_backward.h"
 #include "pdl/trainer/step_figures.h"
 
 namespace pdl {
@@ -30,7 +31,7 @@ struct StepParts {
 };
 
 struct StepOptions {
-  TrainingOptions training;     // used: seed, spike_threshold and spike_action
+  TrainingOptions training;
   double max_grad_norm = 1.0;   // 0 is off
   int64_t chunk_positions = 0;  // whose logits exist at once; 0: all
   bool scale_loss = false;      // for float16
@@ -63,7 +64,7 @@ class TrainingStep {
   PendingFigures run(const StepBatches& batches, const StepPlan& plan);
 
   // Runs forward and backward at full alpha over the largest micro-batch of `batch_size`: as many
-  // sequences of the greatest length. Changes nothing.
+  // sequences of the greatest length. Updates nothing, and leaves the model in training mode.
   StepTrial try_largest(const Sequences& sequences, int64_t batch_size, int32_t pad_id);
 
   // The state of the loss scaler, if there is one, sharing memory with this.
@@ -77,11 +78,6 @@ class TrainingStep {
     at::Tensor weight_sum;  // [] float64
     at::Tensor square_sum;  // [] float64
     at::Tensor num_tokens;  // [] int64
-  };
-  // [] float64 each, on the device.
-  struct LossSums {
-    at::Tensor weighted_sum;
-    at::Tensor ce_sum;
   };
 
   StepWeights sum_weights(const std::vector<Batch>& batches, double alpha);

@@ -101,10 +101,7 @@ class TorchScriptModel : public LanguageModel {
  public:
   TorchScriptModel(const fs::path& path, const LoadOptions& options)
       : path_(path), autocast_(options.autocast) {
-    info_ = {.kind = "TorchScript",
-             .path = path,
-             .device = options.device,
-             .sha256 = hash_model_file(path)};
+    info_ = {.path = path, .device = options.device, .sha256 = hash_model_file(path)};
     try {
       extra_files_ = extra_file_names(path);
       module_ = torch::jit::load(path.string(), options.device, extra_files_);
@@ -276,6 +273,11 @@ class TorchScriptModel : public LanguageModel {
     }
     file_requires_grad_ = requires_grad_flags();
     for (const auto& buffer : module_.named_buffers()) {
+      if (!can_be_saved(buffer.value)) {
+        refuse("has the buffer '" + buffer.name + "' of " + buffer.value.toString() +
+               ", which no checkpoint can hold (safetensors): make it a constant, or compute it in "
+               "forward");
+      }
       if (positions.emplace(buffer.value.unsafeGetTensorImpl(), 0).second) {
         parameters_.buffers.push_back({buffer.name, buffer.value, {}});
       }

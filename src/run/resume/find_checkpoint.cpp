@@ -19,6 +19,8 @@ bool has_content(const fs::path& folder) {
        entry.increment(error)) {
     if (entry->path().filename() != FolderLock::kFileName) return true;
   }
+  if (error && error != std::errc::no_such_file_or_directory)
+    throw StorageError("cannot read folder '" + folder.string() + "': " + error.message());
   return false;
 }
 

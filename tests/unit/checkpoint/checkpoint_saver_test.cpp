@@ -43,11 +43,11 @@ TEST_F(CheckpointSaverTest, TheCopyIsOfTheMomentOfTheCall) {
   mend_storage();
   {
     CheckpointSaver background = saver();
-    background.start(tensors_, at_step(1), -1);
+    background.start(tensors_, at_step(1), std::nullopt);
     tensors_.model[0].tensor.fill_(2.0);
-    background.start(tensors_, at_step(2), -1);
+    background.start(tensors_, at_step(2), std::nullopt);
     tensors_.model[0].tensor.fill_(3.0);
-    background.save(tensors_, at_step(3), -1);
+    background.save(tensors_, at_step(3), std::nullopt);
     tensors_.model[0].tensor.fill_(4.0);
   }
   EXPECT_EQ(saved_value(1), 1.0);
@@ -58,31 +58,32 @@ TEST_F(CheckpointSaverTest, TheCopyIsOfTheMomentOfTheCall) {
 TEST_F(CheckpointSaverTest, TheThirdFailureInARowEndsTheRun) {
   break_storage();
   CheckpointSaver failing = saver();
-  failing.start(tensors_, at_step(1), -1);
-  failing.start(tensors_, at_step(2), -1);
-  failing.start(tensors_, at_step(3), -1);
-  EXPECT_THROW(failing.start(tensors_, at_step(4), -1), StorageError);
+  failing.start(tensors_, at_step(1), std::nullopt);
+  failing.start(tensors_, at_step(2), std::nullopt);
+  failing.start(tensors_, at_step(3), std::nullopt);
+  EXPECT_THROW(failing.start(tensors_, at_step(4), std::nullopt), StorageError);
 }
 
 TEST_F(CheckpointSaverTest, ASaveThatWorksForgetsTheFailures) {
   mend_storage();
   const auto companion = folder_ / "metrics.jsonl";  // a save fails while there is none
   CheckpointSaver sometimes({.output_dir = folder_ / "out", .companions = {companion}}, identity_);
-  sometimes.start(tensors_, at_step(1), -1);
-  sometimes.start(tensors_, at_step(2), -1);
+  sometimes.start(tensors_, at_step(1), std::nullopt);
+  sometimes.start(tensors_, at_step(2), std::nullopt);
   folder_.file("metrics.jsonl", "{}\n");
-  sometimes.save(tensors_, at_step(3), -1);
+  sometimes.save(tensors_, at_step(3), std::nullopt);
   EXPECT_EQ(saved_value(3), 1.0);
   std::filesystem::remove(companion);
-  sometimes.start(tensors_, at_step(4), -1);
-  sometimes.start(tensors_, at_step(5), -1);
-  EXPECT_NO_THROW(sometimes.start(tensors_, at_step(6), -1));  // after two failures, not four
+  sometimes.start(tensors_, at_step(4), std::nullopt);
+  sometimes.start(tensors_, at_step(5), std::nullopt);
+  EXPECT_NO_THROW(
+      sometimes.start(tensors_, at_step(6), std::nullopt));  // after two failures, not four
 }
 
 TEST_F(CheckpointSaverTest, WhatMustBeSavedIsTriedAgainAtOnce) {
   break_storage();
   CheckpointSaver failing = saver();
-  EXPECT_THROW(failing.save(tensors_, at_step(1), -1), StorageError);
+  EXPECT_THROW(failing.save(tensors_, at_step(1), std::nullopt), StorageError);
 }
 
 TEST_F(CheckpointSaverTest, CompanionsAreSyncedBeforeTheCheckpointAppears) {
@@ -90,13 +91,14 @@ TEST_F(CheckpointSaverTest, CompanionsAreSyncedBeforeTheCheckpointAppears) {
   CheckpointSaver with_companion(
       {.output_dir = folder_ / "out", .companions = {folder_ / "out" / "metrics.jsonl"}},
       identity_);
-  EXPECT_THROW(with_companion.save(tensors_, at_step(1), -1), StorageError);  // there is none
+  EXPECT_THROW(with_companion.save(tensors_, at_step(1), std::nullopt),
+               StorageError);  // there is none
   EXPECT_TRUE(list_checkpoints(folder_ / "out").empty());
   folder_.file("out/metrics.jsonl", "{}\n");
   CheckpointSaver again(
       {.output_dir = folder_ / "out", .companions = {folder_ / "out" / "metrics.jsonl"}},
       identity_);
-  again.save(tensors_, at_step(1), -1);
+  again.save(tensors_, at_step(1), std::nullopt);
   EXPECT_EQ(list_checkpoints(folder_ / "out").size(), 1U);
 }
 

@@ -156,8 +156,8 @@ TEST_F(ValueCheckTest, DeviceIsOneOfTheKnownForms) {
   for (const std::string good : {"auto", "cpu", "cuda", "cuda:0", "cuda:12"}) {
     EXPECT_EQ(load(object_with("device", '"' + good + '"')).device, good);
   }
-  for (const std::string bad :
-       {"gpu", "cuda:", "cuda:-1", "cuda:01", "CPU", "", "cpu ", "cuda:1x"}) {
+  for (const std::string bad : {"gpu", "cuda:", "cuda:-1", "cuda:01", "cuda:100", "cuda:256", "CPU",
+                                "", "cpu ", "cuda:1x"}) {
     EXPECT_THAT(error_of(object_with("device", '"' + bad + '"')), HasSubstr("device: ")) << bad;
   }
 }

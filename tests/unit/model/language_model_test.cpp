@@ -4,6 +4,7 @@
 #include <ATen/ops/arange.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/equal.h>
+#include <ATen/ops/eye.h>
 #include <ATen/ops/zeros.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -45,6 +46,21 @@ TEST(LanguageModelTest, TellsWidthAndDistinctParameters) {
   EXPECT_THAT(trained[0].aliases, testing::ElementsAre("head"));
   EXPECT_EQ(count_elements(trained),
             kTestVocab * kTestWidth + kTestWidth * kTestWidth + kTestVocab);
+}
+
+// Otherwise the run would find out at its first save.
+TEST(LanguageModelTest, RefusesABufferThatNoCheckpointCanHold) {
+  const TempFolder folder;
+  for (const at::Tensor& buffer : {at::zeros({2}, at::kComplexFloat), at::eye(3).to_sparse()}) {
+    torch::jit::Module module = script_module(kCausalSource);
+    module.register_buffer("table", buffer);
+    try {
+      load_script_model(folder, module);
+      FAIL() << buffer.toString();
+    } catch (const ModelError& problem) {
+      EXPECT_THAT(problem.what(), HasSubstr("buffer 'table'"));
+    }
+  }
 }
 
 TEST(LanguageModelTest, TakesLogitsFromTupleAndDict) {

@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <nlohmann/json.hpp>
+
 #include "pdl/base/error.h"
+#include "pdl/checkpoint/checkpoint.h"
 #include "pdl/run/training_run.h"
 #include "run/small_job.h"
 
@@ -48,6 +51,25 @@ TEST(CheckRunTest, RefusesWhatTheJobWould) {
   job.config.logits_chunk_rows = 0;
   job.config.output_dir = job.folder / "model.pt" / "out";
   EXPECT_THROW(check_job(job.config, observer), StorageError);
+}
+
+// What no start report tells: the job reads these only when it resumes.
+TEST(CheckRunTest, RefusesACheckpointThatTheJobCouldNotResume) {
+  SmallJob job;
+  job.config.evaluation.early_stopping_patience = 3;
+  run_training(job.config);
+  job.config.training.max_steps = 8;
+  const auto best = nlohmann::json::parse(file_content(job.config.output_dir / "summary.json"))
+                        .at("best")
+                        .at("step")
+                        .get<int64_t>();
+  StartObserver observer;
+  EXPECT_NO_THROW(check_job(job.config, observer));
+  job.config.checkpoint.resume_from_checkpoint = (job.folder / "copy").string();
+  std::filesystem::copy(checkpoint_folder(job.config.output_dir, 6), job.folder / "copy",
+                        std::filesystem::copy_options::recursive);
+  std::filesystem::remove_all(checkpoint_folder(job.config.output_dir, best));
+  EXPECT_THROW(check_job(job.config, observer), CheckpointError);
 }
 
 }  // namespace

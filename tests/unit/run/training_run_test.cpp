@@ -80,6 +80,22 @@ TEST(TrainingRunTest, ACompleteRunIsLeftAlone) {
   EXPECT_EQ(file_content(RunFolder(job.config.output_dir).summary()), summary);
 }
 
+// A summary alone does not make a run complete: one that was stopped has one, too, but no model.
+TEST(TrainingRunTest, AStoppedRunThatNeedsNoFurtherStepGetsItsModel) {
+  SmallJob job;
+  StopAfter control(4);
+  run_training(job.config, {.control = &control});
+  EXPECT_FALSE(std::filesystem::exists(job.config.output_dir / "model.pt"));
+  const int64_t stopped_at = list_checkpoints(job.config.output_dir).back().first;
+  ASSERT_LT(stopped_at, 6);
+  job.config.training.max_steps = stopped_at;
+  const std::optional<RunSummary> summary = run_training(job.config);
+  ASSERT_TRUE(summary.has_value());
+  EXPECT_EQ(summary->status, RunStatus::kFinished);
+  EXPECT_TRUE(std::filesystem::exists(job.config.output_dir / "model.pt"));
+  EXPECT_FALSE(run_training(job.config).has_value());
+}
+
 TEST(TrainingRunTest, AStoppedRunGoesOnToTheSameEnd) {
   SmallJob whole;
   run_training(whole.config);

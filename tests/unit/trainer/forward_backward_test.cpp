@@ -23,7 +23,7 @@ Result gradients_of(LanguageModel& model, const Batch& batch, int64_t chunk_posi
     parameter.tensor.mutable_grad().reset();
   }
   at::manual_seed(1);  // for dropout
-  const BatchLoss loss =
+  const LossSums loss =
       forward_backward(model, batch, weights, weight_sum, {.chunk_positions = chunk_positions});
   Result result{loss.weighted_sum.item<double>(), loss.ce_sum.item<double>(), {}};
   for (const NamedTensor& parameter : model.parameters().trained) {

@@ -81,6 +81,18 @@ TEST(StepLedgerTest, ALineCoversTheStepsSinceTheOneBefore) {
   EXPECT_EQ(state.num_tokens, 15);  // of the whole run
 }
 
+TEST(StepLedgerTest, TheTimeOfAStepIsThatOfSkippedOnesToo) {
+  LedgerState state;
+  StepLedger ledger({}, state);
+  StepFigures no_loss = good();
+  no_loss.weighted_sum = kNan;
+  for (const StepFigures& figures : {no_loss, good(), no_loss, no_loss})
+    ledger.add(pending(1, figures));
+  ledger.settle();
+  ledger.add_time(std::chrono::milliseconds(1000));
+  EXPECT_EQ(ledger.report().step_ms, 250);
+}
+
 TEST(StepLedgerTest, WhatIsNotFiniteOrHasNoTargetIsSkippedForItsReason) {
   struct Case {
     StepFigures figures;
