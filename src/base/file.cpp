@@ -133,7 +133,10 @@ std::string try_open_file(const fs::path& path, int& descriptor, int64_t& size) 
     return std::string("cannot be opened: ") + std::strerror(errno);
   }
   std::string problem = check_kind(descriptor, size);
-  if (!problem.empty()) ::close(descriptor);
+  if (!problem.empty()) {
+    ::close(descriptor);
+    descriptor = -1;
+  }
   return problem;
 }
 
@@ -206,10 +209,16 @@ AppendFile::~AppendFile() { ::close(descriptor_); }
 void AppendFile::append(std::string_view bytes) { write_all(descriptor_, bytes, path_); }
 
 void make_folder(const fs::path& folder) {
-  std::error_code error;
-  const bool is_new = fs::create_directories(folder, error);
-  if (error) throw StorageError("cannot make folder '" + folder.string() + "': " + error.message());
-  if (is_new) sync_folder(parent_of(folder));
+  // Not with create_directories(), because the name of every new folder must be synced.
+  fs::path made;
+  for (const fs::path& name : folder) {
+    made /= name;
+    std::error_code error;
+    if (fs::is_directory(made, error)) continue;
+    const bool is_new = fs::create_directory(made, error);
+    if (error) throw StorageError("cannot make folder '" + made.string() + "': " + error.message());
+    if (is_new) sync_folder(parent_of(made));
+  }
 }
 
 void sync_folder(const fs::path& folder) { open_and_sync(folder, O_RDONLY | O_DIRECTORY); }
@@ -221,28 +230,57 @@ void rename_durably(const fs::path& from, const fs::path& to) {
   sync_folder(parent_of(to));
 }
 
-void replace_folder_durably(const fs::path& from, const fs::path& to) {
+namespace {
+
+// Of the path itself, not of what a link points to. Throws StorageError if it cannot be known.
+fs::file_status status_of(const fs::path& path) {
   std::error_code error;
-  if (!fs::exists(fs::symlink_status(to, error))) {
-    rename_durably(from, to);
-    return;
-  }
-  if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_EXCHANGE) == 0) {
-    sync_folder(parent_of(to));
-    remove_durably(from);
-    return;
-  }
-  // EINVAL means that the file system cannot exchange names.
-  if (errno != EINVAL && errno != ENOSYS) fail("rename to", to, errno);
+  const fs::file_status status = fs::symlink_status(path, error);
+  if (!fs::status_known(status)) fail("look at", path, error.value());
+  return status;
+}
+
+bool exchange_names(const fs::path& one, const fs::path& other) {
+  return ::renameat2(AT_FDCWD, one.c_str(), AT_FDCWD, other.c_str(), RENAME_EXCHANGE) == 0;
+}
+
+// For file systems that cannot exchange names.
+void replace_folder_in_steps(const fs::path& from, const fs::path& to) {
   const fs::path old = temporary_name(to);
-  rename_durably(to, old);
-  rename_durably(from, to);
+  if (::rename(to.c_str(), old.c_str()) != 0) fail("rename", to, errno);
+  if (::rename(from.c_str(), to.c_str()) != 0) {
+    const int error_number = errno;
+    ::rename(old.c_str(), to.c_str());
+    fail("rename to", to, error_number);
+  }
+  sync_folder(parent_of(to));
   remove_durably(old);
 }
 
+}  // namespace
+
+void replace_folder_durably(const fs::path& from, const fs::path& to) {
+  if (!fs::exists(status_of(to))) {
+    rename_durably(from, to);
+    return;
+  }
+  if (!exchange_names(from, to)) {
+    // EINVAL means that the file system cannot do that.
+    if (errno != EINVAL && errno != ENOSYS) fail("rename to", to, errno);
+    replace_folder_in_steps(from, to);
+    return;
+  }
+  try {
+    sync_folder(parent_of(to));
+  } catch (...) {
+    exchange_names(from, to);  // so that the caller may remove `from`
+    throw;
+  }
+  remove_durably(from);
+}
+
 void remove_durably(const fs::path& path) {
-  std::error_code error;
-  const fs::file_status status = fs::symlink_status(path, error);
+  const fs::file_status status = status_of(path);
   if (!fs::exists(status)) return;
   fs::path doomed = path;
   const bool has_temporary_name = path.filename().string().starts_with(kTemporaryPrefix);
@@ -251,20 +289,22 @@ void remove_durably(const fs::path& path) {
     // Without the sync, a power cut could leave the old name with a part of the content.
     rename_durably(path, doomed);
   }
+  std::error_code error;
   fs::remove_all(doomed, error);
   if (error) throw StorageError("cannot remove '" + doomed.string() + "': " + error.message());
 }
 
 void remove_temporaries(const fs::path& folder) {
   std::error_code error;
-  if (!fs::exists(folder, error)) return;
   std::vector<fs::path> found;
   for (fs::directory_iterator entry(folder, error), end; !error && entry != end;
        entry.increment(error)) {
     if (entry->path().filename().string().starts_with(kTemporaryPrefix))
       found.push_back(entry->path());
   }
-  if (error) throw StorageError("cannot read folder '" + folder.string() + "': " + error.message());
+  if (error && error != std::errc::no_such_file_or_directory) {
+    throw StorageError("cannot read folder '" + folder.string() + "': " + error.message());
+  }
   for (const fs::path& path : found) remove_durably(path);
 }
 

@@ -23,7 +23,8 @@ std::string try_read_pieces(const std::filesystem::path& path,
                             const std::function<void(std::string_view bytes)>& visit);
 
 // Opens a regular file for reading, without blocking. Returns "" and sets `descriptor`, which the
-// caller closes, and `size` in bytes; or returns a phrase as try_read_file() does.
+// caller closes, and `size` in bytes; or sets `descriptor` to -1 and returns a phrase as
+// try_read_file() does.
 std::string try_open_file(const std::filesystem::path& path, int& descriptor, int64_t& size);
 
 // Returns the content of a regular file. Throws `Blame` (a subclass of Error) with "<what> '<path>'
@@ -99,7 +100,7 @@ class AppendFile {
 
 // The functions below throw StorageError.
 
-// Creates the folder and its parents, and syncs the folder that it is in.
+// Creates the folder and those above it that are missing, and syncs the name of each.
 void make_folder(const std::filesystem::path& folder);
 
 // Syncs the names in a folder.
@@ -111,7 +112,12 @@ void sync_file(const std::filesystem::path& path);
 // Renames a file or folder and syncs its parent, so that the name survives a power cut.
 void rename_durably(const std::filesystem::path& from, const std::filesystem::path& to);
 
-// Renames a folder, replacing one that has the name `to`: at every moment one of the two is there.
+// Renames a folder to `to`, in the same folder, and removes the one that had this name. At every
+// moment one of the two has it, but on a file system that cannot exchange names (RENAME_EXCHANGE):
+// there a process that dies between two renames leaves both under temporary names.
+//
+// When it throws, `to` is what it was or, if only a sync or the removal failed, the new folder.
+// What is still there as `from` may be removed.
 void replace_folder_durably(const std::filesystem::path& from, const std::filesystem::path& to);
 
 // Removes a file, or a folder with all that is in it. A folder gets a temporary name first, so that

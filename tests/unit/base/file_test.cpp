@@ -100,6 +100,13 @@ TEST(FileTest, RemovesFilesFoldersAndWhatIsNotThere) {
   EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
 }
 
+TEST(FileTest, WhatCannotBeLookedAtIsNotTakenForMissing) {
+  const TempFolder folder;
+  EXPECT_THROW(remove_durably(folder / std::string(300, 'x')), StorageError);  // ENAMETOOLONG
+  std::filesystem::create_symlink(folder / "loop", folder / "loop");
+  EXPECT_THROW(remove_temporaries(folder / "loop"), StorageError);
+}
+
 TEST(FileTest, RemovingALinkLeavesWhatItPointsTo) {
   const TempFolder folder;
   folder.file("kept/f", "x");

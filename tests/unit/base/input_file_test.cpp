@@ -32,6 +32,18 @@ TEST(InputFileTest, SaysWhatCannotBeOpened) {
   EXPECT_EQ(InputFile().try_open(folder / "fifo"), "is not a regular file");
 }
 
+TEST(InputFileTest, WhatCannotBeOpenedIsClosedOnce) {
+  const TempFolder folder;
+  InputFile next;
+  {
+    InputFile refused;
+    EXPECT_NE(refused.try_open(folder.path()), "");
+    ASSERT_EQ(next.try_open(folder.file("f", "x")), "");  // gets the same descriptor
+  }
+  std::string bytes(1, '\0');
+  EXPECT_EQ(next.try_read(0, bytes), "");
+}
+
 TEST(InputFileTest, AFileThatBecomesShorterIsAProblemAndNoSignal) {
   const TempFolder folder;
   InputFile file;
