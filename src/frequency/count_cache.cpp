@@ -9,11 +9,18 @@
 
 namespace pdl {
 
+namespace {
+
+std::string file_name(const Corpus& corpus, const std::string& key) {
+  return "counts-" + key + "-" + std::to_string(corpus.vocab_size) + ".json";
+}
+
+}  // namespace
+
 TokenCounts CountCache::count(const Corpus& corpus, const PipelineOptions& options) {
   const std::string key = folder_.empty() ? "" : corpus_key(corpus);
   if (key.empty()) return count_corpus(corpus, options);
-  const std::filesystem::path path =
-      folder_ / ("counts-" + key + "-" + std::to_string(corpus.vocab_size) + ".json");
+  const std::filesystem::path path = folder_ / file_name(corpus, key);
   std::error_code error;
   if (std::filesystem::exists(path, error)) {
     try {
@@ -23,7 +30,9 @@ TokenCounts CountCache::count(const Corpus& corpus, const PipelineOptions& optio
     }
   }
   TokenCounts table = count_corpus(corpus, options);
-  unkept_.push_back({path, to_json(table)});
+  // The files may have changed since they were hashed for the key.
+  const std::string counted_key = corpus_key(corpus, table.corpus_sha256);
+  unkept_.push_back({folder_ / file_name(corpus, counted_key), to_json(table)});
   return table;
 }
 

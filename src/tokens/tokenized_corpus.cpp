@@ -26,8 +26,8 @@ fs::path temporary_folder() {
   return folder;
 }
 
-// Creates a file in the file system of `folder`, which need not exist. If that fails, e.g. for a
-// user who may only read the run, creates it in the folder for temporary files.
+// Returns the nearest folder that exists, `folder` or one above it. If nothing can be written
+// there, e.g. by a user who may only read the run, returns the folder for temporary files.
 fs::path folder_for_tokens(const fs::path& folder) {
   if (folder.empty()) return temporary_folder();
   std::error_code error;
@@ -55,8 +55,14 @@ std::string hash_files(const std::vector<std::string>& files) {
   return corpus_hash.finish();
 }
 
-std::string key_of(const Corpus& corpus, const std::string& corpus_sha256) {
-  const TextOptions& text = corpus.text;
+std::string file_name(const std::string& key) { return "tokens-" + key + ".bin"; }
+
+}  // namespace
+
+std::string corpus_key(const Corpus& corpus, const std::string& corpus_sha256) {
+  // Does not compile once TextOptions has another field, which must then be in the key, too.
+  const auto& [text_document, text_field, prompt_field, completion_field, messages_field,
+               chat_template, completion_only_loss, add_bos, add_eos] = corpus.text;
   std::vector<int> kinds;
   for (const std::string& file : corpus.files)
     kinds.push_back(static_cast<int>(corpus_file_kind(file)));
@@ -66,18 +72,14 @@ std::string key_of(const Corpus& corpus, const std::string& corpus_sha256) {
       {"files", corpus_sha256},
       {"kinds", kinds},
       {"vocab_size", corpus.vocab_size},  // ids of .npy must be below
-      {"text_document", static_cast<int>(text.text_document)},
-      {"fields", {text.text_field, text.prompt_field, text.completion_field, text.messages_field}},
-      {"chat_template", static_cast<int>(text.chat_template)},
-      {"completion_only_loss", text.completion_only_loss},
-      {"add_bos", text.add_bos},
-      {"add_eos", text.add_eos}};
+      {"text_document", static_cast<int>(text_document)},
+      {"fields", {text_field, prompt_field, completion_field, messages_field}},
+      {"chat_template", static_cast<int>(chat_template)},
+      {"completion_only_loss", completion_only_loss},
+      {"add_bos", add_bos},
+      {"add_eos", add_eos}};
   return sha256(key.dump()).substr(0, 32);
 }
-
-std::string file_name(const std::string& key) { return "tokens-" + key + ".bin"; }
-
-}  // namespace
 
 struct TokenCache::Unkept {
   explicit Unkept(const fs::path& folder) : writer(folder) {}
@@ -95,7 +97,7 @@ std::span<const Token> TokenizedCorpus::document(int64_t index) const {
 std::string corpus_key(const Corpus& corpus) {
   if (reads_standard_input(corpus)) return "";
   const std::string hash = hash_files(corpus.files);
-  return hash.empty() ? "" : key_of(corpus, hash);
+  return hash.empty() ? "" : corpus_key(corpus, hash);
 }
 
 TokenCache::TokenCache(fs::path folder) : folder_(std::move(folder)) {}
@@ -128,7 +130,7 @@ TokenizedCorpus TokenCache::tokenize_anew(const Corpus& corpus, const PipelineOp
   }
   TokenizedCorpus tokenized = writer.finish(summary);
   if (!folder_.empty() && !reads_standard_input(corpus)) {
-    unkept->name = file_name(key_of(corpus, summary.sha256));
+    unkept->name = file_name(corpus_key(corpus, summary.sha256));
     unkept_.push_back(std::move(unkept));
   }
   return tokenized;

@@ -16,7 +16,7 @@ namespace pdl {
 // document_ends[d]).
 struct TokenizedCorpus {
   std::span<const Token> tokens;
-  std::span<const int64_t> document_ends;  // increasing, the last is tokens.size()
+  std::span<const int64_t> document_ends;  // never decreasing, the last is tokens.size()
   bool all_trained = true;                 // the loss mask leaves out no token
   DocumentCounts document_counts;
   std::string sha256;                  // of the files, see CorpusReader::sha256()
@@ -29,6 +29,9 @@ struct TokenizedCorpus {
 // hashes of the files, the tokenizer and the options. Reads the files. Returns "" for a corpus
 // without a key: one from standard input, or with a file that cannot be read.
 std::string corpus_key(const Corpus& corpus);
+
+// The same if CorpusReader::sha256() of the files is known, without reading them.
+std::string corpus_key(const Corpus& corpus, const std::string& corpus_sha256);
 
 // Tokenizes corpora into files without a name and, if asked to, keeps them in a folder: the next
 // time, the same files with the same tokenizer and options are found there. A file is verified
