@@ -9,6 +9,7 @@
 
 #include "document_encoder.h"
 #include "pdl/base/error.h"
+#include "pdl/base/log.h"
 #include "pdl/base/unicode.h"
 #include "pdl/corpus/corpus_reader.h"
 #include "pdl/corpus/jsonl.h"
@@ -146,9 +147,11 @@ class Pipeline {
       for (int64_t thread = 1; thread < options_.num_threads; ++thread) {
         threads.emplace_back([this, thread] { work(thread); });
       }
-    } catch (const std::exception&) {
-      // No further thread can be started. The others go on, because the result does not depend on
-      // their number.
+    } catch (const std::exception& problem) {
+      // The others go on, because the result does not depend on their number.
+      log_warning("only " + std::to_string(threads.size() + 1) + " of " +
+                  std::to_string(options_.num_threads) +
+                  " threads for text can be started: " + problem.what());
     }
     work(0);
     for (std::thread& thread : threads) thread.join();

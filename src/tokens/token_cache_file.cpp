@@ -1,6 +1,5 @@
 #include "token_cache_file.h"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <bit>
@@ -8,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "pdl/base/error.h"
+#include "pdl/base/file.h"
 
 namespace pdl {
 namespace {
@@ -40,7 +40,7 @@ Json parse_description(std::string_view content, size_t& payload_bytes) {
   return Json::parse(content.substr(payload_bytes, size), nullptr, /*allow_exceptions=*/false);
 }
 
-bool is_increasing(std::span<const int64_t> ends, int64_t last) {
+bool are_document_ends(std::span<const int64_t> ends, int64_t last) {
   int64_t before = 0;
   for (const int64_t end : ends) {
     if (end < before) return false;
@@ -72,9 +72,29 @@ std::string interpret(std::string_view content, TokenizedCorpus& corpus) {
   } catch (const Json::exception&) {
     return "has a damaged description";
   }
-  if (!is_increasing(corpus.document_ends, std::ssize(corpus.tokens)))
+  if (!are_document_ends(corpus.document_ends, std::ssize(corpus.tokens)))
     return "has damaged document ends";
   return "";
+}
+
+// Returns nullptr if the file cannot be mapped; `damage` then says why.
+std::shared_ptr<MappedFile> try_map_file(const fs::path& path, std::string& damage) {
+  struct Descriptor {
+    int number = -1;
+    ~Descriptor() {
+      if (number >= 0) ::close(number);
+    }
+  };
+  Descriptor descriptor;
+  int64_t size = 0;
+  damage = try_open_file(path, descriptor.number, size);
+  if (!damage.empty()) return nullptr;
+  try {
+    return std::make_shared<MappedFile>(descriptor.number, path);
+  } catch (const StorageError& problem) {
+    damage = std::string("cannot be used: ") + problem.what();
+    return nullptr;
+  }
 }
 
 }  // namespace
@@ -124,16 +144,10 @@ TokenizedCorpus CachedTokensWriter::finish(const CorpusSummary& summary) {
 }
 
 std::optional<TokenizedCorpus> open_cached_tokens(const fs::path& path, std::string& damage) {
-  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor < 0) return std::nullopt;
+  std::error_code error;
+  if (!fs::exists(path, error) && !error) return std::nullopt;
   TokenizedCorpus corpus;
-  std::shared_ptr<MappedFile> mapped;
-  try {
-    mapped = std::make_shared<MappedFile>(descriptor, path);
-  } catch (const StorageError& problem) {
-    damage = std::string("cannot be used: ") + problem.what();
-  }
-  ::close(descriptor);
+  const std::shared_ptr<MappedFile> mapped = try_map_file(path, damage);
   if (damage.empty()) damage = interpret(mapped->content(), corpus);
   if (!damage.empty()) return std::nullopt;
   corpus.memory = mapped;

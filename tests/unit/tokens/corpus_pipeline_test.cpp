@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <pthread.h>
 
 #include <random>
 
@@ -165,6 +166,22 @@ TEST_F(CorpusPipelineTest, ErrorsNameFileAndPlace) {
   expect(folder.file("latin1.txt", "caf\xe9 noir"), "byte 3");
   expect(folder.file("late.txt", std::string(3'000'000, 'a') + "\xff"), "byte 3000000");
   expect(folder.file("long.jsonl", "{}\n" + std::string(20'000'000, ' ')), "line 2");
+}
+
+TEST_F(CorpusPipelineTest, FewerThreadsThanAskedForAreSaid) {
+  pthread_attr_t before;
+  ASSERT_EQ(pthread_getattr_default_np(&before), 0);
+  pthread_attr_t too_large;
+  pthread_attr_init(&too_large);
+  ASSERT_EQ(pthread_attr_setstacksize(&too_large, size_t{1} << 50), 0);
+  ASSERT_EQ(pthread_setattr_default_np(&too_large), 0);
+  testing::internal::CaptureStderr();
+  const Result result =
+      run(corpus({folder.file("a.txt", "ab")}, TextDocument::kFile), {.num_threads = 3});
+  const std::string log = testing::internal::GetCapturedStderr();
+  pthread_setattr_default_np(&before);
+  EXPECT_EQ(result.ids.size(), 3U);
+  EXPECT_THAT(log, HasSubstr("only 1 of 3 threads for text can be started"));
 }
 
 }  // namespace

@@ -7,11 +7,13 @@
 #include "support/byte_tokenizer.h"
 #include "support/corpus_of.h"
 #include "support/temp_folder.h"
+#include "tokens/token_cache_file.h"
 
 namespace pdl {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 
 namespace fs = std::filesystem;
 
@@ -138,6 +140,15 @@ TEST_F(TokenCacheTest, EveryDamageIsSeen) {
     TokenCache cache(folder / "cache");
     ASSERT_EQ(cache.tokenize(corpus, {}).tokens.size(), 5U) << size;
   }
+}
+
+TEST_F(TokenCacheTest, AFileThatCannotBeOpenedIsDamagedAndAMissingOneIsNot) {
+  std::string damage;
+  EXPECT_FALSE(open_cached_tokens(folder / "none", damage));
+  EXPECT_EQ(damage, "");
+  fs::create_symlink("loop", folder / "loop");
+  EXPECT_FALSE(open_cached_tokens(folder / "loop", damage));
+  EXPECT_THAT(damage, HasSubstr("cannot be opened"));
 }
 
 TEST_F(TokenCacheTest, WhiteSpaceAloneIsADataError) {
