@@ -21,6 +21,16 @@ void append(const std::vector<int32_t>& ids, size_t begin, bool trained,
   for (size_t i = begin; i < ids.size(); ++i) tokens.emplace_back(ids[i], trained);
 }
 
+// Returns a place near the end of `text` where it may be cut, whatever follows `text`; npos: there
+// is none.
+size_t find_late_cut(const Tokenizer& tokenizer, std::string_view text) {
+  constexpr size_t kTailBytes = 256;
+  constexpr size_t kContextBytes = 16;  // decide whether there is a cut
+  if (!tokenizer.has_words() || text.size() <= kTailBytes) return std::string_view::npos;
+  const size_t cut = tokenizer.find_cut(text, text.size() - kTailBytes);
+  return cut < text.size() - kContextBytes ? cut : std::string_view::npos;
+}
+
 }  // namespace
 
 DocumentEncoder::DocumentEncoder(const Tokenizer& tokenizer, const TextOptions& options)
@@ -64,26 +74,35 @@ void DocumentEncoder::encode(const Document& document, std::vector<Token>& token
 }
 
 void DocumentEncoder::encode_stretch(const Stretch& stretch, std::vector<Token>& tokens) {
-  size_t begin = 0;  // start of the text that is encoded together
+  size_t begin = 0;      // start of the text that is encoded together
+  bool is_start = true;  // false: it starts earlier, but only its ids from `begin` on may change
   std::vector<int32_t> before;
   for (size_t part = 0; part < stretch.ends.size(); ++part) {
-    const std::string_view text(stretch.text);
-    std::vector<int32_t> ids = ids_of(text.substr(begin, stretch.ends[part] - begin));
+    const std::string_view text = std::string_view(stretch.text).substr(0, stretch.ends[part]);
+    std::vector<int32_t> ids = ids_of(text.substr(begin), is_start);
     const bool continues =
         before.size() <= ids.size() && std::equal(before.begin(), before.end(), ids.begin());
     if (!continues) {
       begin = stretch.ends[part - 1];
+      is_start = true;
       before.clear();
-      ids = ids_of(text.substr(begin, stretch.ends[part] - begin));
+      ids = ids_of(text.substr(begin), is_start);
     }
     append(ids, before.size(), stretch.trained[part], tokens);
     before = std::move(ids);
+    // Else the time would grow with the square of the number of turns.
+    const size_t cut = find_late_cut(tokenizer_, text.substr(begin));
+    if (cut != std::string_view::npos) {
+      begin += cut;
+      is_start = false;
+      before = ids_of(text.substr(begin), is_start);
+    }
   }
 }
 
-std::vector<int32_t> DocumentEncoder::ids_of(std::string_view text) {
+std::vector<int32_t> DocumentEncoder::ids_of(std::string_view text, bool begins) {
   std::vector<int32_t> ids;
-  encoder_.encode(text, /*begins=*/true, ids);
+  encoder_.encode(text, begins, ids);
   return ids;
 }
 

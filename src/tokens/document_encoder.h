@@ -41,7 +41,7 @@ class DocumentEncoder {
   };
 
   void encode_stretch(const Stretch& stretch, std::vector<Token>& tokens);
-  std::vector<int32_t> ids_of(std::string_view text);
+  std::vector<int32_t> ids_of(std::string_view text, bool begins);
 
   const Tokenizer& tokenizer_;
   TextEncoder encoder_;

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <random>
+
 #include "pdl/base/error.h"
 #include "support/byte_tokenizer.h"
 #include "support/corpus_of.h"
@@ -105,6 +107,79 @@ TEST(DocumentEncoderTest, EmptyPartsHaveNoTokens) {
 TEST(DocumentEncoderTest, ATokenThatTheTokenizerLacksIsAModelError) {
   const ByteTokenizer tokenizer(/*has_bos=*/false);
   EXPECT_THROW(DocumentEncoder(tokenizer, {.add_bos = true}), ModelError);
+}
+
+// Splits text before blanks and marks its begin. Optionally hides where text may be cut.
+class BlankTokenizer : public PairTokenizer {
+ public:
+  explicit BlankTokenizer(bool has_words) : has_words_(has_words) {}
+
+  bool has_words() const override { return has_words_; }
+  std::vector<int32_t> encode(std::string_view text) const override {
+    return text.empty() ? std::vector<int32_t>() : PairTokenizer::encode("^" + std::string(text));
+  }
+  void split(std::string_view text, bool begins, WordList& list) const override {
+    num_bytes += text.size();
+    if (begins) list.words.push_back({"^"});
+    while (!text.empty()) {
+      const size_t end = std::min(text.find(' ', 1), text.size());
+      list.words.push_back({text.substr(0, end)});
+      text.remove_prefix(end);
+    }
+  }
+  bool encode_word(std::string_view word, std::vector<int32_t>& ids) const override {
+    const std::vector<int32_t> encoded = PairTokenizer::encode(word);
+    ids.insert(ids.end(), encoded.begin(), encoded.end());
+    return true;
+  }
+  size_t find_cut(std::string_view text, size_t from) const override {
+    for (size_t at = std::max<size_t>(from, 1); at + 1 < text.size(); ++at) {
+      if (text[at] == ' ' && text[at - 1] != ' ' && text[at + 1] != ' ') return at;
+    }
+    return std::string_view::npos;
+  }
+
+  mutable size_t num_bytes = 0;  // that were split
+
+ private:
+  bool has_words_;
+};
+
+Document random_turns(size_t number, std::mt19937& random) {
+  Document document{.parts = {}, .is_chat = true};
+  for (size_t i = 0; i < number; ++i) {
+    DocumentPart part{"", i % 2 == 1};
+    for (size_t length = random() % 80; length > 0; --length) part.text += "aabbc "[random() % 6];
+    document.parts.push_back(part);
+  }
+  return document;
+}
+
+TEST(DocumentEncoderTest, CutsInALongChatChangeNoToken) {
+  std::mt19937 random(5);
+  const BlankTokenizer whole(/*has_words=*/false);
+  const BlankTokenizer cut(/*has_words=*/true);
+  for (int trial = 0; trial < 100; ++trial) {
+    const Document document = random_turns(random() % 60, random);
+    std::vector<Token> expected;
+    DocumentEncoder(whole, {}).encode(document, expected);
+    std::vector<Token> tokens;
+    DocumentEncoder(cut, {}).encode(document, tokens);
+    ASSERT_EQ(tokens, expected) << trial;
+  }
+}
+
+TEST(DocumentEncoderTest, TheTimeOfALongChatIsLinear) {
+  Document document{.parts = {}, .is_chat = true};
+  size_t size = 0;
+  for (int turn = 0; turn < 2000; ++turn) {
+    document.parts.push_back({"one two three four five six ", turn % 2 == 1});
+    size += document.parts.back().text.size();
+  }
+  const BlankTokenizer tokenizer(/*has_words=*/true);
+  std::vector<Token> tokens;
+  DocumentEncoder(tokenizer, {}).encode(document, tokens);
+  EXPECT_LT(tokenizer.num_bytes, 40 * size);
 }
 
 }  // namespace
