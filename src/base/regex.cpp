@@ -42,8 +42,8 @@ Regex::Regex(const std::string& expression) : state_(std::make_unique<State>()) 
   state_->code = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(expression.data()), expression.size(),
                                PCRE2_UTF, &error, &offset, nullptr);
   if (state_->code == nullptr) {
-    throw ConfigError("\"" + printable(expression) + "\" is no regular expression: " +
-                      message_of(error) + " at character " + std::to_string(offset));
+    throw ConfigError("\"" + printable(expression) + "\" is not a regular expression: " +
+                      message_of(error) + " at byte " + std::to_string(offset));
   }
   constexpr uint32_t kMaxTries = 1'000'000;  // some milliseconds
   state_->match_data = pcre2_match_data_create(1, nullptr);

@@ -5,7 +5,7 @@
 namespace pdl {
 
 FileJob load_file_job(std::vector<FlagSetting> settings, const std::vector<std::string>& files) {
-  settings.push_back({"pdl_reference_files", files});
+  settings.push_back({.key = "pdl_reference_files", .values = files, .shown_as = "FILE"});
   const RunConfig config = load_config("", settings, {"tokenizer_path"});
   FileJob job;
   job.corpus = {.files = config.pdl_reference_files, .text = config.text};

@@ -28,8 +28,9 @@ constexpr size_t kMaxUnknownKeys = 100;
 
 // The source of a value.
 struct Source {
-  std::string prefix;  // of the key in messages: "--" for flags
-  fs::path folder;     // absolute; base of relative paths
+  std::string prefix;         // of the key in messages: "--" for flags
+  fs::path folder;            // absolute; base of relative paths
+  std::string shown_as = {};  // the whole name of the key in messages, unless empty
 };
 
 struct Setting {
@@ -82,7 +83,9 @@ std::string unknown_key_problem(const std::string& key) {
 }
 
 Problem problem_of(const Source& source, std::string_view key, const std::string& text) {
-  return {source.prefix + printable(key) + ": " + text, source.prefix.empty()};
+  const std::string name =
+      source.shown_as.empty() ? source.prefix + printable(key) : source.shown_as;
+  return {name + ": " + text, source.prefix.empty()};
 }
 
 void ConfigBuilder::add_problem(const Source& source, std::string_view key,
@@ -135,10 +138,11 @@ void ConfigBuilder::add_flags(const std::vector<FlagSetting>& flags, const Sourc
   }
   for (const FlagSetting& flag : merged) {
     const ConfigKey* key = find_config_key(flag.key);
+    const Source named{source.prefix, source.folder, flag.shown_as};
     if (key == nullptr) {
-      add_problem(source, flag.key, unknown_key_problem(flag.key));
+      add_problem(named, flag.key, unknown_key_problem(flag.key));
     } else {
-      add_conversion(source, *key, convert_flag(*key, flag.values));
+      add_conversion(named, *key, convert_flag(*key, flag.values));
     }
   }
 }

@@ -44,8 +44,8 @@ std::string regex_problem(const std::string& text) {
   }
   try {
     const Regex compiled(text);
-  } catch (const ConfigError&) {
-    return shown(text) + " is not a regular expression";
+  } catch (const ConfigError& problem) {
+    return problem.what();
   }
   return "";
 }

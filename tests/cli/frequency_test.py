@@ -115,6 +115,12 @@ class ShardsTest(ProgramTest):
                 self.assertIn(message, error)
                 self.assertFalse((self.folder / "no.json").exists())
 
+    def test_a_kind_of_file_that_is_not_text_is_named_as_it_was_typed(self):
+        (self.folder / "x.csv").write_text("a")
+        for command in ("count", "tokenize"):
+            error = self.run_program(command, "--tokenizer_path", "tokenizer.model", "x.csv", code=CONFIG).error
+            self.assertRegex(error, r'^error: FILE: ".*x.csv" is not allowed; must end in ')
+
     def test_usage(self):
         part = ["--shard", "0/2"]
         for text in ("", "/", "1", "2/2", "-1/2", "0/0", "0/-1", "1/2/3", "a/b", "0/2 ", " 0/2", "+0/2",

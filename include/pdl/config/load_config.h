@@ -16,15 +16,16 @@ namespace pdl {
 struct FlagSetting {
   std::string key;
   std::vector<std::string> values;
+  std::string shown_as = {};  // in messages, where it is not "--key" that was typed
 };
 
 // Reads `file`, a flat JSON object of at most 1 MiB with comments (empty path: flags only), then
 // `flags`, which override it; repeated flags of the same list key add up. A list may be given as
 // one string, and "" is the empty list. A value in the file must have the right type and range even
-// if a flag replaces it. Only the value that counts must be supported by this version and have
-// globs that match. Paths in the file are relative to its folder, paths in flags to the working
-// directory; the result holds absolute, lexically normal paths. Only globs are looked up in the
-// file system: a plain path that does not exist is reported by the code that opens it.
+// if a flag replaces it. Only the value that counts must have globs that match. Paths in the file
+// are relative to its folder, paths in flags to the working directory; the result holds absolute,
+// lexically normal paths. Only globs are looked up in the file system: a plain path that does not
+// exist is reported by the code that opens it.
 //
 // `required_keys` must be given and not be empty. Relations between keys that matter only in
 // training are checked if "train_files" is among them.

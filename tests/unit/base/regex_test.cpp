@@ -20,6 +20,17 @@ TEST(RegexTest, NoExpressionIsAConfigError) {
     EXPECT_THROW(Regex{text}, ConfigError) << text;
 }
 
+TEST(RegexTest, SaysWhatIsWrongAndWhere) {
+  try {
+    Regex("\u00e9[a");
+    FAIL();
+  } catch (const ConfigError& problem) {
+    EXPECT_STREQ(problem.what(),
+                 "\"\u00e9[a\" is not a regular expression: missing terminating ] for "
+                 "character class at byte 4");
+  }
+}
+
 TEST(RegexTest, EndlessBacktrackingIsAConfigError) {
   EXPECT_THROW(Regex("^(a+)+[bc]").search(std::string(60, 'a') + "d"), ConfigError);
   EXPECT_NO_THROW(Regex("(.*)*Z").search("blocks.0.attention.query_key_value.weight"));
