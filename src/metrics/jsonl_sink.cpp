@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "pdl/base/error.h"
+#include "pdl/base/json.h"
 #include "pdl/base/log.h"
 #include "pdl/metrics/fields.h"
 
@@ -125,6 +126,23 @@ void add_summary(Json& object, const RunSummary& summary) {
 
 void append_line(AppendFile& file, const Json& line) { file.append(to_text(line) + '\n'); }
 
+// What decides whether a line is kept.
+struct LineFields {
+  std::string event;
+  std::optional<int64_t> step;
+};
+
+// Throws DataError, with the line's number, for what is not a line of this file.
+LineFields read_fields(std::string_view line, int64_t line_number) {
+  const JsonBlame blame =
+      JsonBlame::of<DataError>("metrics.jsonl: line " + std::to_string(line_number) + ": ");
+  const JsonValue root = parse_json(line, {}, blame);
+  ObjectReader object(root, blame);
+  LineFields fields{.event = object.string("event"), .step = {}};
+  if (object.has("step")) fields.step = object.integer("step");
+  return fields;
+}
+
 struct KeptLines {
   std::string text;
   bool has_start_line = false;
@@ -133,34 +151,21 @@ struct KeptLines {
 // Drops an incomplete last line too.
 KeptLines lines_known_at(std::string_view content, const ResumePoint& resumed) {
   KeptLines kept;
-  std::string without_step;  // kept only if a line of a known step follows
   int64_t line_number = 0;
   for (size_t end = content.find('\n'); end != std::string_view::npos; end = content.find('\n')) {
     const std::string_view line = content.substr(0, end + 1);
     content.remove_prefix(end + 1);
     ++line_number;
-    const Json object = Json::parse(line, nullptr, /*allow_exceptions=*/false);
-    if (!object.is_object()) {
-      log_warning("metrics.jsonl: line " + std::to_string(line_number) +
-                  " is no JSON object; it is dropped");
-      continue;
-    }
-    const auto event = object.find("event");
-    const auto line_step = object.find("step");
-    if (event != object.end() && *event == "start") {
-      kept.text += line;
-      kept.has_start_line = true;
-    } else if (event != object.end() && line_step != object.end() &&
-               line_step->is_number_integer()) {
-      const auto step = line_step->get<int64_t>();
-      const bool is_repeated = resumed.evaluation_due && step == resumed.step && *event == "eval";
-      if (step <= resumed.step && !is_repeated) {
-        kept.text += without_step;
-        kept.text += line;
-        without_step.clear();
-      }
-    } else if (event != object.end() && *event != "end") {
-      without_step += line;
+    try {
+      const LineFields fields = read_fields(line, line_number);
+      const bool is_start = fields.event == "start";
+      const bool is_repeated =
+          resumed.evaluation_due && fields.step == resumed.step && fields.event == "eval";
+      const bool is_known = fields.step && *fields.step <= resumed.step && !is_repeated;
+      if (is_start || is_known) kept.text += line;
+      kept.has_start_line = kept.has_start_line || is_start;
+    } catch (const DataError& problem) {
+      log_warning(std::string(problem.what()) + "; it is dropped");
     }
   }
   return kept;

@@ -202,6 +202,8 @@ TEST_F(JsonlSinkTest, ResumeDropsAnIncompleteLastLineAndDamagedOnes) {
   {
     AppendFile file(path_);
     file.append(std::string(7, '\0') + "\n");
+    file.append(R"({"event":"train","step":12})" + std::string(7, '\0') + "\n");
+    file.append("{\"event\":\"train\",\"step\":12,\"step\":13}\n");
     file.append(R"({"event":"train","step":12)");
   }
   JsonlSink sink(path_, ResumePoint{20});
