@@ -20,7 +20,8 @@ namespace {
 
 constexpr size_t kMaxMessageBytes = 200;
 
-enum ChildExit : int { kReturned = 0, kThrew = 1, kNoMemory = 2 };
+// Codes that a library which ends the process is not likely to choose.
+enum ChildExit : int { kReturned = 91, kThrew = 92, kNoMemory = 93 };
 
 // Does not wait for more than the first read gives, up to some hundred bytes.
 std::string receive(int descriptor) {
@@ -127,7 +128,8 @@ std::string run_contained(const std::function<std::string()>& work, const Contai
     if (max_bytes == own.rlim_cur) throw std::bad_alloc();
     return "it needs more than " + std::to_string(limits.max_bytes >> 20) + " MiB of memory";
   }
-  return message.empty() ? "it ends in an unknown error" : message;
+  if (WEXITSTATUS(status) == kThrew && !message.empty()) return message;
+  return "it ends in an unknown error";
 }
 
 }  // namespace pdl
