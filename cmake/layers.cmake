@@ -14,7 +14,8 @@ foreach(layer ${layers})
   endif()
 endforeach()
 
-# Sets BASE and CORE to the files that match PATTERN in the folders of ROOT without and with LibTorch.
+# Sets BASE and CORE to the files that match PATTERN in the folders of ROOT without and with LibTorch. There must be no
+# such file in another folder.
 function(pdl_glob_layers root pattern base core)
   foreach(part BASE CORE)
     set(${part})
@@ -23,6 +24,11 @@ function(pdl_glob_layers root pattern base core)
       list(APPEND ${part} ${found})
     endforeach()
   endforeach()
+  file(GLOB_RECURSE unbuilt CONFIGURE_DEPENDS ${root}/${pattern})
+  list(REMOVE_ITEM unbuilt ${BASE} ${CORE})
+  if(unbuilt)
+    message(FATAL_ERROR "src/layers.txt has no layer for the folder of ${unbuilt}")
+  endif()
   list(REMOVE_DUPLICATES BASE)
   list(REMOVE_DUPLICATES CORE)
   # The folder of a lower layer may lie in one of a higher layer.

@@ -46,6 +46,27 @@ class LayersTest(unittest.TestCase):
                 seen = self.problems_of(path, f'#include "{header}"')
                 self.assertEqual(bool(seen), not allowed, f"{path} includes {header}")
 
+    def test_a_library_is_seen_in_a_public_header_alone(self):
+        header, source = pathlib.PurePath("include/pdl/tokens/token.h"), pathlib.PurePath("src/tokens/document_encoder.h")
+        for include in ("<nlohmann/json.hpp>", "<sentencepiece_processor.h>", "<spdlog/spdlog.h>", "<CLI/CLI.hpp>",
+                        "<pcre2.h>", "<unicode/utf8.h>", "<openssl/evp.h>", "<zlib.h>", "<zstd.h>", '"zstd_errors.h"',
+                        '"nlohmann/json.hpp"'):  # fmt: skip
+            line = f"#include {include}"
+            self.assertTrue(self.problems_of(header, line), line)
+            self.assertEqual(self.problems_of(source, line), [], line)
+
+    def test_what_only_the_command_line_does_is_seen_elsewhere(self):
+        source, command_line = pathlib.PurePath("src/tokens/document_encoder.cpp"), pathlib.PurePath("src/cli/app.cpp")
+        for code in ("print(argv[1])", 'getenv("A")', 'secure_getenv("A")', "std::cout << 1", "std::cerr << 1",
+                     "std::clog << 1", 'printf("a")', 'std::fprintf(stderr, "a")', "vprintf(a, b)", 'dprintf(2, "a")',
+                     'puts("a")', 'std::fputs("a", stderr)', "putchar(1)", 'perror("a")', "exit(1)", "std::exit(1)",
+                     "::_exit(1)", "_Exit(1)", "std::quick_exit(1)", "std::abort()", "std::terminate()"):  # fmt: skip
+            line = f"  {code};"
+            self.assertTrue(self.problems_of(source, line), line)
+            self.assertEqual(self.problems_of(command_line, line), [], line)
+        for code in ("std::snprintf(a, 1, b)", "at_exit(1)", "outputs(1)"):
+            self.assertEqual(self.problems_of(source, f"  {code};"), [], code)
+
     def test_a_file_in_a_folder_without_a_layer_is_a_breach(self):
         path = pathlib.PurePath("src/elsewhere/x.cpp")
         self.assertTrue(list(check_layers.breaches(path, "", self.layers)))
