@@ -175,7 +175,7 @@ def run_pdl_train(name, options, paths, env):
             for line in process.stderr:
                 now = time.monotonic()
                 lines.append(line)
-                if re.search(r" step \d+: loss ", line):
+                if re.search(r" step [\d,]+: loss ", line):
                     ends.append(now)
             process.stderr.close()
             measured = stopwatch.finish(process, lambda: "".join(lines))

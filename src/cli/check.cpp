@@ -1,6 +1,5 @@
 #include <sys/resource.h>
 
-#include <cmath>
 #include <string>
 
 #include "cli/commands.h"
@@ -8,13 +7,14 @@
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "pdl/base/log.h"
+#include "pdl/base/text_format.h"
 #include "pdl/metrics/console_sink.h"
 #include "pdl/run/check_run.h"
 
 namespace pdl {
 namespace {
 
-std::string megabytes(double bytes) { return std::to_string(std::llround(bytes / 1e6)) + " MB"; }
+std::string megabytes(double bytes) { return fixed(bytes / 1e6, 0) + " MB"; }
 
 double peak_resident_bytes() {
   rusage usage{};
@@ -30,8 +30,8 @@ void run_check(const ConfigArguments& arguments) {
   const CheckReport report = check_job(config, console, corpus_progress);
   const StepTrial& batch = report.largest_batch;
   log_info("one batch of " + std::to_string(batch.batch_size) + " sequences of " +
-           std::to_string(batch.length) + " tokens: loss " + std::to_string(batch.loss) +
-           ", gradient norm " + std::to_string(batch.grad_norm));
+           std::to_string(batch.length) + " tokens: loss " + fixed(batch.loss, 4) +
+           ", gradient norm " + significant(batch.grad_norm, 3));
   log_info("memory: weights, gradients and optimiser state " +
            megabytes(static_cast<double>(report.state_bytes)) + "; peak resident so far " +
            megabytes(peak_resident_bytes()));

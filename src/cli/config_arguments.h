@@ -22,7 +22,7 @@ struct ConfigArguments {
 std::shared_ptr<ConfigArguments> add_config_arguments(CLI::App& command,
                                                       std::span<const std::string_view> keys = {});
 
-// The keys that decide how text becomes tokens.
+// The keys that decide how text becomes tokens, and num_threads.
 std::span<const std::string_view> text_keys();
 
 }  // namespace pdl

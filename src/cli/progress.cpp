@@ -1,11 +1,10 @@
 #include "cli/progress.h"
 
-#include <array>
 #include <chrono>
-#include <cstdio>
 #include <memory>
 
 #include "pdl/base/log.h"
+#include "pdl/base/text_format.h"
 
 namespace pdl {
 namespace {
@@ -27,14 +26,10 @@ class CorpusProgress {
     const double megabytes = static_cast<double>(bytes) / 1e6;
     const double total = static_cast<double>(total_bytes) / 1e6;
     const double rate = megabytes / std::chrono::duration<double>(now - start_).count();
-    std::array<char, 120> line{};
-    if (total_bytes > 0) {
-      std::snprintf(line.data(), line.size(), ": %.0f of %.0f MB, %.0f MB/s, %.0f s left",
-                    megabytes, total, rate, (total - megabytes) / rate);
-    } else {
-      std::snprintf(line.data(), line.size(), ": %.0f MB, %.0f MB/s", megabytes, rate);
-    }
-    show_progress(what_ + line.data());
+    const bool has_total = total_bytes > 0;
+    show_progress(what_ + ": " + fixed(megabytes, 0) + (has_total ? " of " + fixed(total, 0) : "") +
+                  " MB, " + fixed(rate, 0) + " MB/s" +
+                  (has_total ? ", " + duration((total - megabytes) / rate) + " left" : ""));
   }
 
  private:

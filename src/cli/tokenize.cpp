@@ -36,16 +36,17 @@ std::string to_line(std::span<const Token> tokens, bool first_is_target,
 void tokenize_documents(const TokenizeArguments& arguments) {
   const FileJob job = load_file_job(arguments.config->settings, arguments.files);
   std::vector<Token> document;  // the one that began in an earlier block
-  for_each_block(job.corpus, {}, [&](int64_t, const BlockTokens& block) {
-    auto begin = block.tokens.begin();
-    for (const int64_t end : block.document_ends) {
-      document.insert(document.end(), begin, block.tokens.begin() + end);
-      write_result("", to_line(document, /*first_is_target=*/true, job.tokenizer.get()));
-      document.clear();
-      begin = block.tokens.begin() + end;
-    }
-    document.insert(document.end(), begin, block.tokens.end());
-  });
+  for_each_block(
+      job.corpus, {.num_threads = job.num_threads}, [&](int64_t, const BlockTokens& block) {
+        auto begin = block.tokens.begin();
+        for (const int64_t end : block.document_ends) {
+          document.insert(document.end(), begin, block.tokens.begin() + end);
+          write_result("", to_line(document, /*first_is_target=*/true, job.tokenizer.get()));
+          document.clear();
+          begin = block.tokens.begin() + end;
+        }
+        document.insert(document.end(), begin, block.tokens.end());
+      });
 }
 
 void tokenize_rows(const TokenizeArguments& arguments) {

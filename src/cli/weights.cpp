@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <optional>
 
 #include "cli/commands.h"
@@ -33,13 +32,6 @@ struct WeightsArguments {
   std::optional<std::string> plot;  // file
 };
 
-// Returns the shortest text that reads back as the same number.
-std::string exact(double number) {
-  std::array<char, 32> buffer{};
-  const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), number).ptr;
-  return {buffer.data(), end};
-}
-
 std::string to_tsv(const std::vector<int64_t>& counts, const std::vector<double>& weights,
                    const Tokenizer* tokenizer) {
   std::string text = "id\tpiece\tcount\tweight\n";
@@ -48,7 +40,7 @@ std::string to_tsv(const std::vector<int64_t>& counts, const std::vector<double>
     const std::string piece =
         has_piece ? printable(tokenizer->piece(static_cast<int32_t>(token)), SIZE_MAX) : "";
     text += std::to_string(token) + "\t" + piece + "\t" + std::to_string(counts[token]) + "\t" +
-            exact(weights[token]) + "\n";
+            shown(weights[token]) + "\n";
   }
   return text;
 }

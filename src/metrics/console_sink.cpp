@@ -73,6 +73,20 @@ std::string cap_line(const CapEffect& cap) {
          " and is " + percent(cap.weight_share);
 }
 
+// ------------------------------------------------------------------ lines
+
+std::string sequences_text(const std::vector<int64_t>& rows) {
+  constexpr size_t kMaxShown = 8;
+  std::string text = "sequences";
+  for (size_t i = 0; i < std::min(kMaxShown, rows.size()); ++i) {
+    text += (i == 0 ? " " : ", ") + std::to_string(rows[i]);
+  }
+  if (rows.size() > kMaxShown) {
+    text += " and " + std::to_string(rows.size() - kMaxShown) + " more (metrics.jsonl)";
+  }
+  return text;
+}
+
 }  // namespace
 
 std::vector<std::string> weight_warnings(const WeightStatistics& weights) {
@@ -172,18 +186,6 @@ std::vector<std::string> eval_report(const EvalMetrics& eval) {
     lines.push_back("  ce by training count of the target:" + bands);
   }
   return lines;
-}
-
-std::string sequences_text(const std::vector<int64_t>& rows) {
-  constexpr size_t kMaxShown = 8;
-  std::string text = "sequences";
-  for (size_t i = 0; i < std::min(kMaxShown, rows.size()); ++i) {
-    text += (i == 0 ? " " : ", ") + std::to_string(rows[i]);
-  }
-  if (rows.size() > kMaxShown) {
-    text += " and " + std::to_string(rows.size() - kMaxShown) + " more (metrics.jsonl)";
-  }
-  return text;
 }
 
 std::string skip_line(const SkipMetrics& skip) {
