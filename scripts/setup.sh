@@ -1,5 +1,4 @@
-# Sourced by quickstart.sh, test.sh and fuzz.sh, in the repository's root: functions that install what is missing and
-# build. Quick when nothing is missing.
+# Sourced by the other scripts, in the repository's root: functions that install what is missing and build. Quick when nothing is missing.
 
 DEBIAN_PACKAGES=(g++ cmake ninja-build ccache pkg-config git python3 python3-venv
   libsentencepiece-dev nlohmann-json3-dev libcli11-dev libspdlog-dev libssl-dev libicu-dev libpcre2-dev

@@ -157,7 +157,7 @@ void CorpusReader::require_short_line() const {
 
 // Reads the same number of bytes every time, except at the end, so that blocks do not depend on how
 // a pipe is filled.
-bool CorpusReader::read_piece() {
+void CorpusReader::read_piece() {
   const size_t before = buffer_.size();
   buffer_.resize(before + kPieceBytes);
   size_t size = before;
@@ -168,7 +168,6 @@ bool CorpusReader::read_piece() {
   }
   at_end_ = size < buffer_.size();
   buffer_.resize(size);
-  return size > before;
 }
 
 }  // namespace pdl

@@ -71,18 +71,6 @@ TokenFile::TokenFile(const std::string& file) : file_(file) {
 
 TokenFile::~TokenFile() { unmap(); }
 
-TokenFile::TokenFile(TokenFile&& other) noexcept
-    : file_(std::move(other.file_)),
-      stored_(std::exchange(other.stored_, {})),
-      tokens_(std::exchange(other.tokens_, {})) {}
-
-TokenFile& TokenFile::operator=(TokenFile&& other) noexcept {
-  std::swap(file_, other.file_);
-  std::swap(stored_, other.stored_);
-  std::swap(tokens_, other.tokens_);
-  return *this;
-}
-
 void TokenFile::map() {
   int descriptor = -1;
   int64_t size = 0;

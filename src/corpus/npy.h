@@ -16,8 +16,8 @@ using TokenView =
     std::variant<std::span<const uint16_t>, std::span<const uint32_t>, std::span<const int32_t>>;
 
 // A file of numpy.save() (format 1.0, 2.0 or 3.0) with a one-dimensional array of little-endian
-// uint16, uint32 or int32. Immutable, so that several threads may read; movable. The file must not
-// become shorter while it is open: the next access would then end the process (SIGBUS).
+// uint16, uint32 or int32. Immutable, so that several threads may read. The file must not become
+// shorter while it is open: the next access would then end the process (SIGBUS).
 class TokenFile {
  public:
   // Maps the file and checks its header; reads no token. Throws DataError with the file, and with
@@ -25,8 +25,8 @@ class TokenFile {
   // as long as its header says.
   explicit TokenFile(const std::string& file);
   ~TokenFile();
-  TokenFile(TokenFile&& other) noexcept;
-  TokenFile& operator=(TokenFile&& other) noexcept;
+  TokenFile(const TokenFile&) = delete;
+  TokenFile& operator=(const TokenFile&) = delete;
 
   int64_t size() const;  // tokens
   const TokenView& tokens() const { return tokens_; }

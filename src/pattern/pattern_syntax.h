@@ -4,11 +4,11 @@
 //
 //   \s              White_Space; PCRE2's has U+180E too
 //   \p{L} …         Unicode 16; PCRE2's tables are older
-//   \v \h           a vertical tab, a hexadecimal digit; classes of white space in PCRE2
+//   \v              a vertical tab; a class of white space in PCRE2
 //   x{1,3}+         (x{1,3})+, not possessive; x{,3} is x{0,3}
 //   (?i:s) (?i:k)   also U+017F and U+212A; pairs of letters that fold to one are refused
 //
-// Refused besides: repeats of groups that may be empty, anchors, \w, \b, look-behind, back
+// Refused besides: repeats of groups that may be empty, anchors, \w, \h, \b, look-behind, back
 // references, named and atomic groups, options other than (?i:…), intersections of classes.
 #pragma once
 
@@ -50,7 +50,7 @@ struct PatternNode {
 };
 
 // Parses an expression into its alternatives. Throws std::invalid_argument, which says what is not
-// supported and where, e.g. "\\w at character 3 is not supported".
+// supported and where, e.g. "\\w at byte 3 is not supported".
 std::vector<PatternSequence> parse_pattern(std::string_view expression);
 
 }  // namespace pdl

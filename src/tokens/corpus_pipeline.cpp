@@ -53,7 +53,7 @@ class BlockTokenizer {
  private:
   void run_array(const CorpusBlock& block) {
     for (size_t i = 0; i < block.ids.size(); ++i) {
-      if (block.ids[i] < 0 || block.ids[i] >= corpus_.vocab_size) {
+      if (block.ids[i] >= corpus_.vocab_size) {
         throw DataError(
             "token file '" + corpus_.files[block.file] + "': id " + std::to_string(block.ids[i]) +
             " at index " + std::to_string(block.first_byte + static_cast<int64_t>(i)) +
@@ -97,8 +97,7 @@ class BlockTokenizer {
     RecordPlace place{corpus_.files[block.file], block.first_line};
     while (!text.empty()) {
       const size_t end = std::min(text.find('\n'), text.size());
-      std::string_view line = text.substr(0, end);
-      if (line.ends_with('\r')) line.remove_suffix(1);
+      const std::string_view line = text.substr(0, end);
       if (!is_blank(line)) run_record(line, place);
       ++place.line;
       text.remove_prefix(std::min(end + 1, text.size()));

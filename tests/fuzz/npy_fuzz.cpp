@@ -1,5 +1,6 @@
 // A .npy file of token ids.
 #include <algorithm>
+#include <memory>
 #include <vector>
 
 #include "corpus/npy.h"
@@ -9,13 +10,14 @@
 int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace pdl;
   const std::string path = input_file("ids.npy", text_of(data, size));
-  const auto file = accepted<DataError>([&] { return TokenFile(path); });
-  if (!file) return 0;
-  require(file->stored_bytes() == text_of(data, size), "the stored bytes are the file");
-  std::vector<int32_t> all(static_cast<size_t>(file->size()));
+  const auto opened = accepted<DataError>([&] { return std::make_unique<TokenFile>(path); });
+  if (!opened) return 0;
+  const TokenFile& file = **opened;
+  require(file.stored_bytes() == text_of(data, size), "the stored bytes are the file");
+  std::vector<int32_t> all(static_cast<size_t>(file.size()));
   const auto copy = [&](int64_t begin, std::span<int32_t> to) {
     return accepted<DataError>([&] {
-      file->copy(begin, to);
+      file.copy(begin, to);
       return true;
     });
   };

@@ -25,7 +25,7 @@ struct CorpusBlock {
   int64_t first_byte = 0;  // offset in the file's uncompressed content
   int64_t first_line = 1;
   std::string text;          // of text and JSON Lines; whole documents, except:
-  std::vector<int32_t> ids;  // of .npy
+  std::vector<int32_t> ids;  // of .npy, >= 0
   // Whether the first document begins in this block and the last one ends in it. False where a file
   // that is one document spans several blocks.
   bool begins_document = true;
@@ -37,7 +37,7 @@ struct CorpusBlock {
 // place where it may be cut. For one thread.
 class CorpusReader {
  public:
-  // `tokenizer` may be null if all files are .npy.
+  // `tokenizer` may be null if all files are .npy. `files` and `tokenizer` must outlive the reader.
   CorpusReader(const std::vector<std::string>& files, TextDocument document,
                const Tokenizer* tokenizer);
   ~CorpusReader();
@@ -62,7 +62,7 @@ class CorpusReader {
   void close_file();
   bool next_of_text(CorpusBlock& block);
   bool next_of_array(CorpusBlock& block);
-  bool read_piece();
+  void read_piece();
   size_t find_cut();
   size_t find_cut_from(size_t from) const;
   void require_short_line() const;

@@ -20,7 +20,6 @@ class ByteTrie {
     for (const char byte : text) node = child_or_new(node, static_cast<unsigned char>(byte));
     values_[node] = value;
   }
-  bool is_empty() const { return values_.size() == 1; }
 
   // Calls visit(length, value) for each string that begins at `at`, the shortest first.
   template <class Visitor>

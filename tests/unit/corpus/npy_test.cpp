@@ -152,16 +152,6 @@ TEST(NpyTest, ValuesThatAreNoIdsAreNamedWhenTheyAreCopied) {
   EXPECT_EQ(error_of("<i4", 0), "");
 }
 
-TEST(NpyTest, MovesWithItsMemory) {
-  const TempFolder folder;
-  TokenFile a(folder.file("a.npy", npy(dictionary("<u2", "(1,)"), "ab")));
-  TokenFile b(std::move(a));
-  EXPECT_THAT(all_of(b), ElementsAre('a' + 256 * 'b'));
-  TokenFile c(folder.file("c.npy", npy(dictionary("<u2", "(2,)"), "cdef")));
-  c = std::move(b);
-  EXPECT_THAT(all_of(c), ElementsAre('a' + 256 * 'b'));
-}
-
 TEST(NpyTest, ManyThreadsMayRead) {
   const TempFolder folder;
   std::string data;
