@@ -85,7 +85,7 @@ void add_tokenize_command(CLI::App& app) {
                                          "or each training sequence of a job (--config)");
   auto arguments = std::make_shared<TokenizeArguments>();
   arguments->config = add_config_arguments(*command, text_keys());
-  command->add_option("FILE", arguments->files, "text files");
+  command->add_option("FILE", arguments->files, "files of the formats of train_files");
   command->callback([arguments] { run_tokenize(*arguments); });
 }
 

@@ -24,6 +24,7 @@ CheckReport check_job(const RunConfig& config, RunObserver& observer,
   report.largest_batch = trainer.try_largest();
   report.state_bytes =
       trainer.checkpoint_bytes() + 4 * count_elements(job.model->parameters().trained);
+  folder.require_own(job.model->saved_files());
   folder.require_space(trainer.checkpoint_bytes());
   folder.try_writing();
   return report;

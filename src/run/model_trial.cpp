@@ -26,8 +26,15 @@ at::Tensor try_longest(LanguageModel& model, const Sequences& sequences) {
 void require_width(const ModelInfo& model, const Tokenizer& tokenizer,
                    const std::filesystem::path& tokenizer_path) {
   if (model.vocab_size > tokenizer.size()) {
-    log_info("the model has " + std::to_string(model.vocab_size) + " logits and the tokenizer " +
-             std::to_string(tokenizer.size()) + " tokens: the ids after those are never used");
+    const std::string sizes = "the model has " + std::to_string(model.vocab_size) +
+                              " logits and the tokenizer " + std::to_string(tokenizer.size()) +
+                              " tokens: the ids after those are never used";
+    // Models are padded to a round number of logits, by some percent at most.
+    if (tokenizer.size() < model.vocab_size - model.vocab_size / 10) {
+      log_warning(sizes + "; is '" + tokenizer_path.string() + "' the tokenizer of this model?");
+    } else {
+      log_info(sizes);
+    }
   }
   if (model.vocab_size >= tokenizer.size()) return;
   throw ModelError("model '" + model.path.string() + "' has logits for " +

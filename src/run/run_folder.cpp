@@ -30,6 +30,17 @@ bool RunFolder::is_complete() const {
   }
 }
 
+void RunFolder::require_own(std::vector<std::string> model_files) const {
+  std::error_code error;
+  if (fs::exists(frequency(), error)) return;
+  model_files.push_back(config().filename().string());
+  for (const std::string& file : model_files) {
+    if (!fs::exists(path_ / file, error)) continue;
+    throw ConfigError("output_dir '" + path_.string() + "' has a file '" + file +
+                      "' that is of no run and would be replaced; choose another output_dir");
+  }
+}
+
 void RunFolder::require_space(int64_t checkpoint_bytes) const {
   const int64_t kept = std::min<int64_t>(1, std::ssize(list_checkpoints(path_)));
   const int64_t needed = (2 - kept) * checkpoint_bytes;

@@ -40,9 +40,9 @@ RunSummary summarise(const TrainerState& state, RunStatus status, ExitCode code,
 void open_output(const Job& job, const RunFolder& folder, const RunIdentity& identity,
                  const std::optional<ResumePoint>& resumed, ObserverGroup& observers) {
   open_log_file(folder.log());
-  remove_durably(folder.summary());  // it is of an earlier start
+  remove_durably(folder.summary());                                 // it is of an earlier start
+  write_file_durably(folder.frequency(), to_json(job.loss.table));  // first: see require_own()
   write_file_durably(folder.config(), identity.config_json);
-  write_file_durably(folder.frequency(), to_json(job.loss.table));
   job.caches->keep();
   observers.add(std::make_unique<ConsoleSink>());
   observers.add(std::make_unique<JsonlSink>(folder.metrics(), resumed));
@@ -131,6 +131,7 @@ std::optional<RunSummary> run_training(const RunConfig& config, const RunContext
       return std::nullopt;
     }
   }
+  folder.require_own(job.model->saved_files());
   folder.require_space(trainer.checkpoint_bytes());
   open_output(job, folder, job_trainer.identity(), resumed, observers);
   observers.on_start(report);

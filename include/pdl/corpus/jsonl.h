@@ -26,8 +26,7 @@ struct RecordPlace {
 //   prompt_field + completion_field   two parts; the prompt is trained on only without
 //                                     completion_only_loss
 //   messages_field                    a chat: a list of objects with the strings "role" and
-//   "content", as
-//                                     src/corpus/chat/chat_template.h says
+//                                     "content"; see src/corpus/chat/chat_template.h
 //
 // Other fields are ignored, also those of messages. Throws DataError with file and line for a line
 // that is longer than kMaxRecordBytes, not UTF-8, not JSON (an escape of half a surrogate pair is

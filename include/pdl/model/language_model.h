@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "pdl/model/parameter_set.h"
 
@@ -69,6 +70,8 @@ class LanguageModel {
   // Writes the model with its current weights into `folder`, in the format that was loaded. Each
   // file is written completely or not at all. Throws StorageError.
   virtual void save(const std::filesystem::path& folder) = 0;
+  // Returns the names of the files that save() writes or replaces.
+  virtual std::vector<std::string> saved_files() const = 0;
 };
 
 }  // namespace pdl

@@ -4,6 +4,8 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <string>
+#include <vector>
 
 namespace pdl {
 
@@ -28,6 +30,10 @@ class RunFolder {
 
   // Removes the temporary files of a process that died.
   void remove_unfinished() const;
+
+  // Throws ConfigError if the folder has a config.json or one of `model_files` that no run has
+  // written, which a run here would replace. A run writes frequency.json before those.
+  void require_own(std::vector<std::string> model_files) const;
 
   // Throws StorageError if the file system has no room for two checkpoints of `checkpoint_bytes`
   // each, which is the least that a run needs: a checkpoint is removed only after a newer one is

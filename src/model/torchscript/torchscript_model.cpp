@@ -29,6 +29,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr const char* kProgramFile = "model.pt";
+constexpr const char* kTensorsFile = "model.safetensors";
+
 // Files that the exporter added to the program, such as metadata; they are saved again with it.
 constexpr std::string_view kExtraFilePrefix = "extra/";
 
@@ -147,15 +150,17 @@ class TorchScriptModel : public LanguageModel {
   void set_training(bool training) override { module_.train(training); }
 
   void save(const fs::path& folder) override {
-    DurableFile program(folder / "model.pt");
+    DurableFile program(folder / kProgramFile);
     write_program([&](std::string_view bytes) { program.write(bytes); });
     program.close();
     // Complete or not at all, too: the tensors get their name when all of them are on disk.
-    const fs::path unfinished = folder / (std::string(kTemporaryPrefix) + "model.safetensors");
+    const fs::path unfinished = folder / (std::string(kTemporaryPrefix) + kTensorsFile);
     remove_durably(unfinished);
     write_tensors(unfinished, whole_slices(stored_tensors()));
-    rename_durably(unfinished, folder / "model.safetensors");
+    rename_durably(unfinished, folder / kTensorsFile);
   }
+
+  std::vector<std::string> saved_files() const override { return {kProgramFile, kTensorsFile}; }
 
  private:
   // Returns parameters and buffers in the dtypes of the file: those that it stores in 16 bits are

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string>
+#include <vector>
 
 #include "pdl/base/error.h"
 #include "pdl/base/log.h"
@@ -16,10 +17,11 @@ void require_same_run(const RunIdentity& before, const RunIdentity& now,
   const std::string source = "'" + checkpoint.string() + "'";
   const RunConfig old_config = load_config_text(before.config_json, checkpoint.string());
   const RunConfig new_config = load_config_text(now.config_json, "config");
+  std::vector<std::string> allowed;
   std::string refused;
   for (const std::string& key : changed_keys(old_config, new_config)) {
     if (may_change_on_resume(key)) {
-      log_info("resuming with another " + key + " than " + source);
+      allowed.push_back(key);
     } else {
       refused += (refused.empty() ? "" : ", ") + key;
     }
@@ -28,6 +30,8 @@ void require_same_run(const RunIdentity& before, const RunIdentity& now,
     throw ConfigError("cannot resume from " + source + " with another " + refused +
                       "; put it back or choose another output_dir");
   }
+  for (const std::string& key : allowed)
+    log_info("resuming with another " + key + " than " + source);
   for (const auto& [component, version] : now.versions) {
     const auto old = std::find_if(before.versions.begin(), before.versions.end(),
                                   [&](const auto& other) { return other.first == component; });

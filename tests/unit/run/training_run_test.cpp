@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <csignal>
+#include <fstream>
 #include <functional>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -78,6 +79,31 @@ TEST(TrainingRunTest, ACompleteRunIsLeftAlone) {
   const std::string summary = file_content(RunFolder(job.config.output_dir).summary());
   EXPECT_FALSE(run_training(job.config).has_value());
   EXPECT_EQ(file_content(RunFolder(job.config.output_dir).summary()), summary);
+}
+
+// Such as the folder of the model that is trained.
+TEST(TrainingRunTest, ReplacesNoFileThatIsOfNoRun) {
+  for (const char* name : {"model.pt", "model.safetensors", "config.json"}) {
+    SmallJob job;
+    std::filesystem::create_directory(job.config.output_dir);
+    const std::filesystem::path file = job.config.output_dir / name;
+    std::ofstream(file) << "somebody else's";
+    try {
+      run_training(job.config);
+      FAIL() << name;
+    } catch (const ConfigError& problem) {
+      EXPECT_THAT(problem.what(), HasSubstr(std::string("'") + name + "'"));
+    }
+    EXPECT_EQ(file_content(file), "somebody else's");
+    EXPECT_FALSE(std::filesystem::exists(job.config.output_dir / "train.log"));
+    std::filesystem::remove(file);
+    std::ofstream(job.config.output_dir / "slurm-1.out") << "not in the way";
+    EXPECT_TRUE(run_training(job.config).has_value());
+    std::filesystem::remove_all(job.config.output_dir / "checkpoint-2");
+    std::filesystem::remove_all(job.config.output_dir / "checkpoint-4");
+    std::filesystem::remove_all(job.config.output_dir / "checkpoint-6");
+    EXPECT_TRUE(run_training(job.config).has_value());  // a run may replace its own
+  }
 }
 
 // A summary alone does not make a run complete: one that was stopped has one, too, but no model.
