@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cstdlib>
+#include <stdexcept>
 #include <string>
 
 namespace pdl {
@@ -15,11 +16,18 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::Not;
 
+// A container or a chroot may lack devpts.
+bool has_pseudo_terminals() {
+  const int master = ::posix_openpt(O_RDWR | O_NOCTTY);
+  if (master >= 0) ::close(master);
+  return master >= 0;
+}
+
 // Captures stderr.
 class Terminal {
  public:
   Terminal() : master_(::posix_openpt(O_RDWR | O_NOCTTY)), stderr_(::dup(STDERR_FILENO)) {
-    EXPECT_GE(master_, 0);
+    if (master_ < 0) throw std::runtime_error("no pseudo-terminal can be opened");
     ::grantpt(master_);
     ::unlockpt(master_);
     const int slave = ::open(::ptsname(master_), O_RDWR | O_NOCTTY);
@@ -46,6 +54,7 @@ class Terminal {
 };
 
 TEST(LogTest, TheProgressLineShowsNoControlCharacters) {
+  if (!has_pseudo_terminals()) GTEST_SKIP() << "no pseudo-terminal can be opened";
   std::string shown;
   {
     const Terminal terminal;
@@ -59,6 +68,7 @@ TEST(LogTest, TheProgressLineShowsNoControlCharacters) {
 }
 
 TEST(LogTest, LinesShowNoControlCharacters) {
+  if (!has_pseudo_terminals()) GTEST_SKIP() << "no pseudo-terminal can be opened";
   std::string shown;
   {
     const Terminal terminal;
