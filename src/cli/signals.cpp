@@ -43,6 +43,9 @@ void set_handler(int signal, void (*handler)(int)) {
 void handle_signals() {
   set_handler(SIGTERM, on_stop);
   set_handler(SIGINT, on_stop);
+  struct sigaction inherited {};
+  ::sigaction(SIGHUP, nullptr, &inherited);
+  if (inherited.sa_handler != SIG_IGN) set_handler(SIGHUP, on_stop);  // nohup ignores it
   set_handler(SIGUSR1, on_save);
   set_handler(SIGPIPE, SIG_IGN);
 }

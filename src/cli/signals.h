@@ -1,4 +1,4 @@
-// Handles SIGTERM, SIGINT, SIGUSR1 and the time limit of a training run.
+// Handles SIGTERM, SIGINT, SIGHUP, SIGUSR1 and the time limit of a training run.
 #pragma once
 
 #include <chrono>
@@ -7,13 +7,14 @@
 
 namespace pdl {
 
-// Until ProcessControl::begin(), SIGTERM and SIGINT end the process at once with 128 + their
-// number, and SIGUSR1 is remembered. SIGPIPE is ignored: writing to a closed pipe gives an error.
+// Until ProcessControl::begin(), SIGTERM, SIGINT and SIGHUP end the process at once with 128 +
+// their number, and SIGUSR1 is remembered. SIGHUP stays ignored if it is, as under nohup. SIGPIPE
+// is ignored: writing to a closed pipe gives an error.
 void handle_signals();
 
-// From begin() on, the first SIGTERM or SIGINT requests the run to save and end; the second ends
-// the process at once. A signal after the end of the run changes nothing, not even the exit code,
-// because summary.json holds that already. To be constructed once per process.
+// From begin() on, the first of SIGTERM, SIGINT and SIGHUP requests the run to save and end; the
+// second ends the process at once. A signal after the end of the run changes nothing, not even the
+// exit code, because summary.json holds that already. To be constructed once per process.
 class ProcessControl : public RunControl {
  public:
   // Requests the run to end when `max_minutes` have passed since `start`; 0: never.

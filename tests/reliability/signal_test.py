@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""SIGTERM, SIGINT, SIGUSR1 and the time limit: saved, the right exit code, and the resumed run ends like the undisturbed."""
+"""SIGTERM, SIGINT, SIGHUP, SIGUSR1 and the time limit: saved, the right exit code, and the resumed run ends like the undisturbed."""
 
 import json
 import shutil
@@ -8,7 +8,7 @@ import time
 
 import harness
 
-SIGNALS = {"TERM": signal.SIGTERM, "INT": signal.SIGINT, "USR1": signal.SIGUSR1}
+SIGNALS = {"TERM": signal.SIGTERM, "INT": signal.SIGINT, "HUP": signal.SIGHUP, "USR1": signal.SIGUSR1}
 ALL = ("--save_total_limit", 0)
 
 
@@ -81,6 +81,20 @@ class SignalTest(harness.TestCase):
         assert summary["steps"] == steps[-1], f"{summary['steps']} steps, but saved at {steps}"
         last = harness.metrics(folder)[-1]["step"]
         assert last == steps[-1], f"lines up to step {last}, but saved at {steps}"
+
+    def test_a_lost_connection_under_nohup(self):
+        """nohup ignores SIGHUP, and so does the program then."""
+        folder = self.root / "nohup"
+        before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # inherited by the process
+        try:
+            process = harness.start(self.job, folder, *ALL)
+        finally:
+            signal.signal(signal.SIGHUP, before)
+        self.wait_for_lines(process, folder, 2)
+        self.assertIsNone(process.poll())
+        process.send_signal(signal.SIGHUP)
+        self.assertEqual(harness.wait(process).code, 0)
+        harness.assert_same(folder, self.whole)
 
     def test_a_signal_after_the_end(self):
         """The signal comes too late to change anything: the exit code is still that of summary.json."""
