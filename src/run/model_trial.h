@@ -10,7 +10,8 @@
 namespace pdl {
 
 // Throws ModelError if the logits are narrower than the vocabulary of the tokenizer, which was
-// loaded from `tokenizer_path`. Without a tokenizer the data are ids, which are checked one by one.
+// loaded from `tokenizer_path`. Logs that they are wider, as a warning if by more than a tenth.
+// Without a tokenizer the data are ids, which are checked one by one.
 void require_width(const ModelInfo& model, const Tokenizer& tokenizer,
                    const std::filesystem::path& tokenizer_path);
 
