@@ -2,6 +2,7 @@
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/_foreach_add.h>
+#include <ATen/ops/_foreach_mul.h>
 #include <ATen/ops/_fused_adamw.h>
 #include <ATen/ops/_fused_sgd.h>
 #include <ATen/ops/zeros.h>
@@ -58,12 +59,19 @@ class Sgd : public Optimizer {
  private:
   void update(const Group& group, const std::vector<at::Tensor>& gradients, double learning_rate,
               const UpdateScaling& scaling) override {
+    if (group.weight_decay > 0) decay(group, learning_rate * group.weight_decay, scaling.skip);
     // With buffers of zeros the first step needs no special rule.
     const std::vector<at::Tensor> buffers =
         momentum_ > 0 ? group.states[0] : std::vector<at::Tensor>{};
-    at::_fused_sgd_(group.parameters, gradients, buffers, group.weight_decay, momentum_,
+    at::_fused_sgd_(group.parameters, gradients, buffers, /*weight_decay=*/0, momentum_,
                     learning_rate, /*dampening=*/0, /*nesterov=*/false, /*maximize=*/false,
                     /*is_first_step=*/false, if_defined(scaling.divisor), if_defined(scaling.skip));
+  }
+
+  // The kernel's own decay is added to the gradient, so that momentum would carry it on.
+  static void decay(const Group& group, double share, const at::Tensor& skip) {
+    if (!skip.defined()) return at::_foreach_mul_(group.parameters, 1 - share);
+    at::_foreach_mul_(group.parameters, skip.sub(1).mul_(share).add_(1));  // exactly 1 if skipped
   }
 
   static std::vector<std::string> state_names(double momentum) {

@@ -105,6 +105,21 @@ def learning_rate(config, step, num_steps):
     return config["learning_rate"] * (floor + (1.0 - floor) * factor)
 
 
+class DecoupledSgd(torch.optim.SGD):
+    """SGD whose decay acts on the parameters apart from the momentum, as that of AdamW does."""
+
+    def __init__(self, groups, momentum):
+        self.decays = [group.pop("weight_decay") for group in groups]
+        super().__init__(groups, lr=0.0, momentum=momentum)
+
+    @torch.no_grad()
+    def step(self):
+        for group, decay in zip(self.param_groups, self.decays):
+            for parameter in group["params"]:
+                parameter.mul_(1.0 - group["lr"] * decay)
+        super().step()
+
+
 def make_optimizer(config, model):
     """The optimiser of all parameters that are not frozen, each tensor once."""
     decayed, plain = [], []
@@ -120,7 +135,7 @@ def make_optimizer(config, model):
         {"params": plain, "weight_decay": 0.0},
     ]
     if config["optim"] == "sgd":
-        return torch.optim.SGD(groups, lr=0.0, momentum=config["momentum"])
+        return DecoupledSgd(groups, config["momentum"])
     betas = (config["adam_beta1"], config["adam_beta2"])
     return torch.optim.AdamW(groups, lr=0.0, betas=betas, eps=config["adam_epsilon"], fused=True)
 

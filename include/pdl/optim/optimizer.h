@@ -1,5 +1,6 @@
 // AdamW and SGD on LibTorch's fused kernels, one pass over parameters, gradients and moments: the
-// same numbers as torch.optim.AdamW(fused=True) and torch.optim.SGD(fused=True).
+// same numbers as torch.optim.AdamW(fused=True) and, without decay, torch.optim.SGD(fused=True).
+// Decay is decoupled in both: p -= rate·decay·p, apart from gradients and moments.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -69,7 +70,7 @@ class Optimizer {
 };
 
 // adamw: Loshchilov and Hutter, 2019; state "exp_avg", "exp_avg_sq" and "step".
-// sgd: v = momentum·v + g + decay·p, p -= rate·v; state "momentum_buffer", if momentum > 0.
+// sgd: p -= rate·decay·p, v = momentum·v + g, p -= rate·v; state "momentum_buffer", if momentum > 0.
 std::unique_ptr<Optimizer> make_optimizer(const std::vector<OptimizerParameter>& parameters,
                                           const OptimizerOptions& options);
 

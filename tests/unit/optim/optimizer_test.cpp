@@ -97,7 +97,7 @@ TEST(AdamWTest, DecaysWhatItIsToldToDecay) {
   EXPECT_TRUE(vector.tensor.allclose(vector_before.mul(0.95)));
 }
 
-TEST(SgdTest, IsTheAlgorithmWithMomentumAndDecaysMatricesAlone) {
+TEST(SgdTest, IsTheAlgorithmWithMomentumAndDecoupledDecayOfMatrices) {
   at::manual_seed(2);
   OptimizerOptions options;
   options.optim = OptimizerType::kSgd;
@@ -116,10 +116,10 @@ TEST(SgdTest, IsTheAlgorithmWithMomentumAndDecaysMatricesAlone) {
     const double rate = 0.01 * (step + 1);
     for (const NamedTensor& named : parameters)
       named.tensor.mutable_grad() = at::randn(named.tensor.sizes());
-    matrix_velocity = 0.8 * matrix_velocity +
-                      parameters[0].tensor.grad().flatten()[5].item<double>() + 0.1 * matrix;
+    matrix_velocity =
+        0.8 * matrix_velocity + parameters[0].tensor.grad().flatten()[5].item<double>();
     vector_velocity = 0.8 * vector_velocity + parameters[1].tensor.grad()[2].item<double>();
-    matrix -= rate * matrix_velocity;
+    matrix = matrix * (1 - rate * 0.1) - rate * matrix_velocity;
     vector -= rate * vector_velocity;
     optimizer->step(rate);
   }
@@ -146,6 +146,7 @@ class EveryOptimizerTest : public testing::TestWithParam<OptimizerType> {
     at::manual_seed(5);
     parameters_ = {parameter("matrix", {20, 30}), parameter("vector", {40})};
     options_.optim = GetParam();
+    options_.weight_decay = 0.1;
     for (int i = 0; i < 2; ++i) {
       for (const NamedTensor& named : parameters_) {
         gradients_.push_back(at::randn(named.tensor.sizes()));
