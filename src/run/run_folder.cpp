@@ -18,6 +18,14 @@ void RunFolder::remove_unfinished() const {
   for (const fs::path& folder : {path_, cache()}) remove_temporaries(folder);
 }
 
+void RunFolder::remove_run() const {
+  std::error_code ignored;
+  for (const fs::path& path :
+       {config(), metrics(), summary(), log(), tensorboard(), cache(), frequency()}) {
+    fs::remove_all(path, ignored);
+  }
+}
+
 bool RunFolder::is_complete() const {
   const JsonBlame blame = JsonBlame::of<StorageError>("summary.json cannot be used: ");
   try {

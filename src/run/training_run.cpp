@@ -85,6 +85,10 @@ RunSummary train_to_the_end(const Job& job, Trainer& trainer, const RunFolder& f
     finish(folder, observer,
            summarise(trainer.state(), RunStatus::kDiverged, ExitCode::kDiverged, context));
     throw;
+  } catch (const ModelError&) {
+    // Some models fail at the shape of a whole micro-batch alone.
+    if (trainer.state().step == 0) folder.remove_run();
+    throw;
   }
   auto [status, code] = end_of_stopped(context);
   if (trainer.is_done()) {

@@ -31,6 +31,9 @@ class RunFolder {
   // Removes the temporary files of a process that died.
   void remove_unfinished() const;
 
+  // Removes what a run writes before its first step, for a run that is refused there.
+  void remove_run() const;
+
   // Throws ConfigError if the folder has a config.json or one of `model_files` that no run has
   // written, which a run here would replace. A run writes frequency.json before those.
   void require_own(std::vector<std::string> model_files) const;

@@ -55,6 +55,22 @@ class StopAfter : public RunControl {
   int64_t asked_ = 0;
 };
 
+// It fails at the shape of a whole micro-batch alone, which nothing before the first step tries.
+TEST(TrainingRunTest, ARefusalAtTheFirstStepLeavesNothing) {
+  SmallJob job(
+      "def forward(self, input_ids):\n"
+      "    assert input_ids.size(0) < 7, 'too many'\n"
+      "    x = torch.matmul(torch.embedding(self.embedding, input_ids), self.mix)\n"
+      "    return torch.matmul(x, self.embedding.t()) + self.bias\n");
+  job.config.training.per_device_train_batch_size = 7;
+  EXPECT_THROW(run_training(job.config), ModelError);
+  EXPECT_FALSE(std::filesystem::exists(job.config.output_dir));
+  std::filesystem::create_directories(job.config.output_dir);
+  job.folder.file("out/notes.txt", "of the user");
+  EXPECT_THROW(run_training(job.config), ModelError);
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(job.config.output_dir), {}), 1);
+}
+
 TEST(TrainingRunTest, LeavesTheFilesOfARun) {
   SmallJob job;
   const std::optional<RunSummary> summary = run_training(job.config);
