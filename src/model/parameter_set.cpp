@@ -1,5 +1,8 @@
 #include "pdl/model/parameter_set.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "pdl/base/error.h"
 #include "pdl/base/regex.h"
 
@@ -47,6 +50,21 @@ ParameterSet part_parameters(const std::vector<NamedTensor>& parameters,
     throw ConfigError("freeze: every parameter is frozen, so there is nothing to train");
   }
   return parts;
+}
+
+bool elements_share_memory(const at::Tensor& tensor) {
+  std::vector<std::pair<int64_t, int64_t>> dimensions;  // stride, size
+  for (int64_t i = 0; i < tensor.dim(); ++i) {
+    if (tensor.size(i) == 0) return false;
+    if (tensor.size(i) > 1) dimensions.emplace_back(tensor.stride(i), tensor.size(i));
+  }
+  std::ranges::sort(dimensions);
+  int64_t extent = 1;  // elements from the first to the last of the dimensions so far
+  for (const auto& [stride, size] : dimensions) {
+    if (stride < extent) return true;
+    extent += stride * (size - 1);
+  }
+  return false;
 }
 
 int64_t count_elements(const std::vector<NamedTensor>& tensors) {

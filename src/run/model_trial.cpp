@@ -1,24 +1,40 @@
 #include "model_trial.h"
 
-#include <ATen/core/grad_mode.h>
-#include <ATen/ops/zeros.h>
-
+#include <algorithm>
+#include <limits>
+#include <span>
 #include <string>
 
 #include "pdl/base/error.h"
 #include "pdl/base/log.h"
+#include "pdl/model/probe.h"
 
 namespace pdl {
 namespace {
 
-at::Tensor try_longest(LanguageModel& model, const Sequences& sequences) {
-  try {
-    return model.forward(
-        at::zeros({1, sequences.longest()}, at::dtype(at::kLong).device(model.info().device)));
-  } catch (const ModelError& problem) {
-    throw ModelError(std::string(problem.what()) +
-                     "; is max_length more than the model's positions?");
+// Adds what is in `sequences`. Padding takes part if their lengths differ.
+void add_ids(const Sequences& sequences, int32_t pad_id, ProbeIds& ids) {
+  bool has_padding = false;
+  for (int64_t i = 0; i < sequences.size(); ++i) {
+    const std::span<const Token> tokens = sequences.tokens(i);
+    has_padding = has_padding || std::ssize(tokens) < sequences.longest();
+    if (std::ssize(tokens) > std::ssize(ids.longest)) {
+      ids.longest.clear();
+      for (const Token& token : tokens) ids.longest.push_back(token.id());
+    }
+    for (const Token& token : tokens) {
+      ids.smallest = std::min(ids.smallest, token.id());
+      ids.largest = std::max(ids.largest, token.id());
+    }
   }
+  if (has_padding) ids.largest = std::max(ids.largest, pad_id);
+}
+
+void require_positions(const ModelInfo& model, int64_t longest) {
+  if (model.max_positions == 0 || longest <= model.max_positions) return;
+  throw ConfigError("max_length: the longest sequence has " + std::to_string(longest) +
+                    " tokens, and model '" + model.path.string() + "' was made for " +
+                    std::to_string(model.max_positions) + "; set max_length to that or less");
 }
 
 }  // namespace
@@ -44,13 +60,12 @@ void require_width(const ModelInfo& model, const Tokenizer& tokenizer,
 }
 
 void try_model(LanguageModel& model, const Dataset& data) {
-  if (data.train && !try_longest(model, *data.train).requires_grad()) {
-    throw ModelError("the model's logits do not depend on any trainable parameter");
+  ProbeIds ids{.smallest = std::numeric_limits<int32_t>::max()};
+  for (const auto* sequences : {&data.train, &data.eval}) {
+    if (*sequences) add_ids(**sequences, data.pad_id, ids);
   }
-  if (data.eval) {
-    const at::NoGradGuard no_grad;
-    try_longest(model, *data.eval);
-  }
+  require_positions(model.info(), std::ssize(ids.longest));
+  probe_model(model, ids, /*for_training=*/data.train.has_value());
 }
 
 }  // namespace pdl

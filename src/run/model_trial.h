@@ -15,8 +15,8 @@ namespace pdl {
 void require_width(const ModelInfo& model, const Tokenizer& tokenizer,
                    const std::filesystem::path& tokenizer_path);
 
-// Runs a forward over the longest sequence of each kind of data. Throws ModelError for a model with
-// fewer positions and, if there are training data, for one without a gradient from its logits.
+// Probes the model with ids of the data, see model/probe.h. Throws ConfigError if a sequence is
+// longer than the model's file says it may be, and ModelError as probe_model() does.
 void try_model(LanguageModel& model, const Dataset& data);
 
 }  // namespace pdl

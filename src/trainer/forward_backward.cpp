@@ -19,7 +19,7 @@ LossSums at_once(LanguageModel& model, const Batch& batch, const at::Tensor& wei
   const LossTerms terms =
       weighted_cross_entropy(std::move(logits), batch.targets, weights, weight_sum);
   phase.next("backward");
-  terms.loss.backward();
+  backward_through(model, terms.loss);
   return {terms.weighted_sum, terms.ce_sum};
 }
 
@@ -38,13 +38,13 @@ LossSums in_chunks(LanguageModel& model, const Batch& batch, const at::Tensor& w
         const at::Tensor chunk_targets = targets.narrow(1, begin, logits.size(1));
         const LossTerms terms =
             weighted_cross_entropy(std::move(logits), chunk_targets, weights, weight_sum);
-        terms.loss.backward();
+        backward_through(model, terms.loss);
         sums.weighted_sum.add_(terms.weighted_sum);
         sums.ce_sum.add_(terms.ce_sum);
       });
   if (!hidden.requires_grad()) return sums;  // all but the head is frozen
   phase.next("backward");
-  hidden.backward(gradient.reshape(hidden.sizes()));
+  backward_through(model, hidden, gradient.reshape(hidden.sizes()));
   return sums;
 }
 

@@ -81,6 +81,13 @@ void StepLedger::require_progress() const {
                      "output_dir with a lower learning_rate");
 }
 
+void StepLedger::require_training() const {
+  if (state_.num_tokens > 0) return;
+  throw NumericError("all " + std::to_string(state_.skipped_steps) +
+                     " steps were skipped, so nothing is trained; metrics.jsonl names the reason "
+                     "of each: check those texts and the model, or train into another output_dir");
+}
+
 StepMetrics StepLedger::report() {
   const StepSums& sums = state_.pending;
   StepMetrics metrics;

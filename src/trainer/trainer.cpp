@@ -31,6 +31,7 @@ Trainer::Trainer(const TrainerParts& parts, const TrainerOptions& options)
 
 void Trainer::resume(const std::filesystem::path& checkpoint) {
   state_ = checkpoints_.load(checkpoint);
+  parts_.step.model.push_buffers();
   if (const auto best_step = selection_.best_step()) checkpoints_.require_best(*best_step);
 }
 
@@ -53,7 +54,10 @@ void Trainer::run() {
     checkpoints_.check();
   }
   const std::optional<int64_t> best_step = selection_.best_step();
-  if (is_done() && best_step && *best_step != state_.step) checkpoints_.load_best(*best_step);
+  if (is_done() && best_step && *best_step != state_.step) {
+    checkpoints_.load_best(*best_step);
+    parts_.step.model.push_buffers();
+  }
 }
 
 void Trainer::train(BatchLoader& loader) {
@@ -66,6 +70,7 @@ void Trainer::train(BatchLoader& loader) {
   if (needs_figures()) settle();
   ledger_.add_time(std::chrono::steady_clock::now() - start);
   const bool is_last = state_.step == total_steps_;
+  if (is_last) ledger_.require_training();
   if (is_last || is_due(state_.step, options_.step.training.logging_steps)) report_training();
   state_.evaluation_due = parts_.eval_sequences != nullptr &&
                           (is_last || is_due(state_.step, options_.evaluation.eval_steps));

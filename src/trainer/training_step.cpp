@@ -26,6 +26,7 @@ std::vector<NamedTensor> TrainingStep::state() const {
 
 PendingFigures TrainingStep::run(const StepBatches& batches, const StepPlan& plan) {
   parts_.model.set_training(true);
+  const std::vector<at::Tensor> buffers_before = copy_changing_buffers(parts_.model);
 
   // 1. The weight sum of the step, from its targets alone.
   ProfiledPhase phase(parts_.profiler, "weight sum");
@@ -35,6 +36,7 @@ PendingFigures TrainingStep::run(const StepBatches& batches, const StepPlan& pla
 
   // 2. Forward and backward of each micro-batch.
   const LossSums sums = accumulate_gradients(batches, plan, weights, scale);
+  parts_.model.pull_buffers();
 
   // 3. Sums, not means: weight_sum already covers every rank.
   phase.next("reduce");
@@ -59,6 +61,10 @@ PendingFigures TrainingStep::run(const StepBatches& batches, const StepPlan& pla
   // 5. Update.
   phase.next("optimizer");
   parts_.optimizer.step(plan.learning_rate, scaling);
+  // Few models have such buffers; of them alone the device is waited for.
+  if (!buffers_before.empty() && scaling.skip.item<float>() != 0) {
+    restore_changing_buffers(parts_.model, buffers_before);
+  }
   if (loss_scaler_) loss_scaler_->update(is_finite.logical_not().to(at::kFloat));
 
   // 6. Report, later.
@@ -142,6 +148,7 @@ StepTrial TrainingStep::try_largest(const Sequences& sequences, int64_t batch_si
   const int64_t size = std::min(batch_size, sequences.size());
   while (std::ssize(longest) < size) longest.push_back(longest.front());
   parts_.model.set_training(true);
+  const std::vector<at::Tensor> buffers_before = copy_changing_buffers(parts_.model);
   const Batch batch = make_batch(sequences, longest, pad_id, parts_.model.info().device);
   const StepWeights weights = sum_weights({batch}, parts_.weights.options().pdl_alpha);
   const LossSums loss = forward_backward(parts_.model, batch, weights.weights, weights.weight_sum,
@@ -149,6 +156,7 @@ StepTrial TrainingStep::try_largest(const Sequences& sequences, int64_t batch_si
   const at::Tensor square_sum =
       gradient_square_sum(parts_.optimizer.gradients(), parts_.model.info().device);
   parts_.optimizer.release_gradients();
+  restore_changing_buffers(parts_.model, buffers_before);
   return {.batch_size = batch.input_ids.size(0),
           .length = batch.input_ids.size(1),
           .loss = loss.weighted_sum.div(weights.weight_sum).item<double>(),

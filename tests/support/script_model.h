@@ -2,6 +2,8 @@
 #pragma once
 
 #include <ATen/ops/empty.h>
+#include <ATen/ops/ones.h>
+#include <ATen/ops/zeros.h>
 #include <torch/csrc/jit/api/module.h>
 
 #include <memory>
@@ -75,6 +77,29 @@ def head(self, hidden: Tensor):
 def forward(self, input_ids: Tensor):
     return self.head(self.hidden(input_ids))
 )";
+
+// A model with state of its own besides its parameters: statistics that training writes in place,
+// and a tensor and a number that it assigns. Its logits depend on all of it, and token 11 makes the
+// state and the loss NaN.
+inline torch::jit::Module stateful_module() {
+  torch::jit::Module module = script_module("");
+  module.register_buffer("mean", at::zeros({kTestWidth}));
+  module.register_buffer("variance", at::ones({kTestWidth}));
+  module.register_buffer("average", at::zeros({kTestWidth}));
+  module.register_attribute("calls", c10::IntType::get(), int64_t{0});
+  module.define(R"(
+def forward(self, input_ids):
+    x = torch.embedding(self.embedding, input_ids)
+    x = x + torch.where(input_ids == 11, float('nan'), 0.0).unsqueeze(-1)
+    x = torch.batch_norm(x.flatten(0, 1), None, None, self.mean, self.variance, self.training, 0.1, 1e-5, False).view_as(x)
+    x = torch.tanh(torch.matmul(torch.cumsum(x, 1), self.mix))
+    if self.training:
+        self.average = self.average * 0.9 + torch.mean(x.detach(), [0, 1]) * 0.1
+        self.calls = self.calls + 1
+    return torch.matmul(x + self.average, self.embedding.t()) + self.bias * (1 + self.calls * 0.1)
+)");
+  return module;
+}
 
 inline std::unique_ptr<LanguageModel> load_script_model(const TempFolder& folder,
                                                         torch::jit::Module module) {

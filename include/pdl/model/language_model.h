@@ -20,7 +20,8 @@ struct ModelInfo {
   at::Device device = at::kCPU;
   // Whether hidden() and head() can be called, so that the logits of a whole batch need not exist.
   bool splits_head = false;
-  std::string sha256;  // of the file that was loaded
+  int64_t max_positions = 0;  // tokens in a sequence that it takes; 0: the file does not say
+  std::string sha256;         // of the file that was loaded
 };
 
 // While a scope of the model lives, what hidden() and head() derive from the parameters is kept,
@@ -67,11 +68,32 @@ class LanguageModel {
   // Switches between training and evaluation mode, e.g. dropout.
   virtual void set_training(bool training) = 0;
 
+  // Call it once before training. Runs forward and backward over input_ids [B, T], leaves the model
+  // as it was, in training mode, and finds parameters().changing. Throws ModelError if backward
+  // fails, if the logits depend on no trained parameter, for gradients that are not dense, and for
+  // state that no checkpoint can hold.
+  virtual void prepare_training(const at::Tensor& input_ids) = 0;
+  // Brings parameters().buffers up to date, when backward is done. Forward may keep what it changes
+  // elsewhere.
+  virtual void pull_buffers() {}
+  // Makes forward use parameters().buffers, after they were written.
+  virtual void push_buffers() {}
+
   // Writes the model with its current weights into `folder`, in the format that was loaded. Each
   // file is written completely or not at all. Throws StorageError.
   virtual void save(const std::filesystem::path& folder) = 0;
   // Returns the names of the files that save() writes or replaces.
   virtual std::vector<std::string> saved_files() const = 0;
 };
+
+// Calls tensor.backward(gradient) for a tensor computed by the model. Throws ModelError if that
+// fails.
+void backward_through(const LanguageModel& model, const at::Tensor& tensor,
+                      const at::Tensor& gradient = {});
+
+// Returns copies of parameters().changing, with which restore_changing_buffers() undoes what
+// forward has changed since.
+std::vector<at::Tensor> copy_changing_buffers(const LanguageModel& model);
+void restore_changing_buffers(LanguageModel& model, const std::vector<at::Tensor>& copies);
 
 }  // namespace pdl

@@ -13,9 +13,12 @@ namespace pdl {
 struct ParameterSet {
   std::vector<NamedTensor> trained;  // require a gradient; float32
   std::vector<NamedTensor> frozen;   // parameters that are not trained
-  std::vector<NamedTensor> buffers;  // not parameters; a forward in training may change them
+  std::vector<NamedTensor> buffers;  // not parameters
+  // Those of `buffers` that forward itself changes in training, e.g. the statistics of BatchNorm.
+  // Known after LanguageModel::prepare_training().
+  std::vector<NamedTensor> changing;
 
-  // Returns all of them, in this order: the model's part of a checkpoint.
+  // Returns trained, frozen and buffers, in this order: the model's part of a checkpoint.
   std::vector<NamedTensor> all() const;
 };
 
@@ -25,6 +28,10 @@ struct ParameterSet {
 // nothing is left to train.
 ParameterSet part_parameters(const std::vector<NamedTensor>& parameters,
                              const std::vector<std::string>& freeze);
+
+// Returns true unless the strides keep the elements of a tensor apart. An update in place would
+// change such elements several times.
+bool elements_share_memory(const at::Tensor& tensor);
 
 // Returns the number of elements of all tensors.
 int64_t count_elements(const std::vector<NamedTensor>& tensors);

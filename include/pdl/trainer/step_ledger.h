@@ -34,6 +34,9 @@ class StepLedger {
   std::vector<StepEvent> settle();
   // Throws NumericError if max_bad_steps steps in a row had a loss or gradient that is not finite.
   void require_progress() const;
+  // For the end of a run: throws NumericError if every step was skipped, so that nothing is
+  // trained.
+  void require_training() const;
 
   // Adds wall time of training to the next report().
   void add_time(std::chrono::duration<double> time) { timing_.seconds += time.count(); }

@@ -1,11 +1,11 @@
 #include "torchscript_model.h"
 
+#include <ATen/Context.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/allclose.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/zeros.h>
-#include <caffe2/serialize/inline_container.h>
 #include <torch/csrc/jit/api/module.h>
 #include <torch/csrc/jit/runtime/graph_executor.h>
 #include <torch/csrc/jit/serialization/export.h>
@@ -13,16 +13,20 @@
 
 #include <algorithm>
 #include <exception>
+#include <optional>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 
 #include "autocast.h"
+#include "forward_state.h"
 #include "pdl/base/error.h"
 #include "pdl/base/file.h"
 #include "pdl/base/log.h"
-#include "pdl/base/sha256.h"
 #include "pdl/model/torch_error.h"
 #include "pdl/tensors/write_tensors.h"
+#include "program_file.h"
+#include "split_head.h"
 
 namespace pdl {
 namespace {
@@ -31,36 +35,6 @@ namespace fs = std::filesystem;
 
 constexpr const char* kProgramFile = "model.pt";
 constexpr const char* kTensorsFile = "model.safetensors";
-
-// Files that the exporter added to the program, such as metadata; they are saved again with it.
-constexpr std::string_view kExtraFilePrefix = "extra/";
-
-std::string hash_model_file(const fs::path& path) {
-  const std::string quoted = "model '" + path.string() + "' ";
-  Sha256 hash;
-  std::string head;
-  const std::string problem = try_read_pieces(path, [&](std::string_view bytes) {
-    if (head.empty()) head = bytes.substr(0, 4);
-    hash.update(bytes);
-  });
-  if (!problem.empty()) throw ModelError(quoted + problem);
-  if (head.empty()) throw ModelError(quoted + "is empty");
-  if (head != std::string_view("PK\x03\x04", 4)) {
-    throw ModelError(
-        quoted +
-        "is not a TorchScript file; make one with torch.jit.save or scripts/export_model.py");
-  }
-  return hash.finish();
-}
-
-torch::jit::ExtraFilesMap extra_file_names(const fs::path& path) {
-  caffe2::serialize::PyTorchStreamReader reader(path.string());
-  torch::jit::ExtraFilesMap files;
-  for (const std::string& record : reader.getAllRecords()) {
-    if (record.starts_with(kExtraFilePrefix)) files[record.substr(kExtraFilePrefix.size())] = "";
-  }
-  return files;
-}
 
 // Returns the logits among what forward may return, or an undefined tensor.
 at::Tensor logits_of(const c10::IValue& output) {
@@ -71,6 +45,13 @@ at::Tensor logits_of(const c10::IValue& output) {
     logits = output.toGenericDict().at("logits");
   }
   return logits.isTensor() ? logits.toTensor() : at::Tensor();
+}
+
+std::string shape_of(const at::Tensor& tensor) {
+  std::string shape;
+  for (const int64_t size : tensor.sizes())
+    shape += (shape.empty() ? "" : ", ") + std::to_string(size);
+  return shape;
 }
 
 class AutocastScope : public ComputeScope {
@@ -104,7 +85,7 @@ class TorchScriptModel : public LanguageModel {
  public:
   TorchScriptModel(const fs::path& path, const LoadOptions& options)
       : path_(path), autocast_(options.autocast) {
-    info_ = {.path = path, .device = options.device, .sha256 = hash_model_file(path)};
+    info_ = {.path = path, .device = options.device, .sha256 = hash_program_file(path)};
     try {
       extra_files_ = extra_file_names(path);
       module_ = torch::jit::load(path.string(), options.device, extra_files_);
@@ -112,24 +93,32 @@ class TorchScriptModel : public LanguageModel {
       if (is_out_of_memory(problem)) throw;
       refuse("is not a TorchScript program: " + torch_message(problem));
     }
+    info_.max_positions = exported_max_positions(extra_files_);
     was_training_ = module_.is_training();
-    collect_tensors();
+    collect_parameters();
     module_.eval();
-    check_signature();
+    require_signature();
+    find_state({"forward"});
+    const AttributeValues before = state_->copy();
+    try_forward();
     find_head();
-    const std::vector<NamedTensor> buffers = std::move(parameters_.buffers);
+    state_->restore(before);
+    if (info_.splits_head) find_state({"forward", "hidden", "head"});
     parameters_ = part_parameters(file_parameters_, options.freeze);
-    parameters_.buffers = buffers;
+    list_buffers();
   }
 
   const ModelInfo& info() const override { return info_; }
 
   at::Tensor forward(const at::Tensor& input_ids) override {
     at::Tensor logits = logits_of(call("forward", "input_ids", input_ids));
-    if (logits.defined()) return logits;
-    refuse(
-        "gives no logits: forward must return a tensor, a tuple that begins with one, or a dict "
-        "with \"logits\"");
+    if (!logits.defined()) {
+      refuse(
+          "gives no logits: forward must return a tensor, a tuple that begins with one, or a dict "
+          "with \"logits\"");
+    }
+    require_shape(logits, input_ids);
+    return logits;
   }
 
   at::Tensor hidden(const at::Tensor& input_ids) override {
@@ -148,6 +137,31 @@ class TorchScriptModel : public LanguageModel {
 
   const ParameterSet& parameters() const override { return parameters_; }
   void set_training(bool training) override { module_.train(training); }
+
+  void prepare_training(const at::Tensor& input_ids) override {
+    const AttributeValues before = state_->copy();
+    module_.train();
+    const at::Tensor logits = forward(input_ids);
+    if (!logits.requires_grad()) {
+      throw ModelError("the model's logits do not depend on any trainable parameter");
+    }
+    backward_through(*this, logits.sum());
+    state_->add_changes(before);
+    state_->restore(before);
+    state_->pull();
+    list_buffers();
+    for (const NamedTensor& parameter : parameters_.trained) {
+      const at::Tensor gradient = std::exchange(parameter.tensor.mutable_grad(), {});
+      if (!gradient.defined() || gradient.layout() == at::kStrided) continue;
+      refuse("gives parameter '" + parameter.name +
+             "' a sparse gradient, which cannot be trained: make its embedding with sparse=False");
+    }
+  }
+  void pull_buffers() override {
+    state_->pull();
+    if (state_->tensors().size() > parameters_.changing.size()) list_buffers();
+  }
+  void push_buffers() override { state_->push(); }
 
   void save(const fs::path& folder) override {
     DurableFile program(folder / kProgramFile);
@@ -170,7 +184,7 @@ class TorchScriptModel : public LanguageModel {
     for (size_t i = 0; i < stored.size(); ++i) {
       stored[i].tensor = stored[i].tensor.detach().to(stored_dtypes_[i]);
     }
-    stored.insert(stored.end(), parameters_.buffers.begin(), parameters_.buffers.end());
+    stored.insert(stored.end(), file_buffers_.begin(), file_buffers_.end());
     return stored;
   }
 
@@ -200,6 +214,17 @@ class TorchScriptModel : public LanguageModel {
     if (problem) std::rethrow_exception(problem);
   }
 
+  void require_shape(const at::Tensor& logits, const at::Tensor& input_ids) const {
+    const bool is_right = logits.is_floating_point() && logits.dim() == 3 &&
+                          logits.size(0) == input_ids.size(0) &&
+                          logits.size(1) == input_ids.size(1) && logits.size(2) >= 1;
+    if (is_right) return;
+    const std::string ids = shape_of(input_ids);
+    refuse("gives " + std::string(c10::toString(logits.scalar_type())) + " [" + shape_of(logits) +
+           "] for input_ids [" + ids + "]; logits must be floating point [" + ids +
+           ", V], for any number of sequences and tokens");
+  }
+
   // Calls a method with one tensor.
   c10::IValue call(const char* method, const char* argument, const at::Tensor& input) {
     // The optimising executor recompiles for the first shapes it sees and has changed gradients
@@ -210,10 +235,7 @@ class TorchScriptModel : public LanguageModel {
       return module_.get_method(method)({input});
     } catch (const std::exception& problem) {
       if (is_out_of_memory(problem)) throw;
-      std::string shape;
-      for (const int64_t size : input.sizes())
-        shape += (shape.empty() ? "" : ", ") + std::to_string(size);
-      refuse("fails in " + std::string(method) + "(" + argument + " [" + shape +
+      refuse("fails in " + std::string(method) + "(" + argument + " [" + shape_of(input) +
              "]): " + torch_message(problem) + hint_at_precision());
     }
   }
@@ -256,7 +278,7 @@ class TorchScriptModel : public LanguageModel {
 
   // Aliases of a tied tensor share one TensorImpl; updating it once for each name would train it
   // twice.
-  void collect_tensors() {
+  void collect_parameters() {
     std::unordered_map<const c10::TensorImpl*, size_t> positions;
     for (const auto& parameter : module_.named_parameters()) {
       const at::Tensor& tensor = parameter.value;
@@ -272,27 +294,56 @@ class TorchScriptModel : public LanguageModel {
                "; only float32, bfloat16 and float16 can be trained");
       }
       stored_dtypes_.push_back(dtype);
+      if (elements_share_memory(tensor)) {
+        refuse("stores parameter '" + parameter.name +
+               "' with elements that share memory, as after expand(): an update would change them "
+               "several times; store it after contiguous()");
+      }
       // An update of a 16-bit weight would often be lost by rounding.
       if (dtype != at::kFloat) tensor.set_data(tensor.detach().to(at::kFloat));
       file_parameters_.push_back({parameter.name, tensor, {}});
     }
     file_requires_grad_ = requires_grad_flags();
-    for (const auto& buffer : module_.named_buffers()) {
-      if (!can_be_saved(buffer.value)) {
-        refuse("has the buffer '" + buffer.name + "' of " + buffer.value.toString() +
-               ", which no checkpoint can hold (safetensors): make it a constant, or compute it in "
-               "forward");
-      }
-      if (positions.emplace(buffer.value.unsafeGetTensorImpl(), 0).second) {
-        parameters_.buffers.push_back({buffer.name, buffer.value, {}});
-      }
-    }
     if (std::ranges::find(file_requires_grad_, true) == file_requires_grad_.end()) {
       refuse("has no trainable parameter (requires_grad)");
     }
   }
 
-  void check_signature() {
+  // Finds what `methods` assign, and lists the buffers of the file.
+  void find_state(const std::vector<std::string>& methods) {
+    state_.emplace(module_, methods, "model '" + path_.string() + "'");
+    std::unordered_set<const c10::TensorImpl*> known;
+    for (const NamedTensor& parameter : file_parameters_) {
+      known.insert(parameter.tensor.unsafeGetTensorImpl());
+    }
+    file_buffers_.clear();
+    for (const auto& buffer : module_.named_buffers()) {
+      if (known.insert(buffer.value.unsafeGetTensorImpl()).second) {
+        file_buffers_.push_back({buffer.name, buffer.value, {}});
+      }
+    }
+    list_buffers();
+  }
+
+  // Buffers of the file come first, then other state of forward.
+  void list_buffers() {
+    parameters_.changing = state_->tensors();
+    parameters_.buffers = file_buffers_;
+    for (const NamedTensor& changing : parameters_.changing) {
+      const bool is_listed = std::ranges::any_of(file_buffers_, [&](const NamedTensor& buffer) {
+        return buffer.tensor.is_same(changing.tensor);
+      });
+      if (!is_listed) parameters_.buffers.push_back(changing);
+    }
+    for (const NamedTensor& buffer : parameters_.buffers) {
+      if (can_be_saved(buffer.tensor)) continue;
+      refuse("has the buffer '" + buffer.name + "' of " + buffer.tensor.toString() +
+             ", which no checkpoint can hold (safetensors): make it a constant, or compute it in "
+             "forward");
+    }
+  }
+
+  void require_signature() const {
     const auto method = module_.find_method("forward");
     if (!method) refuse("has no forward method");
     const std::vector<c10::Argument>& arguments = method->function().getSchema().arguments();
@@ -302,45 +353,33 @@ class TorchScriptModel : public LanguageModel {
     // self and input_ids; more may follow if they have defaults
     if (arguments.size() < 2 || required > 2)
       refuse("takes other arguments than forward(input_ids)");
-    constexpr int64_t kBatch = 2;
+  }
+
+  // Finds the width of the logits.
+  void try_forward() {
+    constexpr int64_t kBatch = 3;  // not the 2 rows for which programs are often traced
     constexpr int64_t kLength = 2;
     const at::NoGradGuard no_grad;
-    const at::Tensor logits =
-        forward(at::zeros({kBatch, kLength}, at::dtype(at::kLong).device(info_.device)));
-    if (!logits.is_floating_point() || logits.dim() != 3 || logits.size(0) != kBatch ||
-        logits.size(1) != kLength || logits.size(2) < 1) {
-      std::string shape;
-      for (const int64_t size : logits.sizes())
-        shape += (shape.empty() ? "" : ", ") + std::to_string(size);
-      refuse("gives " + std::string(c10::toString(logits.scalar_type())) + " [" + shape +
-             "] for input_ids [2, 2]; logits must be floating point [2, 2, V]");
-    }
-    info_.vocab_size = logits.size(2);
+    info_.vocab_size =
+        forward(at::zeros({kBatch, kLength}, at::dtype(at::kLong).device(info_.device))).size(2);
   }
 
   // A program may have unrelated methods of these names.
   void find_head() {
     if (!module_.find_method("hidden") || !module_.find_method("head")) return;
-    const at::NoGradGuard no_grad;
-    const at::Tensor ids = at::arange(4, at::dtype(at::kLong).device(info_.device))
-                               .remainder(info_.vocab_size)
-                               .reshape({2, 2});
-    std::string problem = "are not the two halves of forward";
+    const AttributeValues before = state_->copy();
+    std::string problem;
     try {
-      const at::Tensor logits = forward(ids);
-      const at::Tensor hidden_states = hidden(ids);
-      info_.splits_head =
-          hidden_states.dim() == 3 &&
-          at::allclose(head(hidden_states), logits, /*rtol=*/1e-3, /*atol=*/1e-3) &&
-          at::allclose(head(hidden_states.reshape({1, 4, -1})), logits.reshape({1, 4, -1}),
-                       /*rtol=*/1e-2, /*atol=*/1e-2);
+      problem = find_head_problem(*this, file_parameters_, [&] { state_->restore(before); });
     } catch (const ModelError& failure) {
       problem = failure.what();
     } catch (const c10::Error& failure) {
       if (is_out_of_memory(failure)) throw;
       problem = "do not fit together: " + torch_message(failure);
     }
-    if (!info_.splits_head) {
+    module_.eval();
+    info_.splits_head = problem.empty();
+    if (!problem.empty()) {
       log_warning("the methods hidden and head of model '" + path_.string() +
                   "' are not used: they " + problem);
     }
@@ -357,6 +396,8 @@ class TorchScriptModel : public LanguageModel {
   std::vector<NamedTensor> file_parameters_;
   std::vector<at::ScalarType> stored_dtypes_;
   std::vector<bool> file_requires_grad_;
+  std::vector<NamedTensor> file_buffers_;
+  std::optional<ForwardState> state_;
   ParameterSet parameters_;
 };
 

@@ -82,9 +82,9 @@ TEST(LanguageModelTest, RefusesOtherPrograms) {
   expect_refused(
       "def forward(self, input_ids):\n    return torch.embedding(self.embedding, "
       "input_ids).sum(-1)\n",
-      "Float [2, 2]");
+      "Float [3, 2]");
   expect_refused("def forward(self, input_ids):\n    return input_ids.unsqueeze(-1)\n",
-                 "Long [2, 2, 1]");
+                 "Long [3, 2, 1]");
   expect_refused("def forward(self, input_ids):\n    return [input_ids]\n", "no logits");
   expect_refused(
       "def forward(self, input_ids):\n    assert False, 'no such luck'\n    return input_ids\n",

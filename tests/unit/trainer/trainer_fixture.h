@@ -51,7 +51,12 @@ class RecordingObserver : public RunObserver {
 struct SmallRun {
   explicit SmallRun(const char* source = kCausalSource, int64_t num_documents = 16,
                     int32_t vocab = 11)
-      : rows(random_sequences(num_documents, 5, vocab)), model(load_script_model(folder, source)) {
+      : SmallRun(script_module(source), num_documents, vocab) {}
+
+  explicit SmallRun(const torch::jit::Module& module, int64_t num_documents = 16,
+                    int32_t vocab = 11)
+      : rows(random_sequences(num_documents, 5, vocab)), model(load_script_model(folder, module)) {
+    model->prepare_training(at::ones({3, 4}, at::kLong));
     training().logging_steps = 1;
     training().max_steps = 1;
     training().shuffle = false;

@@ -1,0 +1,130 @@
+#include "pdl/model/probe.h"
+
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/tensor.h>
+#include <ATen/ops/where.h>
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "pdl/base/error.h"
+
+namespace pdl {
+namespace {
+
+// Rounding may depend on the other sequences where a program sorts tokens, e.g. by expert.
+bool differ(const at::Tensor& one, const at::Tensor& other) {
+  const at::Tensor a = one.to(at::kFloat);
+  const at::Tensor b = other.to(at::kFloat);
+  const at::Tensor unequal = a.ne(b).logical_and_(a.eq(a)).logical_and_(b.eq(b));  // NaN != NaN
+  if (!unequal.any().item<bool>()) return false;
+  const double tolerance = one.scalar_type() == at::kFloat ? 1e-4 : 3e-2;
+  const at::Tensor distance = at::where(unequal, a.sub(b).abs(), 0.0).max();
+  const at::Tensor scale = a.nan_to_num(0, 0, 0).abs().max();
+  return distance.item<double>() > tolerance * scale.item<double>();
+}
+
+template <class Call>
+auto with_hint(const std::string& hint, const Call& call) {
+  try {
+    return call();
+  } catch (const ModelError& problem) {
+    throw ModelError(problem.what() + hint);
+  }
+}
+
+class Probe {
+ public:
+  Probe(LanguageModel& model, const ProbeIds& ids) : model_(model), ids_(ids) {
+    const auto size = std::ssize(ids.longest);
+    length_ = size >= 4 ? std::min<int64_t>(size, 5) : 2;  // never that of kSequences
+    // An id beside the smallest that is no rare one, whose parameters may be worse than others'.
+    const auto other = std::ranges::find_if(
+        ids.longest, [&](int32_t id) { return id != ids.smallest && id != ids.largest; });
+    other_ = other == ids.longest.end() ? ids.largest : *other;
+  }
+
+  void prepare_training() const { model_.prepare_training(plain_ids()); }
+
+  void try_short() const {
+    const at::Tensor plain = model_.forward(plain_ids());
+    if (differ(plain, model_.forward(plain_ids()))) {
+      refuse(
+          "gives other logits when it is called again in evaluation mode, so that no evaluation "
+          "could be repeated; was it traced in training mode, with dropout?");
+    }
+    at::Tensor varied_ids = plain_ids();
+    varied_ids[0].narrow(0, 1, length_ - 1).fill_(other_);
+    varied_ids[2][length_ - 1] = ids_.largest;
+    const at::Tensor varied =
+        with_hint("; the largest id is " + std::to_string(ids_.largest) +
+                      ": does the model have an embedding for it, and is the tokenizer its own?",
+                  [&] { return model_.forward(varied_ids); });
+    if (differ(plain[1], varied[1])) {
+      refuse("mixes sequences: the logits of one depend on the others beside it in the batch");
+    }
+    require_causal(plain[0].narrow(0, 0, 1), varied[0].narrow(0, 0, 1));
+    require_causal(plain[2].narrow(0, 0, length_ - 1), varied[2].narrow(0, 0, length_ - 1));
+  }
+
+  // The boundary is at an odd position, because attention may be computed in blocks.
+  void try_long() const {
+    const auto size = std::ssize(ids_.longest);
+    const int64_t boundary = (size / 2) | 1;
+    const at::Tensor ids =
+        at::tensor(ids_.longest, at::kLong).to(model_.info().device).unsqueeze(0);
+    at::Tensor changed_ids = ids.clone();
+    at::Tensor tail = changed_ids.narrow(1, boundary, size - boundary);
+    tail.copy_(at::where(tail.eq(ids_.smallest), other_, ids_.smallest));
+    const at::Tensor logits = outputs_of(ids).narrow(1, 0, boundary).clone();
+    require_causal(logits, outputs_of(changed_ids).narrow(1, 0, boundary));
+  }
+
+ private:
+  static constexpr int64_t kSequences = 3;
+
+  at::Tensor plain_ids() const {
+    return at::full({kSequences, length_}, ids_.smallest,
+                    at::dtype(at::kLong).device(model_.info().device));
+  }
+
+  // Without the logits of long sequences, where the model can do so: they take much memory.
+  at::Tensor outputs_of(const at::Tensor& ids) const {
+    return with_hint("; is max_length more than the model's positions?", [&] {
+      return model_.info().splits_head ? model_.hidden(ids) : model_.forward(ids);
+    });
+  }
+
+  void require_causal(const at::Tensor& logits, const at::Tensor& after_change) const {
+    if (!differ(logits, after_change)) return;
+    refuse(
+        "is not causal: the logits of a token depend on the tokens after it, among them the one "
+        "that it shall predict");
+  }
+
+  [[noreturn]] void refuse(const std::string& why) const {
+    throw ModelError("model '" + model_.info().path.string() + "' " + why);
+  }
+
+  LanguageModel& model_;
+  const ProbeIds& ids_;
+  int64_t length_ = 0;
+  int32_t other_ = 0;
+};
+
+}  // namespace
+
+void probe_model(LanguageModel& model, const ProbeIds& ids, bool for_training) {
+  const Probe probe(model, ids);
+  if (for_training) probe.prepare_training();
+  const at::NoGradGuard no_grad;
+  const std::vector<at::Tensor> buffers_before = copy_changing_buffers(model);
+  model.set_training(false);
+  probe.try_short();
+  probe.try_long();
+  restore_changing_buffers(model, buffers_before);
+}
+
+}  // namespace pdl
