@@ -3,6 +3,7 @@
 #include <malloc.h>
 
 #include <CLI/CLI.hpp>
+#include <csignal>
 #include <cstdlib>
 #include <exception>
 #include <iostream>
@@ -101,6 +102,8 @@ int run_command_line(int argc, char** argv) {
 int run_program(int argc, char** argv) {
   std::set_terminate(end_in_an_error);
   keep_freed_memory();
+  // A write beyond `ulimit -f` shall be an error, as one to a full disk is.
+  std::signal(SIGXFSZ, SIG_IGN);
   try {
     return run_command_line(argc, argv);
   } catch (...) {

@@ -2,7 +2,9 @@
 """Storage that fails: a save that does is made up for, and what was there before stays; anything else ends with exit 6."""
 
 import errno
+import resource
 import shutil
+import subprocess
 
 import harness
 
@@ -146,6 +148,27 @@ class StorageErrorTest(harness.TestCase):
                 self.assertTrue(one_error_line(result.errors), result.errors)
                 self.assertFalse(harness.checkpoints(folder))
         harness.count("sizes of free space", 3)
+
+    def test_a_file_beyond_the_limit_of_its_size(self):
+        """`ulimit -f` is exit 6 too, not the signal SIGXFSZ, and what was there before verifies."""
+        of_model = (self.whole / f"checkpoint-{SAVED_STEP}" / "model.safetensors").stat().st_size
+        for what, limit in (("a save", of_model - 1), ("a line of metrics", 6000)):
+            with self.subTest(what):
+                folder = self.root / f"limit-{limit}"
+                harness.copy_at(self.whole, folder, PREPARED_STEPS)
+                result = subprocess.run(
+                    harness.command(self.job, folder),
+                    capture_output=True,  # what is printed does not count
+                    text=True,
+                    preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
+                )
+                self.assertEqual(result.returncode, 6, result.stderr[-600:])
+                self.assertTrue(one_error_line(result.stderr), result.stderr[-600:])
+                self.assertIn("File too large", result.stderr)
+                harness.assert_all_good(folder, at_least=2)
+                harness.run_to_end(self.job, folder)
+                harness.assert_same(folder, self.whole)
+        harness.count("limits of the size of a file", 2)
 
     def test_three_failed_saves_in_a_row(self):
         """Each failure gives a warning; the run ends at the third with a message, not before."""
