@@ -1,8 +1,8 @@
 """Tests of scripts/export_model.py: the files that it writes, and the inputs that it refuses.
 
-    python tests/integration/export_model_test.py
+    python tests/integration/export_model_test.py [--binary build/release/pdl-train]
 
-All models are small, random, and made here. That it finds wrong files by itself is the matter of
+With a binary, every architecture is trained with it for two steps. All models are small, random, and made here. That it finds wrong files by itself is the matter of
 export_verification_test.py; training of what it exports, of export_training_test.py.
 """
 
@@ -32,6 +32,7 @@ from small_models import (
     VOCAB_SIZE,
     make_model,
 )
+import numpy as np
 import torch
 from torch.nn import functional as F
 import transformers
@@ -67,11 +68,27 @@ class ExportTest(TemporaryFolderTest):
             difference = (loaded(ids) - stock(input_ids=ids).logits).abs().max().item()
         self.assertLess(difference, 1e-5)
 
+    def check_training(self):
+        """pdl-train takes the file, with its hidden and head, but no row that is longer than it says."""
+        if not program.binary():
+            return
+        data = os.path.join(self.output_folder, "ids.npy")
+        np.save(data, np.random.default_rng(0).integers(VOCAB_SIZE, size=1000, dtype=np.int32))
+        job = ("--model_path", self.output, "--train_files", data, "--max_steps", 2, "--device", "cpu")
+        folder = os.path.join(self.output_folder, "run")
+        result = program.run(*job, "--output_dir", folder, "--max_length", MAX_POSITIONS)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertNotIn("warning", result.stderr)
+        result = program.run("check", *job, "--output_dir", folder + "2", "--max_length", MAX_POSITIONS + 1)
+        self.assertEqual(result.returncode, 2, result.stderr)
+        self.assertIn(f"made for {MAX_POSITIONS}", result.stderr)
+
     def test_every_architecture(self):
         for name, arguments in MODELS.items():
             with self.subTest(name):
                 self.make_folders()
                 self.check_file(name, arguments)
+                self.check_training()
 
     def test_dropout_follows_the_mode(self):
         for arguments in (GPT2, LLAMA):
