@@ -21,11 +21,11 @@ TextEncoder::TextEncoder(const Tokenizer& tokenizer)
 TextEncoder::~TextEncoder() = default;
 
 void TextEncoder::encode(std::string_view text, bool begins, std::vector<int32_t>& ids) {
-  if (state_->whole) return state_->whole->encode(text, ids);
+  if (state_->whole) return state_->whole->encode(text, begins, ids);
   const size_t before = ids.size();
   if (tokenizer_.has_words() && encode_pieces(text, begins, ids)) return;
   ids.resize(before);
-  const std::vector<int32_t> all = tokenizer_.encode(text);
+  const std::vector<int32_t> all = tokenizer_.encode(text, begins);
   ids.insert(ids.end(), all.begin(), all.end());
 }
 

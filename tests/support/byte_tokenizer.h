@@ -18,7 +18,8 @@ class ByteTokenizer : public Tokenizer {
   explicit ByteTokenizer(bool has_bos = true) : has_bos_(has_bos) {}
 
   int64_t size() const override { return kFirstByte + 256; }
-  std::vector<int32_t> encode(std::string_view text) const override {
+  using Tokenizer::encode;
+  std::vector<int32_t> encode(std::string_view text, bool) const override {
     std::vector<int32_t> ids;
     for (const char byte : text) ids.push_back(kFirstByte + static_cast<unsigned char>(byte));
     return ids;

@@ -19,8 +19,8 @@ class TextEncoder {
   TextEncoder(const TextEncoder&) = delete;
   TextEncoder& operator=(const TextEncoder&) = delete;
 
-  // Appends the ids of well-formed UTF-8 `text`: a whole document or, if tokenizer.has_words(), a
-  // part of one between cuts. `begins` says whether the document begins here.
+  // Appends the ids of well-formed UTF-8 `text`: of a whole document (`begins`), of a text that
+  // continues another or, if tokenizer.has_words(), of a part of a document between cuts.
   void encode(std::string_view text, bool begins, std::vector<int32_t>& ids);
 
  private:

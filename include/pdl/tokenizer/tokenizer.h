@@ -35,8 +35,8 @@ struct WordList {
 class CachingEncoder {
  public:
   virtual ~CachingEncoder() = default;
-  // Appends what Tokenizer::encode() gives for a whole document.
-  virtual void encode(std::string_view text, std::vector<int32_t>& ids) = 0;
+  // Appends what Tokenizer::encode() returns.
+  virtual void encode(std::string_view text, bool begins, std::vector<int32_t>& ids) = 0;
 };
 
 // Immutable after loading; every function may be called from several threads at once.
@@ -47,15 +47,22 @@ class Tokenizer {
   // The number of ids; every id is in [0, size()).
   virtual int64_t size() const = 0;
   // Returns the ids of well-formed UTF-8 `text`, without bos and eos. The reference for the
-  // functions below.
-  virtual std::vector<int32_t> encode(std::string_view text) const = 0;
+  // functions below. `begins`: it is a whole document. Else it continues another text: what the
+  // tokenizer puts before a document (a dummy prefix, a prefix space) is left out, and white space
+  // at the start counts as it does between words.
+  virtual std::vector<int32_t> encode(std::string_view text, bool begins) const = 0;
+  std::vector<int32_t> encode(std::string_view text) const { return encode(text, true); }
+  // Returns the length of `text` without the white space at its end for which encode() has no ids
+  // only because nothing follows it.
+  virtual size_t size_without_dropped_end(std::string_view text) const { return text.size(); }
 
   // Whether every text can be split into pre-tokens, so that one that was met before need not be
-  // encoded again: encode(text) is then the ids of the pre-tokens of split(text), joined.
+  // encoded again: encode(text, begins) is then the ids of the pre-tokens of split(text, begins),
+  // joined.
   virtual bool has_words() const = 0;
   // Appends the pre-tokens of `text` to `list`. `text` is a whole document, or a part of one
-  // between the cuts of find_cut(); `begins` says whether the document begins here. Only if
-  // has_words().
+  // between the cuts of find_cut(); `begins` says whether the document begins here, as in encode().
+  // Only if has_words().
   virtual void split(std::string_view text, bool begins, WordList& list) const = 0;
   // Appends the ids of a pre-token without an id of its own. Returns false, with nothing appended,
   // if they depend on the text around it after all: the document must then go through encode().

@@ -164,21 +164,24 @@ void check_sentencepiece_model(const SentencePieceModel& model) {
       model.model_type > SentencePieceModel::kChar) {
     throw ModelError("its model_type " + std::to_string(model.model_type) + " is not known");
   }
-  std::vector<std::pair<std::string, int32_t>> user_defined;
   for (size_t id = 0; id < model.pieces.size(); ++id) {
     const SentencePieceModel::Piece& piece = model.pieces[id];
     const std::string which =
         "piece " + std::to_string(id) + " '" + printable(piece.text, 40) + "' ";
     if (piece.text.empty()) throw ModelError(which + "is empty");
-    if (std::isnan(piece.score)) throw ModelError(which + "has a score that is no number");
+    const bool is_unigram = model.model_type == SentencePieceModel::kUnigram;
+    if (std::isnan(piece.score) || (is_unigram && std::isinf(piece.score))) {
+      throw ModelError(which + "has a score that is no number");
+    }
+    if (is_unigram && is_text(piece) && piece.text.find('\0') != std::string::npos) {
+      throw ModelError(which + "holds a zero byte");
+    }
     if (piece.type < SentencePieceModel::kNormal || piece.type > SentencePieceModel::kByte) {
       throw ModelError(which + "has the unknown type " + std::to_string(piece.type));
     }
-    if (piece.type == SentencePieceModel::kUserDefined) {
-      user_defined.emplace_back(piece.text, static_cast<int32_t>(id));
-    }
   }
   constexpr size_t kMaxNested = 64;  // the library's limit for pieces that begin alike
+  const auto user_defined = user_defined_pieces(model);
   const PieceTrie trie(user_defined);
   for (const auto& [text, id] : user_defined) {
     size_t num_nested = 0;
@@ -207,6 +210,16 @@ std::optional<std::array<int32_t, 256>> find_byte_ids(const SentencePieceModel& 
     ids[byte] = bytes.at(name);  // exists, or the library refuses the model
   }
   return ids;
+}
+
+std::vector<std::pair<std::string, int32_t>> user_defined_pieces(const SentencePieceModel& model) {
+  std::vector<std::pair<std::string, int32_t>> found;
+  for (size_t id = 0; id < model.pieces.size(); ++id) {
+    if (model.pieces[id].type == SentencePieceModel::kUserDefined) {
+      found.emplace_back(model.pieces[id].text, static_cast<int32_t>(id));
+    }
+  }
+  return found;
 }
 
 bool tokens_stay_in_words(const SentencePieceModel& model) {

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace pdl {
@@ -58,6 +59,9 @@ void check_sentencepiece_model(const SentencePieceModel& model);
 
 // Returns ids by byte for a model that encodes unknown characters as bytes; else nullopt.
 std::optional<std::array<int32_t, 256>> find_byte_ids(const SentencePieceModel& model);
+
+// Returns the user-defined pieces and their ids.
+std::vector<std::pair<std::string, int32_t>> user_defined_pieces(const SentencePieceModel& model);
 
 // Returns true if, for every text, no token reaches from before a run of spaces into it.
 bool tokens_stay_in_words(const SentencePieceModel& model);

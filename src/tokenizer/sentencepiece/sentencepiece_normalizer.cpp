@@ -7,6 +7,8 @@ namespace {
 
 bool is_ascii(char byte) { return static_cast<unsigned char>(byte) < 128; }
 
+bool is_continuation(char byte) { return (static_cast<unsigned char>(byte) & 0xc0) == 0x80; }
+
 void append_with_blanks(std::string_view text, std::string& normalized) {
   while (true) {
     const size_t sign = text.find(kBlankSign);
@@ -17,18 +19,12 @@ void append_with_blanks(std::string_view text, std::string& normalized) {
   }
 }
 
-std::vector<std::pair<std::string, int32_t>> user_defined_pieces(const SentencePieceModel& model) {
-  std::vector<std::pair<std::string, int32_t>> found;
-  for (const auto& piece : model.pieces) {
-    if (piece.type == SentencePieceModel::kUserDefined) found.emplace_back(piece.text, 0);
-  }
-  return found;
-}
-
 }  // namespace
 
 SentencePieceNormalizer::SentencePieceNormalizer(const SentencePieceModel& model)
-    : add_dummy_prefix_(model.add_dummy_prefix),
+    : adds_first_blank_(model.add_dummy_prefix && !model.treat_whitespace_as_suffix),
+      adds_last_blank_(model.add_dummy_prefix && model.treat_whitespace_as_suffix),
+      escape_whitespaces_(model.escape_whitespaces),
       remove_extra_whitespaces_(model.remove_extra_whitespaces),
       map_(model.character_map),
       user_defined_(user_defined_pieces(model)) {
@@ -49,7 +45,7 @@ SentencePieceNormalizer::SentencePieceNormalizer(const SentencePieceModel& model
 void SentencePieceNormalizer::normalize(State& state, size_t num_bytes,
                                         std::string& normalized) const {
   if (state.begins && !state.rest.empty()) {
-    if (add_dummy_prefix_) normalized += ' ';
+    if (adds_first_blank_) normalized += ' ';
     state.after_blank = remove_extra_whitespaces_;
     state.begins = false;
   }
@@ -63,6 +59,7 @@ void SentencePieceNormalizer::normalize(State& state, size_t num_bytes,
     }
     normalized += state.rest.substr(0, size);
     state.after_blank = remove_extra_whitespaces_ && state.rest[size - 1] == ' ';
+    state.is_blank = false;
     state.rest.remove_prefix(size);
   }
 }
@@ -97,12 +94,36 @@ void SentencePieceNormalizer::move_character(State& state, std::string& normaliz
     size = std::min(utf8_character_size(state.rest[0]), state.rest.size());
     replacement = state.rest.substr(0, size);
   }
+  state.is_blank = state.is_blank && remove_extra_whitespaces_ && replacement == " ";
   while (state.after_blank && replacement.starts_with(' ')) replacement.remove_prefix(1);
   if (!replacement.empty()) {
-    append_with_blanks(replacement, normalized);
+    if (escape_whitespaces_) {
+      append_with_blanks(replacement, normalized);
+    } else {
+      normalized += replacement;
+    }
     state.after_blank = remove_extra_whitespaces_ && replacement.ends_with(' ');
   }
   state.rest.remove_prefix(size);
+}
+
+void SentencePieceNormalizer::finish(const State& state, std::string& normalized) const {
+  if (remove_extra_whitespaces_) normalized.resize(normalized.find_last_not_of(' ') + 1);
+  if (adds_last_blank_ && !state.is_blank) normalized += ' ';
+}
+
+size_t SentencePieceNormalizer::size_without_last_blanks(std::string_view text) const {
+  std::string normalized;
+  while (remove_extra_whitespaces_ && !text.empty()) {
+    size_t last = text.size() - 1;
+    while (last > 0 && is_continuation(text[last])) --last;
+    State state{.rest = text.substr(last), .begins = false};
+    normalized.clear();
+    normalize(state, text.size(), normalized);
+    if (normalized.find_first_not_of(' ') != std::string::npos) break;
+    text = text.substr(0, last);
+  }
+  return text.size();
 }
 
 }  // namespace pdl

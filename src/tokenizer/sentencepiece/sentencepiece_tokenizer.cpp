@@ -2,11 +2,14 @@
 
 #include <sentencepiece_processor.h>
 
+#include "listed_pieces.h"
+#include "normalized_encoder.h"
 #include "pdl/base/contained.h"
 #include "pdl/base/error.h"
 #include "pdl/base/file.h"
 #include "pdl/base/sha256.h"
 #include "pdl/tokenizer/tokenizer.h"
+#include "sentencepiece_normalizer.h"
 #include "sentencepiece_words.h"
 #include "unigram_words.h"
 
@@ -58,8 +61,14 @@ class SentencePieceTokenizer : public Tokenizer {
       const SentencePieceModel model = load_model(serialized);
       const auto status = processor_.LoadFromSerializedProto(serialized);
       if (!status.ok()) throw ModelError(status.ToString());
-      words_ = make_sentencepiece_words(model, serialized);
-      unigram_ = UnigramWords::make(model);
+      normalizer_.emplace(model);
+      unigram_ = UnigramWords::make(model, *normalizer_);
+      if (ListedPieces::fits(model)) listed_.emplace(model);
+      if (model.model_type == SentencePieceModel::kBpe) words_ = make_plain_bpe_words(model);
+      if (model.model_type == SentencePieceModel::kBpe && !words_) {
+        normalized_encoder_.emplace(serialized);
+        words_ = make_library_words(model, *normalizer_, *normalized_encoder_);
+      }
     } catch (const ModelError& problem) {
       throw ModelError(refusal(path, problem.what()));
     }
@@ -68,11 +77,27 @@ class SentencePieceTokenizer : public Tokenizer {
 
   int64_t size() const override { return processor_.GetPieceSize(); }
 
-  std::vector<int32_t> encode(std::string_view text) const override {
-    std::vector<int> ids;
-    const auto status = processor_.Encode(absl::string_view(text.data(), text.size()), &ids);
-    if (!status.ok()) throw ModelError(refusal(path_, status.ToString()));
+  std::vector<int32_t> encode(std::string_view text, bool begins) const override {
+    std::vector<int32_t> ids;
+    if (unigram_) {
+      unigram_->make_encoder()->encode(text, begins, ids);
+    } else if (listed_) {
+      listed_->encode(normalized(text, begins), ids);
+    } else if (begins) {
+      const auto status = processor_.Encode(absl::string_view(text.data(), text.size()), &ids);
+      if (!status.ok()) throw ModelError(refusal(path_, status.ToString()));
+    } else if (normalized_encoder_) {
+      normalized_encoder_->encode(normalized(text, begins), ids);
+    } else {
+      WordList list;
+      words_->split(text, begins, list);
+      for (const Word& word : list.words) words_->encode_word(word.bytes, ids);
+    }
     return ids;
+  }
+
+  size_t size_without_dropped_end(std::string_view text) const override {
+    return normalizer_->size_without_last_blanks(text);
   }
 
   bool has_words() const override { return words_ != nullptr; }
@@ -115,10 +140,21 @@ class SentencePieceTokenizer : public Tokenizer {
     return id >= 0 ? std::optional<int32_t>(id) : std::nullopt;
   }
 
+  std::string normalized(std::string_view text, bool begins) const {
+    std::string result;
+    SentencePieceNormalizer::State state{.rest = text, .begins = begins};
+    normalizer_->normalize(state, text.size(), result);
+    normalizer_->finish(state, result);
+    return result;
+  }
+
   fs::path path_;
   sentencepiece::SentencePieceProcessor processor_;
-  std::unique_ptr<SentencePieceWords> words_;
-  std::unique_ptr<UnigramWords> unigram_;
+  std::optional<SentencePieceNormalizer> normalizer_;
+  std::unique_ptr<UnigramWords> unigram_;                // of a Unigram model, else nullptr
+  std::optional<ListedPieces> listed_;                   // of a model of words or characters
+  std::optional<NormalizedEncoder> normalized_encoder_;  // of a BPE model that the library encodes
+  std::unique_ptr<SentencePieceWords> words_;            // nullptr: texts are encoded as a whole
   std::string sha256_;
 };
 

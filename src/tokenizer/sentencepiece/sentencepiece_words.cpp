@@ -1,7 +1,5 @@
 #include "sentencepiece_words.h"
 
-#include <sentencepiece_processor.h>
-
 #include <algorithm>
 #include <array>
 #include <map>
@@ -9,7 +7,6 @@
 #include <unordered_map>
 
 #include "../merge_table.h"
-#include "pdl/base/error.h"
 
 namespace pdl {
 namespace {
@@ -211,42 +208,39 @@ class PlainBpeWords : public SentencePieceWords {
 // All other models with pre-tokens: the library encodes each pre-token.
 class LibraryWords : public SentencePieceWords {
  public:
-  LibraryWords(const SentencePieceModel& model, const std::string& serialized)
+  LibraryWords(const SentencePieceModel& model, const SentencePieceNormalizer& normalizer,
+               const NormalizedEncoder& encoder)
       : SentencePieceWords(model),
-        needs_context_(model.remove_extra_whitespaces && !model.normalization.empty()) {
-    // Fields appended to a message override earlier ones: a pre-token is not the start of a text,
-    // and its spaces count.
-    constexpr char kNormalizerSpec[] = {3 << 3 | 2, 4, 3 << 3, 0, 4 << 3, 0};
-    const auto status = processor_.LoadFromSerializedProto(
-        serialized + std::string(kNormalizerSpec, sizeof kNormalizerSpec));
-    if (!status.ok()) throw ModelError("the SentencePiece library: " + status.ToString());
-  }
+        normalizer_(normalizer),
+        encoder_(encoder),
+        removes_extra_blanks_(model.remove_extra_whitespaces),
+        needs_context_(!model.normalization.empty() &&
+                       (model.remove_extra_whitespaces || has_runs_of_blanks(model))) {}
 
   bool encode_word(std::string_view word, std::vector<int32_t>& ids) const override {
-    const absl::string_view text(word.data(), word.size());
-    if (needs_context_ && !stands_alone(text)) return false;
-    std::vector<int> encoded;
-    const auto status = processor_.Encode(text, &encoded);
-    if (!status.ok()) throw ModelError("the SentencePiece library: " + status.ToString());
-    ids.insert(ids.end(), encoded.begin(), encoded.end());
+    std::string normalized;
+    SentencePieceNormalizer::State state{.rest = word, .begins = false};
+    normalizer_.normalize(state, word.size(), normalized);
+    if (needs_context_ && !stands_alone(word, normalized)) return false;
+    encoder_.encode(normalized, ids);
     return true;
   }
 
   size_t find_cut(std::string_view, size_t) const override { return std::string_view::npos; }
 
  private:
-  // Spaces that come from other characters join those around the pre-token.
-  bool stands_alone(absl::string_view word) const {
-    std::vector<std::string> pieces;
-    if (!processor_.Encode(word, &pieces).ok()) return false;
-    std::string normalized;
-    for (const std::string& piece : pieces) normalized += piece;
-    std::string_view rest = normalized;
-    if (rest.starts_with(kBlankSign)) rest.remove_prefix(kBlankSign.size());
-    return !rest.empty() && rest.find(kBlankSign) == std::string_view::npos;
+  // Spaces that come from other characters join those around the pre-token: a run of them becomes
+  // one space, or a piece. Only the first pre-token of a text may begin without a space.
+  bool stands_alone(std::string_view word, std::string_view normalized) const {
+    if (normalized.empty() || normalized.ends_with(' ')) return false;
+    if (!removes_extra_blanks_) return true;
+    if (word.starts_with(' ') && normalized.starts_with(' ')) normalized.remove_prefix(1);
+    return normalized.find(' ') == std::string_view::npos;
   }
 
-  sentencepiece::SentencePieceProcessor processor_;
+  const SentencePieceNormalizer& normalizer_;
+  const NormalizedEncoder& encoder_;
+  bool removes_extra_blanks_;
   bool needs_context_;
 };
 
@@ -292,11 +286,16 @@ void SentencePieceWords::split(std::string_view text, bool begins, WordList& lis
   }
 }
 
-std::unique_ptr<SentencePieceWords> make_sentencepiece_words(const SentencePieceModel& model,
-                                                             const std::string& serialized) {
+std::unique_ptr<SentencePieceWords> make_plain_bpe_words(const SentencePieceModel& model) {
+  if (!has_words(model) || !PlainBpeWords::fits(model)) return nullptr;
+  return std::make_unique<PlainBpeWords>(model);
+}
+
+std::unique_ptr<SentencePieceWords> make_library_words(const SentencePieceModel& model,
+                                                       const SentencePieceNormalizer& normalizer,
+                                                       const NormalizedEncoder& encoder) {
   if (!has_words(model)) return nullptr;
-  if (PlainBpeWords::fits(model)) return std::make_unique<PlainBpeWords>(model);
-  return std::make_unique<LibraryWords>(model, serialized);
+  return std::make_unique<LibraryWords>(model, normalizer, encoder);
 }
 
 }  // namespace pdl

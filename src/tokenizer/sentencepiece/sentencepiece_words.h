@@ -9,8 +9,10 @@
 #include <string_view>
 #include <vector>
 
+#include "normalized_encoder.h"
 #include "pdl/tokenizer/tokenizer.h"
 #include "sentencepiece_model.h"
+#include "sentencepiece_normalizer.h"
 
 namespace pdl {
 
@@ -41,9 +43,14 @@ class SentencePieceWords {
   bool has_runs_of_blanks_;  // there are pieces with runs of spaces
 };
 
-// Returns nullptr for a model whose text must be encoded as a whole. `serialized` is the file's
-// content.
-std::unique_ptr<SentencePieceWords> make_sentencepiece_words(const SentencePieceModel& model,
-                                                             const std::string& serialized);
+// The usual case: a BPE model without a character map and without pieces of special types, whose
+// pre-tokens this program encodes itself. Returns nullptr for another model.
+std::unique_ptr<SentencePieceWords> make_plain_bpe_words(const SentencePieceModel& model);
+
+// The library encodes the pre-tokens. `normalizer` and `encoder` are those of the model and must
+// outlive the result. Returns nullptr for a model whose text must be encoded as a whole.
+std::unique_ptr<SentencePieceWords> make_library_words(const SentencePieceModel& model,
+                                                       const SentencePieceNormalizer& normalizer,
+                                                       const NormalizedEncoder& encoder);
 
 }  // namespace pdl

@@ -11,30 +11,27 @@ namespace pdl {
 namespace {
 
 // The score of the text so far affects a pre-token only by rounding. So paths are cached with a
-// limit up to which they hold or, in long texts, by binade.
+// limit up to which they hold.
 class UnigramEncoder : public CachingEncoder {
  public:
   explicit UnigramEncoder(const UnigramWords& words) : words_(words), lattice_(words.lattice()) {}
 
-  void encode(std::string_view text, std::vector<int32_t>& ids) override {
+  void encode(std::string_view text, bool begins, std::vector<int32_t>& ids) override {
     constexpr size_t kPartBytes = size_t{1} << 14;  // stays in the caches
     score_ = 0;
     after_unknown_ = false;
     buffer_.clear();
-    for (SentencePieceNormalizer::State state{.rest = text}; !state.rest.empty();) {
+    SentencePieceNormalizer::State state{.rest = text, .begins = begins};
+    while (!state.rest.empty()) {
       const size_t num_seen = buffer_.size();
       words_.normalizer().normalize(state, kPartBytes, buffer_);
-      encode_complete_words(num_seen, ids);
+      if (words_.has_words()) encode_complete_words(num_seen, ids);
     }
-    if (words_.normalizer().removes_extra_blanks()) {
-      buffer_.resize(buffer_.find_last_not_of(' ') + 1);
-    }
+    words_.normalizer().finish(state, buffer_);
     if (!buffer_.empty()) encode_word(buffer_, ids);
   }
 
  private:
-  static constexpr size_t kTableBytes = size_t{32} << 20;
-
   // The first `num_seen` bytes of the buffer are an incomplete pre-token; an incomplete one is left
   // again.
   void encode_complete_words(size_t num_seen, std::vector<int32_t>& ids) {
@@ -50,18 +47,8 @@ class UnigramEncoder : public CachingEncoder {
   }
 
   void encode_word(std::string_view word, std::vector<int32_t>& ids) {
-    const int exponent = std::ilogb(score_);
-    // The keys of one of the tables are one byte longer.
-    if (word.size() >= WordTable::kMaxWordBytes) {
-      encode_anew(word, ids);
-    } else if (lattice_.rounds_alike(exponent)) {
-      encode_in_binade(word, exponent, ids);
-    } else {
-      encode_to_limit(word, ids);
-    }
-  }
-
-  void encode_to_limit(std::string_view word, std::vector<int32_t>& ids) {
+    score_ = UnigramLattice::restarted(score_);
+    if (word.size() > WordTable::kMaxWordBytes) return encode_anew(word, ids);
     auto entry = paths_.find(word);
     if (!entry) {
       insert_path(word);
@@ -81,37 +68,6 @@ class UnigramEncoder : public CachingEncoder {
     paths_.insert(word, entry_);
   }
 
-  void encode_in_binade(std::string_view word, int exponent, std::vector<int32_t>& ids) {
-    key_.assign(word);
-    key_ += static_cast<char>(exponent);
-    const auto entry = binade_paths_.find(key_);
-    if (entry && stays_in_binade(score_, std::bit_cast<float>((*entry)[0]), exponent)) {
-      score_ += std::bit_cast<float>((*entry)[1]);
-      return words_.append(word, entry->subspan(2), after_unknown_, ids);
-    }
-    const float before = score_;
-    encode_anew(word, ids);
-    if (!entry && !path_.has_ties && stays_in_binade(before, path_.reach, exponent)) {
-      insert_binade_path(before);
-    }
-  }
-
-  // Returns true if no sum leaves the binade of `score`, not even by rounding.
-  static bool stays_in_binade(float score, float reach, int exponent) {
-    const auto begin = static_cast<double>(int64_t{1} << exponent);
-    const double size = std::abs(static_cast<double>(score));
-    const double slack = static_cast<double>(reach) + begin * 0x1p-22;
-    return size - slack >= begin && size + slack < 2 * begin;
-  }
-
-  // An entry holds how far the sums reach and what the pre-token adds to the score, as bits, and
-  // the path.
-  void insert_binade_path(float before) {
-    entry_ = {std::bit_cast<int32_t>(path_.reach), std::bit_cast<int32_t>(score_ - before)};
-    entry_.insert(entry_.end(), path_.ids.begin(), path_.ids.end());
-    binade_paths_.insert(key_, entry_);
-  }
-
   void encode_anew(std::string_view word, std::vector<int32_t>& ids) {
     lattice_.find_path(word, score_, path_);
     score_ = path_.end;
@@ -120,13 +76,11 @@ class UnigramEncoder : public CachingEncoder {
 
   const UnigramWords& words_;
   const UnigramLattice& lattice_;
-  WordTable paths_{kTableBytes};
-  WordTable binade_paths_{kTableBytes};
+  WordTable paths_;
   float score_ = 0;  // of the document so far
   bool after_unknown_ = false;
   // Members to reuse their memory.
   std::string buffer_;
-  std::string key_;
   std::vector<int32_t> entry_;
   UnigramLattice::RoundedPath path_;
   UnigramLattice::ExactPath exact_path_;
@@ -142,8 +96,12 @@ bool keeps_line_ends_first(std::string_view piece) {
 
 }  // namespace
 
-UnigramWords::UnigramWords(const SentencePieceModel& model)
-    : normalizer_(model), lattice_(model), byte_ids_(find_byte_ids(model)) {
+UnigramWords::UnigramWords(const SentencePieceModel& model,
+                           const SentencePieceNormalizer& normalizer)
+    : normalizer_(normalizer),
+      lattice_(model),
+      has_words_(tokens_stay_in_words(model)),
+      byte_ids_(find_byte_ids(model)) {
   for (size_t id = 0; id < model.pieces.size(); ++id) {
     if (model.pieces[id].type == SentencePieceModel::kUnknown) {
       unknown_id_ = static_cast<int32_t>(id);
@@ -152,9 +110,10 @@ UnigramWords::UnigramWords(const SentencePieceModel& model)
   }
 }
 
-std::unique_ptr<UnigramWords> UnigramWords::make(const SentencePieceModel& model) {
-  if (!UnigramLattice::fits(model)) return nullptr;
-  return std::unique_ptr<UnigramWords>(new UnigramWords(model));
+std::unique_ptr<UnigramWords> UnigramWords::make(const SentencePieceModel& model,
+                                                 const SentencePieceNormalizer& normalizer) {
+  if (model.model_type != SentencePieceModel::kUnigram) return nullptr;
+  return std::unique_ptr<UnigramWords>(new UnigramWords(model, normalizer));
 }
 
 std::unique_ptr<CachingEncoder> UnigramWords::make_encoder() const {

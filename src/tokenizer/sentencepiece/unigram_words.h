@@ -1,6 +1,6 @@
-// Encodes with SentencePiece's Unigram models by pre-tokens. A document is normalised and split
-// before every run of spaces or line ends, and a pre-token that was met before is not segmented
-// again.
+// Encodes with SentencePiece's Unigram models, by pre-tokens where no piece reaches over words: a
+// document is then normalised and split before every run of spaces or line ends, and a pre-token
+// that was met before is not segmented again. Else the document is one pre-token.
 #pragma once
 
 #include <array>
@@ -21,14 +21,18 @@ namespace pdl {
 // The part shared by the encoders of a tokenizer. Immutable.
 class UnigramWords {
  public:
-  // Returns nullptr for a model of another kind, or one whose text must be encoded as a whole.
-  static std::unique_ptr<UnigramWords> make(const SentencePieceModel& model);
+  // Returns nullptr for a model of another kind. `normalizer` is that of the model and must outlive
+  // the result.
+  static std::unique_ptr<UnigramWords> make(const SentencePieceModel& model,
+                                            const SentencePieceNormalizer& normalizer);
 
   // The result must not outlive this object.
   std::unique_ptr<CachingEncoder> make_encoder() const;
 
   const SentencePieceNormalizer& normalizer() const { return normalizer_; }
   const UnigramLattice& lattice() const { return lattice_; }
+  // False: a document is one pre-token.
+  bool has_words() const { return has_words_; }
   // Returns whether a run of such characters begins a pre-token: spaces, and line ends unless a
   // piece holds one after another character.
   bool begins_word(char byte) const { return byte == ' ' || byte == line_end_; }
@@ -39,10 +43,11 @@ class UnigramWords {
               std::vector<int32_t>& ids) const;
 
  private:
-  explicit UnigramWords(const SentencePieceModel& model);
+  UnigramWords(const SentencePieceModel& model, const SentencePieceNormalizer& normalizer);
 
-  SentencePieceNormalizer normalizer_;
+  const SentencePieceNormalizer& normalizer_;
   UnigramLattice lattice_;
+  bool has_words_;
   char line_end_ = '\n';
   int32_t unknown_id_ = 0;
   std::optional<std::array<int32_t, 256>> byte_ids_;

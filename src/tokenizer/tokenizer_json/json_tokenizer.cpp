@@ -46,7 +46,7 @@ class JsonTokenizer : public Tokenizer {
   std::optional<int32_t> find(const std::string& written) const;
 
   int64_t size() const override { return static_cast<int64_t>(pieces_.size()); }
-  std::vector<int32_t> encode(std::string_view text) const override;
+  std::vector<int32_t> encode(std::string_view text, bool begins) const override;
   bool has_words() const override { return has_words_; }
   void split(std::string_view text, bool begins, WordList& list) const override;
   bool encode_word(std::string_view word, std::vector<int32_t>& ids) const override {
@@ -189,9 +189,9 @@ std::optional<int32_t> JsonTokenizer::find(const std::string& written) const {
   return model_->vocabulary().find(written);
 }
 
-std::vector<int32_t> JsonTokenizer::encode(std::string_view text) const {
+std::vector<int32_t> JsonTokenizer::encode(std::string_view text, bool begins) const {
   WordList list;
-  split_into_pre_tokens(text, true, list);
+  split_into_pre_tokens(text, begins, list);
   std::vector<int32_t> ids;
   for (const Word& word : list.words) {
     if (word.id == Word::kNoId) {
@@ -230,7 +230,8 @@ void JsonTokenizer::split_ordinary(std::string_view text, bool is_first, bool go
     if (part.token != nullptr) {
       list.words.push_back({part.bytes, part.token->id});
     } else {
-      pre_tokenizer_.split(part.bytes, is_first && part.bytes.data() == text.data(), list);
+      const bool is_at_begin = part.bytes.data() == text.data();
+      pre_tokenizer_.split(part.bytes, is_first && is_at_begin, goes_on && is_at_begin, list);
     }
   });
 }

@@ -22,8 +22,10 @@ constexpr size_t kMaxStages = 12;
 // Runs a text through the stages, depth first, so that words come out in order.
 class Run {
  public:
-  Run(const std::vector<PreTokenizerStage>& stages, bool is_first, WordList& list)
-      : stages_(stages), is_first_(is_first), list_(list) {}
+  // `continuation` is the text if it goes on from an earlier one.
+  Run(const std::vector<PreTokenizerStage>& stages, bool is_first, const char* continuation,
+      WordList& list)
+      : stages_(stages), is_first_(is_first), continuation_(continuation), list_(list) {}
 
   void run(size_t stage, std::string_view text) {
     if (text.empty()) return;
@@ -73,7 +75,7 @@ class Run {
   }
 
   void apply(const ByteLevelStage& stage, size_t next, std::string_view text) {
-    if (stage.add_prefix_space && text.front() != ' ') {
+    if (stage.add_prefix_space && text.front() != ' ' && !goes_on(text)) {
       text = list_.storage.emplace_back(" " + std::string(text));
     }
     if (stage.split) {
@@ -95,7 +97,7 @@ class Run {
                              (stage.prepend == PrependScheme::kFirst && is_first_);
     std::string& replaced = list_.storage.emplace_back();
     replaced.reserve(text.size() + text.size() / 2);
-    if (may_prepend && !begins_with_space) replaced += stage.written;
+    if (may_prepend && !begins_with_space && !goes_on(text)) replaced += stage.written;
     for (const char byte : text) {
       if (byte == ' ') {
         replaced += stage.written;
@@ -103,6 +105,7 @@ class Run {
         replaced += byte;
       }
     }
+    if (goes_on(text)) continuation_ = replaced.data();
     if (stage.split) {
       split_at_characters(SplitBehavior::kMergedWithNext, next, replaced,
                           [&](char32_t character) { return character == stage.replacement; });
@@ -131,8 +134,12 @@ class Run {
     split_at_characters(SplitBehavior::kRemoved, next, text, is_space);
   }
 
+  // Whether `text` is what comes first in a text that goes on from an earlier one.
+  bool goes_on(std::string_view text) const { return text.data() == continuation_; }
+
   const std::vector<PreTokenizerStage>& stages_;
   bool is_first_;
+  const char* continuation_;  // nullptr: the text does not go on
   WordList& list_;
 };
 
@@ -226,8 +233,8 @@ void PreTokenizer::add(const JsonValue& value, const JsonBlame& blame, const std
   reader.finish();
 }
 
-void PreTokenizer::split(std::string_view text, bool is_first, WordList& list) const {
-  Run(stages_, is_first, list).run(0, text);
+void PreTokenizer::split(std::string_view text, bool is_first, bool goes_on, WordList& list) const {
+  Run(stages_, is_first, goes_on ? text.data() : nullptr, list).run(0, text);
 }
 
 }  // namespace pdl::tokenizer_json

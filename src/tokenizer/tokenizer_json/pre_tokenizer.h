@@ -49,9 +49,10 @@ class PreTokenizer {
   PreTokenizer(const JsonValue& value, const JsonBlame& blame, const std::string& place);
 
   const std::vector<PreTokenizerStage>& stages() const { return stages_; }
-  // Appends the words of `text` to `list`; `is_first`: the document begins with it. Throws
-  // DataError if a pattern takes too many tries.
-  void split(std::string_view text, bool is_first, WordList& list) const;
+  // Appends the words of `text` to `list`; `is_first`: the document begins with it; `goes_on`: it
+  // is cut from a longer text and nothing is put before it. Throws DataError if a pattern takes too
+  // many tries.
+  void split(std::string_view text, bool is_first, bool goes_on, WordList& list) const;
 
  private:
   void add(const JsonValue& value, const JsonBlame& blame, const std::string& place);

@@ -235,6 +235,42 @@ TEST_F(JsonTokenizerTest, WordsAndCutsChangeNothing) {
   }
 }
 
+// Nothing is put before a continuation, but before its later words and after its blanks it is.
+TEST_F(JsonTokenizerTest, AContinuationHasNoPrefix) {
+  const json prepend = {{"type", "Prepend"}, {"prepend", "▁"}};
+  const json byte_level = {{"type", "ByteLevel"}, {"add_prefix_space", true}, {"use_regex", false}};
+  const json digits = {{"type", "Digits"}, {"individual_digits", true}};
+  const json spaces = {{"type", "WhitespaceSplit"}};
+  const auto sequence = [](const std::vector<json>& stages) {
+    return json{{"type", "Sequence"}, {"pretokenizers", stages}};
+  };
+  json bytes = whole_file(sequence({digits, byte_level}));
+  bytes["model"]["vocab"]["Ġ"] = 11;
+  bytes["model"]["vocab"]["1"] = 12;
+  struct Case {
+    json file;
+    std::string text;
+    Ids of_document;
+    Ids of_continuation;
+  };
+  for (const Case& c : std::vector<Case>{
+           {whole_file(metaspace("always", true)), "ab b", {9, 5, 2}, {6, 5, 2}},
+           {whole_file(metaspace("always", true)), " ab", {9}, {9}},
+           {whole_file(metaspace("first", false)), "ab b", {9, 5, 2}, {6, 5, 2}},
+           {whole_file(sequence({spaces, metaspace("always", true)})), "ab a", {9, 8}, {6, 8}},
+           {whole_file(sequence({spaces, metaspace("always", true)})), " ab a", {9, 8}, {9, 8}},
+           {whole_file(nullptr, prepend), "ab", {9}, {6}},
+           {bytes, "ab1", {11, 6, 11, 12}, {6, 11, 12}}}) {
+    const auto tokenizer = load(c.file);
+    EXPECT_EQ(tokenizer->encode(c.text), c.of_document) << c.file["pre_tokenizer"];
+    EXPECT_EQ(tokenizer->encode(c.text, false), c.of_continuation) << c.file["pre_tokenizer"];
+    if (!tokenizer->has_words()) continue;
+    EXPECT_EQ(ids_of_words(*tokenizer, c.text, true), c.of_document) << c.file["pre_tokenizer"];
+    EXPECT_EQ(ids_of_words(*tokenizer, c.text, false), c.of_continuation)
+        << c.file["pre_tokenizer"];
+  }
+}
+
 TEST_F(JsonTokenizerTest, ATokenThatEndsInALetterForbidsCuts) {
   json file = whole_file(metaspace("always", true));
   EXPECT_EQ(load(file)->find_cut("a b", 0), 1u);

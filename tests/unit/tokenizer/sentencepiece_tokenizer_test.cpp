@@ -76,9 +76,13 @@ std::string piece(std::string_view text, float score, uint64_t type) {
 
 constexpr uint64_t kNormal = 1;
 constexpr uint64_t kUnknown = 2;
+constexpr uint64_t kControl = 3;
 constexpr uint64_t kUserDefined = 4;
+constexpr uint64_t kUnused = 5;
 constexpr uint64_t kUnigram = 1;
 constexpr uint64_t kBpe = 2;
+constexpr uint64_t kWord = 3;
+constexpr uint64_t kChar = 4;
 
 // A model of letters and of `more`.
 std::string model_of(uint64_t model_type, const std::string& more) {
@@ -98,11 +102,37 @@ std::string problem_with(const std::string& model) {
   return "";
 }
 
+// By hand: a text is cut before each space; what is no piece is unknown, or its bytes. The name of
+// a control token is a word like others.
+TEST(SentencePieceTokenizerTest, AModelOfWordsLooksThemUp) {
+  const std::string words = piece("<unk>", 0, kUnknown) + piece("<s>", 0, kControl) +
+                            piece("▁the", -1, kNormal) + piece("▁", -2, kNormal) +
+                            piece("▁gone", -3, kUnused);
+  const std::string normalizer = field(3, field(4, uint64_t{0}));
+  const TempFolder folder;
+  const auto tokenizer =
+      load_tokenizer(folder.file("w.model", words + field(2, field(3, kWord)) + normalizer));
+  EXPECT_EQ(tokenizer->encode("the the  cat"), (std::vector<int32_t>{2, 2, 3, 0}));
+  EXPECT_EQ(tokenizer->encode("<s> gone the"), (std::vector<int32_t>{0, 2}));
+  EXPECT_EQ(tokenizer->encode("<s> the", false), (std::vector<int32_t>{0, 2}));
+  EXPECT_EQ(tokenizer->encode("the the", false), (std::vector<int32_t>{0, 2}));
+}
+
+TEST(SentencePieceTokenizerTest, AModelOfCharactersKnowsLongerUserDefinedPieces) {
+  const TempFolder folder;
+  const std::string own = piece("ab", 0, kUserDefined) + piece("abc", 0, kUserDefined);
+  const auto tokenizer = load_tokenizer(folder.file("c.model", model_of(kChar, own)));
+  EXPECT_EQ(tokenizer->encode("abcab d9"), (std::vector<int32_t>{1, 29, 28, 1, 5, 0}));
+  EXPECT_EQ(tokenizer->encode("abd", false), (std::vector<int32_t>{28, 5}));
+}
+
 // The library would take an unknown type for another, ignore a field, or compare with NaN.
 TEST(SentencePieceTokenizerTest, WhatTheLibraryTakesOtherwiseIsRefused) {
   for (const uint64_t type : {kUnigram, kBpe}) {
     EXPECT_EQ(problem_with(model_of(type, "")), "");
     EXPECT_THAT(problem_with(model_of(type, piece("xx", NAN, kNormal))), HasSubstr("no number"));
+    EXPECT_EQ(problem_with(model_of(type, piece("xx", INFINITY, kNormal))).empty(), type == kBpe);
+    EXPECT_EQ(problem_with(model_of(type, piece({"x\0", 2}, 0, kNormal))).empty(), type == kBpe);
     EXPECT_THAT(problem_with(model_of(type, piece("xx", 0, 17))), HasSubstr("unknown type 17"));
     EXPECT_THAT(problem_with(model_of(type, piece("", 0, kNormal))), HasSubstr("empty"));
     EXPECT_THAT(problem_with(model_of(type, field(1, field(1, uint64_t{5})))),

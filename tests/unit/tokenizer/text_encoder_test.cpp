@@ -7,6 +7,7 @@
 
 #include "pdl/base/file.h"
 #include "support/byte_tokenizer.h"
+#include "support/sentencepiece_reference.h"
 #include "support/temp_folder.h"
 
 namespace pdl {
@@ -104,8 +105,13 @@ class Sentences : public sentencepiece::SentenceIterator {
 
 using Options = std::unordered_map<std::string, std::string>;
 
-std::unique_ptr<Tokenizer> trained_tokenizer(const TempFolder& folder, const Options& options,
-                                             std::vector<std::string> text = training_text()) {
+struct Trained {
+  std::unique_ptr<Tokenizer> tokenizer;
+  SentencePieceReference reference;
+};
+
+Trained train(const TempFolder& folder, const Options& options,
+              std::vector<std::string> text = training_text()) {
   Options all = {{"vocab_size", "350"},
                  {"minloglevel", "2"},
                  {"num_threads", "1"},
@@ -116,7 +122,7 @@ std::unique_ptr<Tokenizer> trained_tokenizer(const TempFolder& folder, const Opt
   const auto status = sentencepiece::SentencePieceTrainer::Train(all, &sentences, &model);
   EXPECT_TRUE(status.ok()) << status.ToString();
   write_file_durably(folder / "tokenizer.model", model);
-  return load_tokenizer(folder / "tokenizer.model");
+  return {load_tokenizer(folder / "tokenizer.model"), SentencePieceReference(model)};
 }
 
 struct Kind {
@@ -143,6 +149,18 @@ std::vector<Kind> kinds() {
         {"normalization_rule_name", "identity"}},
        true},
       {"normalised", {{"model_type", "bpe"}}, true},
+      {"normalised, no prefix", {{"model_type", "bpe"}, {"add_dummy_prefix", "false"}}, true},
+      {"folded, no prefix",
+       {{"model_type", "bpe"},
+        {"add_dummy_prefix", "false"},
+        {"normalization_rule_name", "nmt_nfkc_cf"},
+        {"byte_fallback", "true"}},
+       true},
+      {"normalised, blanks kept, no prefix",
+       {{"model_type", "bpe"},
+        {"add_dummy_prefix", "false"},
+        {"remove_extra_whitespaces", "false"}},
+       true},
       {"normalised, blanks kept",
        {{"model_type", "bpe"}, {"remove_extra_whitespaces", "false"}},
        true},
@@ -174,6 +192,14 @@ std::vector<Kind> kinds() {
        {{"model_type", "unigram"},
         {"add_dummy_prefix", "false"},
         {"normalization_rule_name", "identity"}},
+       false},
+      {"unigram, normalised, no prefix",
+       {{"model_type", "unigram"}, {"add_dummy_prefix", "false"}},
+       false},
+      {"unigram, blanks kept, no prefix",
+       {{"model_type", "unigram"},
+        {"add_dummy_prefix", "false"},
+        {"remove_extra_whitespaces", "false"}},
        false},
       {"unigram, blanks kept",
        {{"model_type", "unigram"}, {"remove_extra_whitespaces", "false"}},
@@ -208,25 +234,91 @@ std::vector<Kind> kinds() {
 TEST(TextEncoderTest, GivesTheIdsOfTheLibraryForEveryKindOfModel) {
   const TempFolder folder;
   for (const Kind& kind : kinds()) {
-    const auto tokenizer = trained_tokenizer(folder, kind.options);
+    const auto [tokenizer, reference] = train(folder, kind.options);
     EXPECT_EQ(tokenizer->has_words(), kind.has_words) << kind.name;
     TextEncoder encoder(*tokenizer);
     std::mt19937 random(6);
     for (int i = 0; i < 3000; ++i) {
       const std::string text = random_text(random, random() % 12);
-      ASSERT_EQ(encode(encoder, text), tokenizer->encode(text))
-          << kind.name << ": '" << text << "'";
+      ASSERT_EQ(encode(encoder, text), reference.encode(text)) << kind.name << ": '" << text << "'";
     }
     for (int i = 0; i < 100; ++i) {
       std::string word = random_text(random, 300);
       std::erase(word, ' ');
-      ASSERT_EQ(encode(encoder, word), tokenizer->encode(word))
-          << kind.name << ": '" << word << "'";
+      ASSERT_EQ(encode(encoder, word), reference.encode(word)) << kind.name << ": '" << word << "'";
     }
     const std::string long_word(100'000, 'a');
-    EXPECT_EQ(encode(encoder, long_word), tokenizer->encode(long_word)) << kind.name;
+    EXPECT_EQ(encode(encoder, long_word), reference.encode(long_word)) << kind.name;
     const std::string long_text = random_text(random, 30'000);
-    EXPECT_TRUE(encode(encoder, long_text) == tokenizer->encode(long_text)) << kind.name;
+    EXPECT_TRUE(encode(encoder, long_text) == reference.encode(long_text)) << kind.name;
+  }
+}
+
+// Characters that are a space or nothing once they are normalised, before and after little.
+TEST(TextEncoderTest, WhiteSpaceAroundATextIsThatOfTheLibrary) {
+  const TempFolder folder;
+  const std::vector<std::string> blanks = {"",
+                                           " ",
+                                           "\t",
+                                           "\n",
+                                           "\r\n",
+                                           "\xc2\xa0",
+                                           "\x01",
+                                           "\x7f",
+                                           "\xc2\xad",
+                                           "\xe2\x80\x83",
+                                           "\xe2\x80\x8b",
+                                           "\xe2\x80\xa8",
+                                           "\xe3\x80\x80",
+                                           "\xe2\x96\x81",
+                                           "\xef\xbb\xbf",
+                                           std::string(1, '\0')};
+  for (const Kind& kind : kinds()) {
+    const auto [tokenizer, reference] = train(folder, kind.options);
+    TextEncoder encoder(*tokenizer);
+    for (const std::string& first : blanks) {
+      for (const std::string& second : blanks) {
+        for (const std::string middle : {"", "a", "\xe2\x96\x81"}) {
+          for (const std::string& text : {first + second + middle, first + middle + second,
+                                          middle + first + second + middle}) {
+            ASSERT_EQ(encode(encoder, text), reference.encode(text))
+                << kind.name << ": '" << text << "'";
+          }
+        }
+      }
+    }
+  }
+}
+
+// What is written before the first word of a text is not written before its continuation.
+TEST(TextEncoderTest, ATextAndItsContinuationSpellTheWhole) {
+  const TempFolder folder;
+  const std::vector<std::string> parts = {" ",   " ", "  ",  "   ", "the",
+                                          "cat", "a", "the", "mat", "."};
+  for (const Kind& kind : kinds()) {
+    if (kind.options.contains("treat_whitespace_as_suffix")) continue;
+    const auto [tokenizer, reference] = train(folder, kind.options);
+    TextEncoder encoder(*tokenizer);
+    const auto spell = [&, tokenizer = tokenizer.get()](std::string_view text, bool begins) {
+      std::vector<int32_t> ids;
+      encoder.encode(text, begins, ids);
+      EXPECT_EQ(tokenizer->encode(text, begins), ids) << kind.name << ": '" << text << "'";
+      std::string spelled;
+      for (const int32_t id : ids) spelled += tokenizer->piece(id);
+      return spelled;
+    };
+    std::mt19937 random(9);
+    for (int i = 0; i < 300; ++i) {
+      std::string text = parts[4 + random() % 6];
+      for (auto size = random() % 4; size > 0; --size) text += parts[random() % parts.size()];
+      std::string next;
+      for (auto size = random() % 5; size > 0; --size) next += parts[random() % parts.size()];
+      const size_t size = tokenizer->size_without_dropped_end(text);
+      const std::string whole = text + next;
+      ASSERT_EQ(spell(text, true) + spell(std::string_view(whole).substr(size), false),
+                spell(whole, true))
+          << kind.name << ": '" << text << "' and '" << next << "'";
+    }
   }
 }
 
@@ -234,7 +326,7 @@ TEST(TextEncoderTest, ADocumentMayBeCutWhereTheTokenizerSays) {
   const TempFolder folder;
   for (const Kind& kind : kinds()) {
     if (!kind.has_words) continue;
-    const auto tokenizer = trained_tokenizer(folder, kind.options);
+    const auto [tokenizer, reference] = train(folder, kind.options);
     TextEncoder encoder(*tokenizer);
     std::mt19937 random(7);
     int num_cuts = 0;
@@ -251,7 +343,7 @@ TEST(TextEncoderTest, ADocumentMayBeCutWhereTheTokenizerSays) {
         ++num_cuts;
         begin += cut;
       }
-      ASSERT_EQ(ids, tokenizer->encode(text)) << kind.name << ": '" << text << "'";
+      ASSERT_EQ(ids, reference.encode(text)) << kind.name << ": '" << text << "'";
     }
     if (std::string(kind.name) == "plain") {
       EXPECT_GT(num_cuts, 1000);
@@ -259,31 +351,34 @@ TEST(TextEncoderTest, ADocumentMayBeCutWhereTheTokenizerSays) {
   }
 }
 
-// Pieces of several spaces also match the sign of a space that precedes a space in the text.
-TEST(TextEncoderTest, ABlankAfterItsSignBelongsToTheSameWord) {
+// Pieces of several spaces also match the sign of a space, or a character that becomes one, before
+// a space in the text.
+TEST(TextEncoderTest, ABlankAfterWhatBecomesOneBelongsToTheSameWord) {
   const TempFolder folder;
   std::vector<std::string> sentences;
   for (int i = 0; i < 400; ++i) {
     sentences.push_back("the cat  sat   on " + std::to_string(i) + "  the mat    and  a   dog");
   }
+  const std::vector<std::string> parts = {" ",   " ", "\xe2\x96\x81", "\n", "\x01",
+                                          "the", "a", "mat"};
   for (const std::string type : {"bpe", "unigram"}) {
     for (const std::string remove : {"false", "true"}) {
-      const auto tokenizer = trained_tokenizer(folder,
-                                               {{"model_type", type},
-                                                {"vocab_size", "120"},
-                                                {"allow_whitespace_only_pieces", "true"},
-                                                {"remove_extra_whitespaces", remove},
-                                                {"normalization_rule_name", "identity"}},
-                                               sentences);
-      TextEncoder encoder(*tokenizer);
-      std::mt19937 random(8);
-      for (int i = 0; i < 3000; ++i) {
-        std::string text;
-        for (auto size = random() % 10; size > 0; --size) {
-          text +=
-              std::vector<std::string>{" ", " ", "\xe2\x96\x81", "the", "a", "mat"}[random() % 6];
+      for (const std::string rule : {"identity", "nmt_nfkc"}) {
+        const auto [tokenizer, reference] = train(folder,
+                                                  {{"model_type", type},
+                                                   {"vocab_size", "120"},
+                                                   {"allow_whitespace_only_pieces", "true"},
+                                                   {"remove_extra_whitespaces", remove},
+                                                   {"normalization_rule_name", rule}},
+                                                  sentences);
+        TextEncoder encoder(*tokenizer);
+        std::mt19937 random(8);
+        for (int i = 0; i < 3000; ++i) {
+          std::string text;
+          for (auto size = random() % 10; size > 0; --size) text += parts[random() % parts.size()];
+          ASSERT_EQ(encode(encoder, text), reference.encode(text))
+              << type << ", " << rule << " '" << text << "'";
         }
-        ASSERT_EQ(encode(encoder, text), tokenizer->encode(text)) << type << " '" << text << "'";
       }
     }
   }

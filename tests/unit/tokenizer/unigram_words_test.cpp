@@ -1,4 +1,4 @@
-// Compares TextEncoder with the library on Unigram models whose scores are chosen so that rounding
+// Compares TextEncoder with a reference on Unigram models whose scores are chosen so that rounding
 // decides often.
 #include <gtest/gtest.h>
 
@@ -10,6 +10,7 @@
 #include "pdl/base/file.h"
 #include "pdl/tokenizer/text_encoder.h"
 #include "pdl/tokenizer/tokenizer.h"
+#include "support/sentencepiece_reference.h"
 #include "support/temp_folder.h"
 
 namespace pdl {
@@ -34,6 +35,7 @@ struct Model {
   bool add_dummy_prefix = true;
   bool remove_extra_whitespaces = false;
   std::string character_map = {};
+  bool treat_whitespace_as_suffix = false;
 };
 
 // The wire format of Protocol Buffers; the numbers are those of sentencepiece_model.proto.
@@ -62,16 +64,23 @@ std::string serialize(const Model& model) {
     bytes += field(1, field(1, piece.text) + field(2, piece.score) +
                           field(3, static_cast<uint64_t>(piece.type)));
   }
-  bytes += field(2, field(3, uint64_t{1}) + field(35, uint64_t{model.byte_fallback}));
+  bytes += field(2, field(3, uint64_t{1}) + field(24, uint64_t{model.treat_whitespace_as_suffix}) +
+                        field(35, uint64_t{model.byte_fallback}));
   return bytes +
          field(3, field(1, "made") + field(2, model.character_map) +
                       field(3, uint64_t{model.add_dummy_prefix}) +
                       field(4, uint64_t{model.remove_extra_whitespaces}) + field(5, uint64_t{1}));
 }
 
-std::unique_ptr<Tokenizer> load(const TempFolder& folder, const Model& model) {
-  write_file_durably(folder / "tokenizer.model", serialize(model));
-  return load_tokenizer(folder / "tokenizer.model");
+struct Made {
+  std::unique_ptr<Tokenizer> tokenizer;
+  SentencePieceReference reference;
+};
+
+Made load(const TempFolder& folder, const Model& model) {
+  const std::string serialized = serialize(model);
+  write_file_durably(folder / "tokenizer.model", serialized);
+  return {load_tokenizer(folder / "tokenizer.model"), SentencePieceReference(serialized)};
 }
 
 std::vector<int32_t> encode(TextEncoder& encoder, std::string_view text) {
@@ -124,8 +133,8 @@ struct Scores {
   float spread;  // of the score of each letter
 };
 
-// From ties everywhere to scores whose sums all differ. The larger ones give a text the score of
-// one of gigabytes.
+// From ties everywhere to scores whose sums all differ. With the larger ones sums begin anew often,
+// in the end at each character.
 constexpr Scores kScores[] = {{"equal", 1, 0},
                               {"few values", 0.5, 2},
                               {"fine", 0x1p-20F, 4},
@@ -148,16 +157,56 @@ TEST(UnigramWordsTest, RoundsAsTheLibraryDoes) {
   for (const Scores& scores : kScores) {
     for (unsigned seed = 1; seed <= 2; ++seed) {
       std::mt19937 random(seed);
-      const auto tokenizer = load(folder, {.pieces = pieces_with(random, scores)});
-      TextEncoder encoder(*tokenizer);
+      const Made made = load(folder, {.pieces = pieces_with(random, scores)});
+      TextEncoder encoder(*made.tokenizer);
       const std::string what = std::string(scores.name) + ", seed " + std::to_string(seed);
       // Encodes twice, the second time from what is cached.
       const std::string long_text = made_text(random, 60'000);
-      const std::vector<int32_t> expected = tokenizer->encode(long_text);
+      const std::vector<int32_t> expected = made.reference.encode(long_text);
       for (int i = 0; i < 2; ++i) expect_same(encode(encoder, long_text), expected, what);
       for (int i = 0; i < 300; ++i) {
         const std::string text = made_text(random, random() % 100);
-        expect_same(encode(encoder, text), tokenizer->encode(text), what);
+        expect_same(encode(encoder, text), made.reference.encode(text), what);
+      }
+    }
+  }
+}
+
+// The scores differ by 0.25 or are equal, which is far more than what rounding changes in a sum of
+// 100,000, and nothing in one of a whole text of this size.
+TEST(UnigramWordsTest, ARepeatedTextIsCutTheSameEverywhere) {
+  const TempFolder folder;
+  std::mt19937 random(9);
+  const Made made = load(folder, {.pieces = pieces_with(random, {"far", 0.25, 4096})});
+  TextEncoder encoder(*made.tokenizer);
+  const std::string unit = made_text(random, 500);
+  std::string text;
+  for (int i = 0; i < 200; ++i) text += unit;
+  const std::vector<int32_t> two = encode(encoder, unit + unit);
+  const size_t num_first = encode(encoder, unit).size();
+  const std::vector<int32_t> copy(two.begin() + static_cast<std::ptrdiff_t>(num_first), two.end());
+  std::vector<int32_t> expected(two.begin(), two.end() - std::ssize(copy));
+  for (int i = 1; i < 200; ++i) expected.insert(expected.end(), copy.begin(), copy.end());
+  expect_same(encode(encoder, text), expected, "200 copies");
+}
+
+TEST(UnigramWordsTest, PiecesOverWordsAreSummedTheSameWay) {
+  const TempFolder folder;
+  for (const Scores& scores : kScores) {
+    for (const bool suffix : {false, true}) {
+      std::mt19937 random(10);
+      Model model{.pieces = pieces_with(random, scores), .treat_whitespace_as_suffix = suffix};
+      model.pieces.push_back({"a" + kBlank + "b", -2});
+      model.pieces.push_back({"b" + kBlank, -2 * scores.step});
+      model.remove_extra_whitespaces = scores.step < 1;
+      const Made made = load(folder, model);
+      TextEncoder encoder(*made.tokenizer);
+      for (const size_t num_words : {size_t{0}, size_t{1}, size_t{30}, size_t{20'000}}) {
+        const std::string text = made_text(random, num_words);
+        expect_same(encode(encoder, text), made.reference.encode(text), scores.name);
+      }
+      for (const std::string text : {" ", "a ", "  \t ", ""}) {
+        EXPECT_EQ(encode(encoder, text), made.reference.encode(text)) << "'" << text << "'";
       }
     }
   }
@@ -175,11 +224,11 @@ TEST(UnigramWordsTest, UserDefinedAndUnusedPiecesScoreAsInTheLibrary) {
         if (random() % 10 == 0) piece.type = kUserDefined;
         if (random() % 10 == 0) piece.type = kUnused;
       }
-      const auto tokenizer = load(folder, model);
-      TextEncoder encoder(*tokenizer);
+      const Made made = load(folder, model);
+      TextEncoder encoder(*made.tokenizer);
       for (const size_t num_words : {size_t{3}, size_t{300}, size_t{60'000}}) {
         const std::string text = made_text(random, num_words);
-        expect_same(encode(encoder, text), tokenizer->encode(text), scores.name);
+        expect_same(encode(encoder, text), made.reference.encode(text), scores.name);
       }
     }
   }
@@ -195,30 +244,30 @@ TEST(UnigramWordsTest, UnknownCharactersBecomeBytesOrOneToken) {
       std::snprintf(name, sizeof name, "<0x%02X>", byte);
       model.pieces.push_back({name, 0, kByte});
     }
-    const auto tokenizer = load(folder, model);
-    TextEncoder encoder(*tokenizer);
+    const Made made = load(folder, model);
+    TextEncoder encoder(*made.tokenizer);
     const std::string text = std::string("\xc3\xa9") + "a\xe4\xbd\xa0\xc3\xa9 " + '\0' + " <0x41>" +
                              '\0' + "\xc3\xa9 a\xf0\x9f\x98\x80";
-    for (int i = 0; i < 2; ++i) expect_same(encode(encoder, text), tokenizer->encode(text), text);
+    for (int i = 0; i < 2; ++i)
+      expect_same(encode(encoder, text), made.reference.encode(text), text);
     EXPECT_EQ(encode(encoder, "a\xc3\xa9\xc3\xa9").size(), byte_fallback ? 5U : 2U);
   }
 }
 
-// The library rounds the sum of an unknown character, and no other, before it compares.
 TEST(UnigramWordsTest, UnknownCharactersCompeteAsInTheLibrary) {
   const TempFolder folder;
   for (unsigned seed = 0; seed < 20; ++seed) {
     std::mt19937 random(seed);
     std::uniform_real_distribution<float> noise(-1e-3F, 1e-3F);
     // b is no piece: "a" and an unknown character score nearly what "ab" does.
-    const auto tokenizer = load(
+    const Made made = load(
         folder,
         {.pieces = {
              {kBlank, -2.3F}, {"a", 10 + noise(random)}, {"ab", -5}, {"aab", 5 + noise(random)}}});
-    TextEncoder encoder(*tokenizer);
+    TextEncoder encoder(*made.tokenizer);
     std::string text;
     for (int i = 0; i < 20'000; ++i) text += random() % 2 == 0 ? " ab" : " aab";
-    expect_same(encode(encoder, text), tokenizer->encode(text), std::to_string(seed));
+    expect_same(encode(encoder, text), made.reference.encode(text), std::to_string(seed));
   }
 }
 
@@ -231,22 +280,23 @@ TEST(UnigramWordsTest, BlanksAreKeptOrRemovedAsInTheLibrary) {
                 .remove_extra_whitespaces = (options & 2) != 0};
     model.pieces.push_back({kBlank + kBlank, -1.5});
     model.pieces.push_back({kBlank + kBlank + kBlank + "ab", -2.5});
-    const auto tokenizer = load(folder, model);
-    TextEncoder encoder(*tokenizer);
+    const Made made = load(folder, model);
+    TextEncoder encoder(*made.tokenizer);
     for (int i = 0; i < 3000; ++i) {
       std::string text;
       for (auto size = random() % 12; size > 0; --size) {
         text +=
             std::vector<std::string>{" ", " ", "   ", kBlank, "a", "b", "ab", "\t"}[random() % 8];
       }
-      ASSERT_EQ(encode(encoder, text), tokenizer->encode(text)) << options << " '" << text << "'";
+      ASSERT_EQ(encode(encoder, text), made.reference.encode(text))
+          << options << " '" << text << "'";
     }
     // Runs longer than the part normalised at once.
     for (const size_t size : {16'383, 16'384, 16'385, 100'000}) {
       for (const std::string& text :
            {std::string(size, ' '), std::string(size, ' ') + "ab", "ab" + std::string(size, ' '),
             std::string(size, 'a'), std::string(size, 'a') + " b", " b" + std::string(size, 'a')}) {
-        expect_same(encode(encoder, text), tokenizer->encode(text), std::to_string(size));
+        expect_same(encode(encoder, text), made.reference.encode(text), std::to_string(size));
       }
     }
   }
@@ -260,14 +310,14 @@ TEST(UnigramWordsTest, LineEndsPartWordsOnlyWhereNoPieceReachesOverThem) {
     std::mt19937 random(7);
     Model model{.pieces = pieces_with(random, kScores[1])};
     for (const std::string& text : kinds[kind]) model.pieces.push_back({text, -1.5});
-    const auto tokenizer = load(folder, model);
-    TextEncoder encoder(*tokenizer);
+    const Made made = load(folder, model);
+    TextEncoder encoder(*made.tokenizer);
     for (int i = 0; i < 3000; ++i) {
       std::string text;
       for (auto size = random() % 12; size > 0; --size) {
         text += std::vector<std::string>{" ", "\n", "\n", "a", "b", "ab", "\xc3\xa9"}[random() % 7];
       }
-      ASSERT_EQ(encode(encoder, text), tokenizer->encode(text)) << kind << " '" << text << "'";
+      ASSERT_EQ(encode(encoder, text), made.reference.encode(text)) << kind << " '" << text << "'";
     }
   }
 }
@@ -275,12 +325,12 @@ TEST(UnigramWordsTest, LineEndsPartWordsOnlyWhereNoPieceReachesOverThem) {
 TEST(UnigramWordsTest, ManyEncodersMayShareATokenizer) {
   const TempFolder folder;
   std::mt19937 random(6);
-  const auto tokenizer = load(folder, {.pieces = pieces_with(random, kScores[2])});
-  TextEncoder first(*tokenizer);
-  TextEncoder second(*tokenizer);
+  const Made made = load(folder, {.pieces = pieces_with(random, kScores[2])});
+  TextEncoder first(*made.tokenizer);
+  TextEncoder second(*made.tokenizer);
   for (int i = 0; i < 100; ++i) {
     const std::string text = made_text(random, 20);
-    const std::vector<int32_t> expected = tokenizer->encode(text);
+    const std::vector<int32_t> expected = made.reference.encode(text);
     ASSERT_EQ(encode(first, text), expected);
     ASSERT_EQ(encode(second, text), expected);
   }

@@ -23,9 +23,9 @@ int32_t id(char byte) { return ByteTokenizer::kFirstByte + byte; }
 class CountingTokenizer : public ByteTokenizer {
  public:
   bool has_words() const override { return false; }
-  std::vector<int32_t> encode(std::string_view text) const override {
+  std::vector<int32_t> encode(std::string_view text, bool begins) const override {
     ++num_calls;
-    return ByteTokenizer::encode(text);
+    return ByteTokenizer::encode(text, begins);
   }
 
   mutable int num_calls = 0;
