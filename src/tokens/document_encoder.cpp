@@ -62,7 +62,8 @@ void DocumentEncoder::encode(const Document& document, std::vector<Token>& token
       continue;
     }
     stretch.text += part.text;
-    if (!stretch.trained.empty() && stretch.trained.back() == part.trained) {
+    // Whether a prompt is trained must not change its tokens.
+    if (document.is_chat && !stretch.trained.empty() && stretch.trained.back() == part.trained) {
       stretch.ends.back() = stretch.text.size();
     } else {
       stretch.ends.push_back(stretch.text.size());
@@ -74,8 +75,8 @@ void DocumentEncoder::encode(const Document& document, std::vector<Token>& token
 }
 
 void DocumentEncoder::encode_stretch(const Stretch& stretch, std::vector<Token>& tokens) {
-  size_t begin = 0;      // start of the text that is encoded together
-  bool is_start = true;  // false: it starts earlier, but only its ids from `begin` on may change
+  size_t begin = 0;      // of the text that is encoded together
+  bool is_start = true;  // false: it continues what comes before `begin`
   std::vector<int32_t> before;
   for (size_t part = 0; part < stretch.ends.size(); ++part) {
     const std::string_view text = std::string_view(stretch.text).substr(0, stretch.ends[part]);
@@ -83,8 +84,8 @@ void DocumentEncoder::encode_stretch(const Stretch& stretch, std::vector<Token>&
     const bool continues =
         before.size() <= ids.size() && std::equal(before.begin(), before.end(), ids.begin());
     if (!continues) {
-      begin = stretch.ends[part - 1];
-      is_start = true;
+      begin = tokenizer_.size_without_dropped_end(text.substr(0, stretch.ends[part - 1]));
+      is_start = false;
       before.clear();
       ids = ids_of(text.substr(begin), is_start);
     }

@@ -28,8 +28,9 @@ class DocumentEncoder {
 
   // Appends the tokens of a document in parts. Every token belongs to one part: if a boundary would
   // lie inside a token, i.e. the text up to it, encoded alone, does not begin the encoding of the
-  // longer text, the text after the boundary is encoded separately. bos is trained as the first
-  // part is, eos as the last; a chat gets neither.
+  // longer text, the text after the boundary is encoded as its continuation. Adjacent parts of a
+  // chat that are trained alike count as one; those of a prompt and a completion do not. bos is
+  // trained as the first part is, eos as the last; a chat gets neither.
   void encode(const Document& document, std::vector<Token>& tokens);
 
  private:

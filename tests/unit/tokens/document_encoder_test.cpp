@@ -24,9 +24,9 @@ class PairTokenizer : public ByteTokenizer {
 
   bool has_words() const override { return false; }
   int64_t size() const override { return 502; }
-  std::vector<int32_t> encode(std::string_view text) const override {
+  std::vector<int32_t> encode(std::string_view text, bool) const override {
     std::vector<int32_t> ids;
-    for (const int32_t next : ByteTokenizer::encode(text)) {
+    for (const int32_t next : ByteTokenizer::encode(text, true)) {
       if (next == id('b') && !ids.empty() && ids.back() == id('a')) {
         ids.back() = kPair;
       } else {
@@ -79,10 +79,17 @@ TEST(DocumentEncoderTest, NoTokenBelongsToTwoParts) {
   EXPECT_THAT(trained(tokens), ElementsAre(0, 0, 1, 1));
 }
 
-TEST(DocumentEncoderTest, PartsThatAreTrainedAlikeAreOneText) {
-  const Document document{.parts = {{"xa", true}, {"by", true}}};
+TEST(DocumentEncoderTest, PartsOfAChatThatAreTrainedAlikeAreOneText) {
+  const Document document{.parts = {{"xa", true}, {"by", true}}, .is_chat = true};
   EXPECT_THAT(ids_of(encode(document, {.add_eos = false})),
               ElementsAre(id('x'), PairTokenizer::kPair, id('y')));
+}
+
+TEST(DocumentEncoderTest, APromptThatIsTrainedHasTheSameTokens) {
+  const Document document{.parts = {{"xa", true}, {"by", true}}};
+  const std::vector<Token> tokens = encode(document, {.add_eos = false});
+  EXPECT_THAT(ids_of(tokens), ElementsAre(id('x'), id('a'), id('b'), id('y')));
+  EXPECT_THAT(trained(tokens), ElementsAre(1, 1, 1, 1));
 }
 
 TEST(DocumentEncoderTest, AChatHasItsOwnControlTokens) {
@@ -115,8 +122,9 @@ class BlankTokenizer : public PairTokenizer {
   explicit BlankTokenizer(bool has_words) : has_words_(has_words) {}
 
   bool has_words() const override { return has_words_; }
-  std::vector<int32_t> encode(std::string_view text) const override {
-    return text.empty() ? std::vector<int32_t>() : PairTokenizer::encode("^" + std::string(text));
+  std::vector<int32_t> encode(std::string_view text, bool begins) const override {
+    if (text.empty()) return {};
+    return PairTokenizer::encode((begins ? "^" : "") + std::string(text), begins);
   }
   void split(std::string_view text, bool begins, WordList& list) const override {
     num_bytes += text.size();
@@ -128,7 +136,7 @@ class BlankTokenizer : public PairTokenizer {
     }
   }
   bool encode_word(std::string_view word, std::vector<int32_t>& ids) const override {
-    const std::vector<int32_t> encoded = PairTokenizer::encode(word);
+    const std::vector<int32_t> encoded = PairTokenizer::encode(word, true);
     ids.insert(ids.end(), encoded.begin(), encoded.end());
     return true;
   }
@@ -144,6 +152,50 @@ class BlankTokenizer : public PairTokenizer {
  private:
   bool has_words_;
 };
+
+TEST(DocumentEncoderTest, WhatComesAfterABoundaryInsideATokenHasNoBegin) {
+  const Document document{.parts = {{"xa", false}, {"by", true}}};
+  for (const bool has_words : {false, true}) {
+    const BlankTokenizer tokenizer(has_words);
+    std::vector<Token> tokens;
+    DocumentEncoder(tokenizer, {.add_eos = false}).encode(document, tokens);
+    EXPECT_THAT(ids_of(tokens), ElementsAre(id('^'), id('x'), id('a'), id('b'), id('y')));
+  }
+}
+
+// Drops blanks at the end of a text, and merges "a" and a blank into one token.
+class TrimmingTokenizer : public ByteTokenizer {
+ public:
+  bool has_words() const override { return false; }
+  int64_t size() const override { return 501; }
+  std::vector<int32_t> encode(std::string_view text, bool begins) const override {
+    std::vector<int32_t> ids;
+    for (const int32_t next :
+         ByteTokenizer::encode(text.substr(0, size_without_dropped_end(text)), begins)) {
+      if (next == id(' ') && !ids.empty() && ids.back() == id('a')) {
+        ids.back() = 500;
+      } else {
+        ids.push_back(next);
+      }
+    }
+    return ids;
+  }
+  size_t size_without_dropped_end(std::string_view text) const override {
+    return text.find_last_not_of(' ') + 1;
+  }
+};
+
+TEST(DocumentEncoderTest, BlanksThatAPromptLosesBelongToTheCompletion) {
+  const TrimmingTokenizer tokenizer;
+  for (const auto& [prompt, completion] :
+       {std::pair<std::string, std::string>("xa ", "by"), {"xa", " by"}}) {
+    std::vector<Token> tokens;
+    DocumentEncoder(tokenizer, {.add_eos = false})
+        .encode({.parts = {{prompt, false}, {completion, true}}}, tokens);
+    EXPECT_THAT(ids_of(tokens), ElementsAre(id('x'), id('a'), id(' '), id('b'), id('y')));
+    EXPECT_THAT(trained(tokens), ElementsAre(0, 0, 1, 1, 1));
+  }
+}
 
 Document random_turns(size_t number, std::mt19937& random) {
   Document document{.parts = {}, .is_chat = true};
