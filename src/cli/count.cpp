@@ -60,10 +60,11 @@ std::string count_files(const CountArguments& arguments) {
 }
 
 TokenCounts count_job(const CountArguments& arguments) {
-  return load_job(load_config(arguments.config->file, arguments.config->settings,
-                              {"model_path", "tokenizer_path", "train_files"}),
-                  corpus_progress)
-      .loss.table;
+  const Job job = load_job(load_config(arguments.config->file, arguments.config->settings,
+                                       {"model_path", "tokenizer_path", "train_files"}),
+                           corpus_progress);
+  log_empty_documents(job.data.train->corpus().document_counts);
+  return job.loss.table;
 }
 
 TokenCounts merge(const std::vector<std::string>& files) {

@@ -36,7 +36,7 @@ std::string to_line(std::span<const Token> tokens, bool first_is_target,
 void tokenize_documents(const TokenizeArguments& arguments) {
   const FileJob job = load_file_job(arguments.config->settings, arguments.files);
   std::vector<Token> document;  // the one that began in an earlier block
-  for_each_block(
+  const CorpusSummary summary = for_each_block(
       job.corpus, {.num_threads = job.num_threads}, [&](int64_t, const BlockTokens& block) {
         auto begin = block.tokens.begin();
         for (const int64_t end : block.document_ends) {
@@ -47,6 +47,7 @@ void tokenize_documents(const TokenizeArguments& arguments) {
         }
         document.insert(document.end(), begin, block.tokens.end());
       });
+  log_empty_documents(summary.document_counts);
 }
 
 void tokenize_rows(const TokenizeArguments& arguments) {
@@ -61,6 +62,7 @@ void tokenize_rows(const TokenizeArguments& arguments) {
                                        .vocab_size = tokenizer ? tokenizer->size() : INT32_MAX},
                                       {.num_threads = text_threads(config.num_threads)}),
                        config.sequences);
+  log_empty_documents(rows.corpus().document_counts);
   for (int64_t row = 0; row < rows.size(); ++row) {
     write_result("", to_line(rows.tokens(row), /*first_is_target=*/false, tokenizer.get()));
   }

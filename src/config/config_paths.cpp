@@ -1,8 +1,11 @@
 #include "config_paths.h"
 
 #include <glob.h>
+#include <sys/stat.h>
 
 #include <algorithm>
+#include <map>
+#include <utility>
 
 #include "value_check.h"
 
@@ -72,6 +75,30 @@ std::string expand_paths(const fs::path& folder, const KeyRules& rules,
     }
     std::string problem = expand_glob(folder, entry, paths);
     if (!problem.empty()) return problem;
+  }
+  return "";
+}
+
+std::string repeated_file(const KeyRules& rules, const std::vector<std::string>& paths) {
+  std::map<std::pair<dev_t, ino_t>, int64_t> times;
+  const auto count = [&](const std::string& path) -> int64_t* {
+    struct stat status {};
+    if (is_word(rules, path) || ::stat(path.c_str(), &status) != 0) return nullptr;
+    return &times[{status.st_dev, status.st_ino}];
+  };
+  for (const std::string& path : paths) {
+    if (int64_t* number = count(path)) ++*number;
+  }
+  const auto is_repeated = [](const auto& file) { return file.second > 1; };
+  const auto others = std::count_if(times.begin(), times.end(), is_repeated) - 1;
+  for (const std::string& path : paths) {
+    const int64_t* number = count(path);
+    if (number == nullptr || *number < 2) continue;
+    const std::string often = *number == 2 ? "twice" : std::to_string(*number) + " times";
+    std::string message = shown(path) + " is given " + often + " and counts " + often;
+    if (others == 1) message += "; another file is repeated, too";
+    if (others > 1) message += "; " + std::to_string(others) + " other files are repeated, too";
+    return message;
   }
   return "";
 }

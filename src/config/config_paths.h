@@ -19,4 +19,8 @@ std::string resolve_path(const std::filesystem::path& folder, const std::string&
 std::string expand_paths(const std::filesystem::path& folder, const KeyRules& rules,
                          const std::vector<std::string>& entries, std::vector<std::string>& paths);
 
+// Returns a message that names a file which `paths` hold more than once, under whatever name and
+// except the words of `rules`, and says that it counts as often; "" if there is none.
+std::string repeated_file(const KeyRules& rules, const std::vector<std::string>& paths);
+
 }  // namespace pdl

@@ -11,6 +11,7 @@
 #include "json_object.h"
 #include "pdl/base/error.h"
 #include "pdl/base/file.h"
+#include "pdl/base/log.h"
 #include "pdl/base/unicode.h"
 #include "pdl/config/config_table.h"
 #include "raw_value.h"
@@ -60,6 +61,8 @@ class ConfigBuilder {
   void add_conversion(const Source& source, const ConfigKey& key, const Conversion& conversion);
   void apply(const ConfigKey& key, const Setting& setting);
   std::string resolve(const ConfigKey& key, const Source& source, ConfigValue& value) const;
+  void warn_of_repeated_file(const ConfigKey& key, const Source& source,
+                             const ConfigValue& value) const;
   bool needs_tokenizer() const;
   void check_required(const std::vector<std::string_view>& required_keys);
   void check_relation(const KeyRelation& relation);
@@ -170,10 +173,19 @@ std::string ConfigBuilder::resolve(const ConfigKey& key, const Source& source,
   return "";
 }
 
+// Twice the same text is seldom meant, but may be.
+void ConfigBuilder::warn_of_repeated_file(const ConfigKey& key, const Source& source,
+                                          const ConfigValue& value) const {
+  if (is_stored_ || key.kind != KeyKind::kPathList) return;
+  const std::string message = repeated_file(key.rules, std::get<std::vector<std::string>>(value));
+  if (!message.empty()) log_warning(problem_of(source, key.name, message).text);
+}
+
 void ConfigBuilder::apply(const ConfigKey& key, const Setting& setting) {
   ConfigValue value = setting.value;
   const std::string problem = resolve(key, setting.source, value);
   if (problem.empty()) {
+    warn_of_repeated_file(key, setting.source, value);
     key.set(config_, value);
   } else {
     add_problem(setting.source, key.name, problem);

@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "pdl/base/log.h"
 #include "pdl/base/unicode.h"
 
 namespace pdl {
@@ -54,6 +55,13 @@ void split_paragraphs(std::string_view text, DocumentCounts& counts, const Visit
 }
 
 }  // namespace
+
+void log_empty_documents(const DocumentCounts& counts) {
+  if (counts.empty_documents == 0) return;
+  log_info(std::to_string(counts.empty_documents) + " of " +
+           std::to_string(counts.documents + counts.empty_documents) +
+           " documents hold nothing but white space and are skipped");
+}
 
 void split_documents(std::string_view text, TextDocument document, DocumentCounts& counts,
                      const Visitor& visit) {

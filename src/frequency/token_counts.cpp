@@ -114,6 +114,7 @@ TokenCounts count_corpus(const Corpus& corpus, PipelineOptions options) {
       for_each_block(corpus, options, [&](int64_t thread, const BlockTokens& block) {
         add_counts(block.tokens, Counted::kReference, counts[static_cast<size_t>(thread)]);
       });
+  log_empty_documents(summary.document_counts);
   TokenCounts table;
   table.counts.resize(width);
   for (const std::vector<int64_t>& of_thread : counts) {

@@ -75,6 +75,39 @@ class CorpusTest(unittest.TestCase):
         lines = (self.folder / output_dir / "metrics.jsonl").read_text().splitlines()
         return [event["loss"] for event in map(json.loads, lines) if event["event"] == "train"]
 
+    # ------------------------------------------------------------------ what is said of them
+
+    def test_empty_documents_are_counted_in_one_line(self):
+        lines = ["one", " ", "two", "", "\u3000\t", "three"]
+        self.write("some.txt", "".join(line + "\n" for line in lines))
+        self.write("some.jsonl", "".join(json.dumps({"text": line}) + "\n" for line in lines))
+        self.write("none.txt", "one\ntwo\n")
+        for command in ("tokenize", "count"):
+            for name in ("some.txt", "some.jsonl"):
+                process = self.run_program(command, *TOKENIZER, "--text_document", "line", name)
+                self.assertRegex(process.stderr, r"\A.* info: 3 of 6 documents hold nothing but white space[^\n]*\n\Z")
+            process = self.run_program(command, *TOKENIZER, "--text_document", "line", "none.txt")
+            self.assertEqual(process.stderr, "")
+        self.write_config("lines.json", train_files=["some.txt"], text_document="line")
+        for command in ("tokenize", "count"):
+            process = self.run_program(command, "--config", "lines.json")
+            self.assertEqual(process.stderr.count("3 of 6 documents"), 1, process.stderr)
+
+    def test_a_file_that_is_given_twice_is_named(self):
+        text = self.write("a.txt", "one two")
+        self.write("b.txt", "three")
+        (self.folder / "link.txt").symlink_to("b.txt")
+        warning = r"\A.* warning: FILE: '?\S*a\.txt\S* is given twice and counts twice\n\Z"
+        for command in ("tokenize", "count"):
+            self.assertEqual(self.run_program(command, *TOKENIZER, text, "b.txt").stderr, "")
+            for files in ((text, text), ("a.*", "./a.txt"), ("a.txt", "b.txt", str(self.folder / text))):
+                self.assertRegex(self.run_program(command, *TOKENIZER, *files).stderr, warning)
+            several = self.run_program(command, *TOKENIZER, "[ab].txt", "*.txt", "link.txt").stderr
+            self.assertRegex(several, r"a\.txt\S* is given twice and counts twice; another file is repeated, too\n")
+        self.write_config("twice.json", train_files=["b.txt", "link.txt", "b.t*"])
+        stderr = self.run_program("tokenize", "--config", "twice.json").stderr
+        self.assertRegex(stderr, r"warning: train_files: \S*b\.txt\S* is given 3 times and counts 3 times\n")
+
     # ------------------------------------------------------------------ formats
 
     def test_every_container_of_a_text_gives_the_same_tokens(self):

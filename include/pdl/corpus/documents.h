@@ -15,6 +15,9 @@ struct DocumentCounts {
   int64_t empty_documents = 0;
 };
 
+// Logs how many documents were skipped, if any was.
+void log_empty_documents(const DocumentCounts& counts);
+
 // Calls visit(text) for each document of UTF-8 `text` in order, and adds to `counts`. `text` is a
 // file's content without its byte order mark, or a part of it made of whole documents.
 //   kFile       all of it

@@ -35,8 +35,8 @@ void add_counts(std::span<const Token> tokens, Counted counted, std::vector<int6
 std::vector<int64_t> count_targets(const Sequences& rows, int64_t vocab_size);
 
 // Counts every token of a reference corpus, or of the shard that `options` name, for
-// corpus.vocab_size tokens. Throws what for_each_block() throws, and DataError for a corpus without
-// tokens.
+// corpus.vocab_size tokens. Logs how many documents are empty. Throws what for_each_block() throws,
+// and DataError for a corpus without tokens.
 TokenCounts count_corpus(const Corpus& corpus, PipelineOptions options);
 
 // Returns the table as frequency.json holds it, ending in a newline.
