@@ -8,6 +8,7 @@
 #include "npy.h"
 #include "pdl/base/error.h"
 #include "pdl/corpus/jsonl.h"
+#include "wide_encoding.h"
 
 namespace pdl {
 namespace {
@@ -168,6 +169,15 @@ void CorpusReader::read_piece() {
   }
   at_end_ = size < buffer_.size();
   buffer_.resize(size);
+  if (next_byte_ == 0 && before == 0) require_utf8();
+}
+
+// Text of two or four bytes a character would be taken for UTF-8 with a NUL beside each letter.
+void CorpusReader::require_utf8() const {
+  const std::string encoding(wide_encoding_of(buffer_));
+  if (encoding.empty()) return;
+  throw DataError("text file '" + files_[file_] + "' looks like " + encoding +
+                  "; convert it to UTF-8, e.g. with iconv -f " + encoding + " -t UTF-8");
 }
 
 }  // namespace pdl

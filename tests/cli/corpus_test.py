@@ -248,6 +248,13 @@ class CorpusTest(unittest.TestCase):
             "i.txt": (b"caf\xe9", "byte 3"),
             "j.npy": (b"\x93NUMPY", "j.npy"),
         }
+        # UTF-16 and UTF-32 without a mark, in every container.
+        wide = {"k.txt": lambda data: data, "k.jsonl": lambda data: data, "k.txt.gz": gzip.compress, "k.jsonl.gz": gzip.compress,
+                "k.txt.zst": stored_zst, "k.jsonl.zst": stored_zst}  # fmt: skip
+        for number, encoding in enumerate(("UTF-16LE", "UTF-16BE", "UTF-32LE", "UTF-32BE")):
+            for name, pack in wide.items():
+                text = good if ".jsonl" in name else self.text
+                cases[f"{number}{name}"] = (pack(text.encode(encoding)), f"{name}' looks like {encoding}")
         for name, (content, place) in cases.items():
             with self.subTest(name):
                 self.write(name, content)

@@ -45,7 +45,8 @@ class CorpusReader {
   CorpusReader& operator=(const CorpusReader&) = delete;
 
   // Returns false after the last block. Throws DataError with file and byte or line for a file that
-  // is missing, unreadable, empty, a damaged archive, or has a line of JSON Lines that is too long.
+  // is missing, unreadable, empty, a damaged archive, looks like UTF-16 or UTF-32 instead of UTF-8,
+  // or has a line of JSON Lines that is too long.
   bool next(CorpusBlock& block);
 
   // The SHA-256 of the lines "<SHA-256 of the file>\n", as `sha256sum FILES | cut -c1-64 |
@@ -66,6 +67,7 @@ class CorpusReader {
   size_t find_cut();
   size_t find_cut_from(size_t from) const;
   void require_short_line() const;
+  void require_utf8() const;
 
   const std::vector<std::string>& files_;
   TextDocument document_;
