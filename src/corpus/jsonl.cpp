@@ -1,5 +1,8 @@
 #include "pdl/corpus/jsonl.h"
 
+#include <algorithm>
+#include <array>
+#include <cstdlib>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -16,10 +19,34 @@ constexpr JsonRules kRules = {.max_depth = 64};
 
 std::string in_quotes(std::string_view name) { return "'" + printable(name) + "'"; }
 
+// Fields that other programs read beside the messages or the prompt: without what they say, the
+// chat would be another one, or be trained otherwise. Nobody reads them beside a text.
+constexpr std::array<std::string_view, 36> kPartsOfAConversation = {
+    // What the templates of models take.
+    "tools", "functions", "function_call", "tool_calls", "tool_choice", "parallel_tool_calls",
+    "custom_tools", "builtin_tools", "documents", "chat_template", "chat_template_kwargs",
+    "add_generation_prompt", "continue_final_message", "reasoning", "reasoning_content", "thinking",
+    "enable_thinking",
+    // Parts of a prompt.
+    "system", "system_prompt", "instruction", "input", "context", "history", "image", "images",
+    "video", "videos", "audio", "audios",
+    // What is preferred, and what is not.
+    "chosen", "rejected", "label", "labels", "kto_tag",
+    // Masks of tokens.
+    "completion_mask", "assistant_masks"};
+
+// Whether to train, by "weight" and "train", which a message or a record may have.
+struct Training {
+  bool has_weight = false, has_train = false;
+  bool trained = true;  // false if one of them says so
+};
+
 // What a record holds of the fields that count.
 struct RecordFields {
   std::optional<std::string> text, prompt, completion;
   std::optional<std::vector<ChatMessage>> messages;
+  Training training;
+  std::vector<std::string> others;  // names of the other fields that hold something
 };
 
 // Receives the parts of a record and keeps the fields that count: the rest of a record is checked
@@ -30,22 +57,35 @@ class RecordReader final : public JsonHandler {
 
   RecordFields take() { return std::move(fields_); }
 
-  bool null() override { return scalar("null"); }
-  bool boolean(bool) override { return scalar("a boolean"); }
-  bool integer(int64_t) override { return scalar("a number"); }
-  bool real(const std::string&) override { return scalar("a number"); }
+  bool null() override {
+    if (expected_ == Expected::kWeight || expected_ == Expected::kTrain) return end_expected();
+    return end_scalar("null", /*is_empty=*/true);
+  }
+  bool boolean(bool value) override {
+    if (expected_ == Expected::kTrain) return end_training(value);
+    return end_scalar("a boolean", /*is_empty=*/false);
+  }
+  bool integer(int64_t value) override {
+    if (expected_ == Expected::kWeight) return end_weight(std::to_string(value));
+    return end_scalar("a number", /*is_empty=*/false);
+  }
+  bool real(const std::string& written) override {
+    if (expected_ == Expected::kWeight) return end_weight(written);
+    return end_scalar("a number", /*is_empty=*/false);
+  }
 
   bool string(std::string& value) override {
-    std::optional<std::string>* const field = std::exchange(string_field_, nullptr);
-    if (field == nullptr) return scalar("a string");
-    field->emplace(std::move(value));
-    return true;
+    if (expected_ != Expected::kString) return end_scalar("a string", value.empty());
+    string_field_->emplace(std::move(value));
+    return end_expected();
   }
 
   bool begin_object() override {
     if (depth_ == kMessageDepth - 1 && in_messages_) {
       role_.reset();
       content_.reset();
+      message_training_ = {};
+      message_other_.reset();
     } else if (depth_ > 0 && !expect_no_value("an object")) {
       return false;
     }
@@ -53,24 +93,24 @@ class RecordReader final : public JsonHandler {
   }
   bool end_object() override {
     if (depth_ == kMessageDepth && in_messages_ && !end_message()) return false;
-    --depth_;
-    return true;
+    return ascend();
   }
 
   bool begin_array() override {
-    if (std::exchange(expects_messages_, false)) {
+    if (expected_ == Expected::kMessages) {
       in_messages_ = true;
       fields_.messages.emplace();
-      return descend();
+      return end_expected() && descend();
     }
     return expect_no_value("a list") && descend();
   }
   bool end_array() override {
-    if (--depth_ == 1) in_messages_ = false;
-    return true;
+    if (depth_ == kMessageDepth - 1) in_messages_ = false;
+    return ascend();
   }
 
   bool key(std::string& name) override {
+    is_empty_ = false;
     if (depth_ == 1) return record_key(name);
     if (depth_ == kMessageDepth && in_messages_) return message_key(name);
     return true;
@@ -79,22 +119,60 @@ class RecordReader final : public JsonHandler {
  private:
   // The record is at depth 1, its list of messages at 2.
   static constexpr size_t kMessageDepth = 3;
+  // What the next value is for.
+  enum class Expected { kNothing, kString, kMessages, kWeight, kTrain };
 
   bool descend() {
     ++depth_;
+    is_empty_ = true;
+    return true;
+  }
+  bool ascend() {
+    --depth_;
+    end_other(std::exchange(is_empty_, false));
     return true;
   }
 
-  bool scalar(std::string_view type) { return expect_no_value(type); }
+  bool end_expected() {
+    expected_ = Expected::kNothing;
+    return true;
+  }
+  bool end_scalar(std::string_view type, bool is_empty) {
+    is_empty_ = false;
+    if (!expect_no_value(type)) return false;
+    end_other(is_empty);
+    return true;
+  }
+  bool end_weight(const std::string& written) {
+    const double weight = std::strtod(written.c_str(), nullptr);
+    if (weight == 0 || weight == 1) return end_training(weight == 1);
+    return stop(where() + "the field 'weight' is " + printable(written) +
+                ", not 0 or 1; the loss has no other weights of turns");
+  }
+  bool end_training(bool trained) {
+    training().trained &= trained;
+    return end_expected();
+  }
+
+  // The value of a field ends that no part of a document is made of.
+  void end_other(bool is_empty) {
+    const bool is_field = depth_ == 1 || (depth_ == kMessageDepth && in_messages_);
+    if (!is_field || !other_) return;
+    if (!is_empty && in_messages_) {
+      message_other_ = std::move(other_);
+    } else if (!is_empty) {
+      fields_.others.push_back(std::move(*other_));
+    }
+    other_.reset();
+  }
 
   // A value of this type has come where none is kept, unless a field that counts needs another
   // type.
   bool expect_no_value(std::string_view type) {
     if (depth_ == 0) return stop("holds " + std::string(type) + ", not a JSON object");
-    if (string_field_ != nullptr || expects_messages_) {
-      const std::string needed = expects_messages_ ? "a list of messages" : "a string";
+    if (expected_ != Expected::kNothing) {
       return stop(where() + "the field " + in_quotes(name_) + " is " + std::string(type) +
-                  ", not " + needed);
+                  ", not " + name_of(expected_));
     }
     if (depth_ == kMessageDepth - 1 && in_messages_) {
       return stop(where() + "is " + std::string(type) +
@@ -103,53 +181,91 @@ class RecordReader final : public JsonHandler {
     return true;
   }
 
+  static std::string name_of(Expected expected) {
+    switch (expected) {
+      case Expected::kMessages:
+        return "a list of messages";
+      case Expected::kWeight:
+        return "0 or 1";
+      case Expected::kTrain:
+        return "true or false";
+      default:
+        return "a string";
+    }
+  }
+
   // "message 3: " within one.
   std::string where() const {
     if (!in_messages_) return "";
     return "message " + std::to_string(fields_.messages->size() + 1) + ": ";
   }
 
-  bool expect_string(std::optional<std::string>& field, const std::string& name) {
+  Training& training() { return in_messages_ ? message_training_ : fields_.training; }
+
+  bool expect(Expected expected, bool is_there, const std::string& name) {
     name_ = name;
-    if (field) return stop(where() + "the field " + in_quotes(name) + " is there twice");
+    if (is_there) return stop(where() + "the field " + in_quotes(name) + " is there twice");
+    expected_ = expected;
+    return true;
+  }
+  bool expect_string(std::optional<std::string>& field, const std::string& name) {
     string_field_ = &field;
+    return expect(Expected::kString, field.has_value(), name);
+  }
+  bool other_key(std::string& name) {
+    if (name == "weight") {
+      return expect(Expected::kWeight, std::exchange(training().has_weight, true), name);
+    }
+    if (name == "train") {
+      return expect(Expected::kTrain, std::exchange(training().has_train, true), name);
+    }
+    other_ = std::move(name);
     return true;
   }
 
-  bool record_key(const std::string& name) {
+  bool record_key(std::string& name) {
     if (name == options_.text_field) return expect_string(fields_.text, name);
     if (name == options_.prompt_field) return expect_string(fields_.prompt, name);
     if (name == options_.completion_field) return expect_string(fields_.completion, name);
-    if (name != options_.messages_field) return true;
-    name_ = name;
-    if (fields_.messages) return stop("the field " + in_quotes(name) + " is there twice");
-    expects_messages_ = true;
-    return true;
+    if (name == options_.messages_field) {
+      return expect(Expected::kMessages, fields_.messages.has_value(), name);
+    }
+    return other_key(name);
   }
 
-  bool message_key(const std::string& name) {
+  bool message_key(std::string& name) {
     if (name == "role") return expect_string(role_, name);
     if (name == "content") return expect_string(content_, name);
-    return true;
+    return other_key(name);
   }
 
   bool end_message() {
     if (!role_ || !content_) {
       return stop(where() + "has no field " + (role_ ? "'content'" : "'role'"));
     }
-    fields_.messages->push_back({std::move(*role_), std::move(*content_)});
+    if (message_other_) {
+      return stop(where() + "the field " + in_quotes(*message_other_) +
+                  " is not supported; leave it out, or write what it says into the content");
+    }
+    fields_.messages->push_back(
+        {std::move(*role_), std::move(*content_), message_training_.trained});
     return true;
   }
 
   const TextOptions& options_;
   RecordFields fields_;
-  size_t depth_ = 0;  // of objects and lists that are open
+  size_t depth_ = 0;       // of objects and lists that are open
+  bool is_empty_ = false;  // the innermost of them has nothing in it so far
   bool in_messages_ = false;
-  std::optional<std::string> role_, content_;  // of the open message
-  // What the next value is for: a string for *string_field_, the list of messages, or nothing.
-  std::optional<std::string>* string_field_ = nullptr;
-  bool expects_messages_ = false;
-  std::string name_;  // of that field
+  // Of the open message.
+  std::optional<std::string> role_, content_;
+  Training message_training_;
+  std::optional<std::string> message_other_;  // the last of its other fields that hold something
+
+  Expected expected_ = Expected::kNothing;
+  std::string name_;                                    // of the field whose value is expected
+  std::optional<std::string>* string_field_ = nullptr;  // for kString
+  std::optional<std::string> other_;  // the name of the field whose value is passed over
 };
 
 RecordFields read_fields(std::string_view line, const TextOptions& options) {
@@ -189,17 +305,30 @@ void require_one_kind(const RecordFields& fields, const TextOptions& options) {
   }
 }
 
-Document make_document(RecordFields fields, const TextOptions& options) {
-  if (fields.messages) {
-    return format_chat(*fields.messages, options.chat_template, options.completion_only_loss);
+void require_no_more_to_say(const RecordFields& fields) {
+  for (const std::string& name : fields.others) {
+    const bool counts =
+        !fields.text && std::find(kPartsOfAConversation.begin(), kPartsOfAConversation.end(),
+                                  name) != kPartsOfAConversation.end();
+    if (!counts && name != "input_ids") continue;
+    throw DataError("the field " + in_quotes(name) +
+                    " changes what a record means, and is not supported; leave it out, or write "
+                    "what it says into the text");
   }
+}
+
+Document make_document(RecordFields fields, const TextOptions& options) {
   Document document;
-  if (fields.text) {
+  if (fields.messages) {
+    document = format_chat(*fields.messages, options.chat_template, options.completion_only_loss);
+  } else if (fields.text) {
     document.parts.push_back({std::move(*fields.text)});
   } else {
     document.parts.push_back({std::move(*fields.prompt), !options.completion_only_loss});
     document.parts.push_back({std::move(*fields.completion)});
   }
+  for (DocumentPart& part : document.parts) part.trained &= fields.training.trained;
+  document.other_fields = std::move(fields.others);
   return document;
 }
 
@@ -210,6 +339,7 @@ Document parse_record(std::string_view line, const TextOptions& options, const R
   try {
     RecordFields fields = read_fields(line, options);
     require_one_kind(fields, options);
+    require_no_more_to_say(fields);
     return make_document(std::move(fields), options);
   } catch (const DataError& problem) {
     throw DataError("file '" + place.file + "', line " + std::to_string(place.line) + ": " +

@@ -1,4 +1,6 @@
 // A line of a JSONL file: texts, prompts with completions, and chats in every template.
+#include <algorithm>
+
 #include "fuzz_target.h"
 #include "pdl/base/error.h"
 #include "pdl/base/unicode.h"
@@ -13,10 +15,9 @@ std::string whole_text(const Document& document) {
   return text;
 }
 
-void check_document(const Document& document, bool completion_only_loss) {
+void check_document(const Document& document) {
   for (const DocumentPart& part : document.parts) {
     require(find_invalid_utf8(part.text) == std::string_view::npos, "a part is UTF-8");
-    require(part.trained || completion_only_loss, "all is trained on unless told otherwise");
     require(!document.is_chat || !part.text.empty(), "no part of a chat is empty");
     require(document.is_chat || !part.is_control, "only a chat has control tokens");
   }
@@ -27,14 +28,21 @@ void check_record(std::string_view line, TextOptions options) {
     return accepted<DataError>([&] { return parse_record(text, options, {"f.jsonl", 3}); });
   };
   const auto document = parse(line);
-  if (document) check_document(*document, options.completion_only_loss);
-  options.completion_only_loss = !options.completion_only_loss;
+  if (document) check_document(*document);
+  options.completion_only_loss = false;
   const auto other = parse(std::string(line) + (line.ends_with('\r') ? "" : "\r"));
   require(document.has_value() == other.has_value(),
           "what is trained on does not decide what is accepted");
   if (!document) return;
   require(whole_text(*document) == whole_text(*other), "what is trained on changes no text");
   require(document->parts.size() == other->parts.size(), "what is trained on changes no part");
+  const bool trains_any = std::ranges::any_of(other->parts, &DocumentPart::trained);
+  for (size_t i = 0; i < document->parts.size(); ++i) {
+    require(!document->parts[i].trained || other->parts[i].trained,
+            "what is trained of completions alone is trained of everything");
+    require(document->is_chat || other->parts[i].trained == trains_any,
+            "a record that is no chat is trained as a whole or not at all");
+  }
 }
 
 }  // namespace

@@ -19,6 +19,8 @@ struct Document {
   std::vector<DocumentPart> parts;
   // A chat has its own control tokens: bos and eos are not added.
   bool is_chat = false;
+  // The names of the record's fields that hold something and of which nothing is made.
+  std::vector<std::string> other_fields = {};
 };
 
 }  // namespace pdl

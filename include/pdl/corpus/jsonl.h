@@ -28,11 +28,15 @@ struct RecordPlace {
 //   messages_field                    a chat: a list of objects with the strings "role" and
 //                                     "content"; see src/corpus/chat/chat_template.h
 //
-// Other fields are ignored, also those of messages. Throws DataError with file and line for a line
-// that is longer than kMaxRecordBytes, not UTF-8, not JSON (an escape of half a surrogate pair is
-// not), nested deeper than 64 levels, or no object; for a record of no kind, of two, or with half
-// of a prompt and completion; for a value of another type than the kind needs; and for a field it
-// needs given twice.
+// A record, or a message of a chat, with "weight": 0 or "train": false is not trained; null, 1 and
+// true are as if the field were not there. Any other field of a message is refused unless it is
+// empty: null, "", [] or {}. So are, beside messages or a prompt, the fields that other programs
+// read with these, such as "tools"; and "input_ids". Other fields are Document::other_fields.
+//
+// Throws DataError with file and line for a line that is longer than kMaxRecordBytes, not UTF-8,
+// not JSON (an escape of half a surrogate pair is not), nested deeper than 64 levels, or no object;
+// for a record of no kind, of two, or with half of a prompt and completion; for a value of another
+// type than its field needs; for a field that counts given twice; and for one that is refused.
 //
 // Takes time and memory in proportion to the line. Thread-safe.
 Document parse_record(std::string_view line, const TextOptions& options, const RecordPlace& place);

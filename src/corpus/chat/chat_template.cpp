@@ -30,9 +30,12 @@ bool is_known(std::string_view role) {
 
 class DocumentBuilder {
  public:
-  explicit DocumentBuilder(bool completion_only_loss) : trains_all_(!completion_only_loss) {
+  explicit DocumentBuilder(bool completion_only_loss) : completion_only_(completion_only_loss) {
     document_.is_chat = true;
   }
+
+  // What is added from now on belongs to a turn that is trained or not.
+  void begin_turn(bool trained) { trained_turn_ = trained; }
 
   void text(std::string text, bool trained) { add({std::move(text), trained, false}); }
   void control(std::string_view written, bool trained) {
@@ -43,19 +46,21 @@ class DocumentBuilder {
  private:
   void add(DocumentPart part) {
     if (part.text.empty()) return;
-    part.trained |= trains_all_;
+    part.trained = trained_turn_ && (part.trained || !completion_only_);
     document_.parts.push_back(std::move(part));
   }
 
-  bool trains_all_;
+  bool completion_only_;
+  bool trained_turn_ = true;
   Document document_;
 };
 
 void add_chatml(const std::vector<ChatMessage>& messages, DocumentBuilder& document) {
   for (size_t i = 0; i < messages.size(); ++i) {
-    const auto& [role, content] = messages[i];
+    const auto& [role, content, trained_turn] = messages[i];
     if (!is_known(role) && role != kTool) fail_unknown_role(i, role);
     const bool trained = role == kAssistant;
+    document.begin_turn(trained_turn);
     document.control("<|im_start|>", false);
     if (trained) {
       document.text(role + "\n", false);
@@ -89,10 +94,15 @@ void check_llama2_roles(const std::vector<ChatMessage>& messages) {
 void add_llama2(const std::vector<ChatMessage>& messages, DocumentBuilder& document) {
   check_llama2_roles(messages);
   std::string system;
-  for (const auto& [role, content] : messages) {
+  bool trained_system = true;
+  for (const auto& [role, content, trained] : messages) {
     if (role == kSystem) {
       system = "<<SYS>>\n" + content + "\n<</SYS>>\n\n";
-    } else if (role == kUser) {
+      trained_system = trained;
+      continue;
+    }
+    document.begin_turn(std::exchange(trained_system, true) && trained);
+    if (role == kUser) {
       const std::string whole = std::exchange(system, "") + content;
       document.control("<s>", false);
       document.text("[INST] " + std::string(without_outer_white_space(whole)) + " [/INST]", false);
@@ -110,6 +120,7 @@ void add_llama3(const std::vector<ChatMessage>& messages, DocumentBuilder& docum
     if (!is_known(role) && role != kTool) fail_unknown_role(i, role);
     const std::string content(without_outer_white_space(messages[i].content));
     const bool trained = role == kAssistant;
+    document.begin_turn(messages[i].trained);
     document.control("<|start_header_id|>", false);
     document.text(role, false);
     document.control("<|end_header_id|>", false);
@@ -125,7 +136,8 @@ void add_llama3(const std::vector<ChatMessage>& messages, DocumentBuilder& docum
 
 void add_plain(const std::vector<ChatMessage>& messages, DocumentBuilder& document) {
   for (size_t i = 0; i < messages.size(); ++i) {
-    const auto& [role, content] = messages[i];
+    const auto& [role, content, trained] = messages[i];
+    document.begin_turn(trained);
     if (role == kSystem) {
       document.text("System: " + content + "\n", false);
     } else if (role == kUser) {

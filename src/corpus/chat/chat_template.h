@@ -13,6 +13,7 @@ namespace pdl {
 struct ChatMessage {
   std::string role;  // system, user, assistant or tool
   std::string content;
+  bool trained = true;  // false: no token of this turn, whatever else is trained
 };
 
 // Returns the document of a chat. Its text is, byte for byte, that of the published template
@@ -29,8 +30,10 @@ struct ChatMessage {
 //           System, User and Assistant
 //
 // Trained are the content of assistant messages and the token that ends their turn: in llama2 `
-// CONTENT ` and </s>, in plain ` CONTENT\n`. Without `completion_only_loss` all parts are trained;
-// the parts are the same, so that the tokens are too. No part is empty.
+// CONTENT ` and </s>, in plain ` CONTENT\n`. Without `completion_only_loss` all parts are trained.
+// A message that is not `trained` is left out of both; in llama2 a system message belongs to the
+// turn of the user after it. The parts are always the same, so that the tokens are too. No part is
+// empty.
 //
 // Throws DataError, with the number of the message (from 1) but no file, for an empty list, an
 // unknown role (tool is known to chatml and llama3), and what the template of llama2 refuses or

@@ -131,7 +131,7 @@ TEST(ChatTemplateTest, TrainedAreAssistantContentsAndTheEndsOfTheirTurns) {
   for (const GoldenChat& chat : golden_chats()) {
     if (!chat.text || is_left_out(chat)) continue;
     std::string expected;
-    for (const auto& [role, content] : chat.messages) {
+    for (const auto& [role, content, is_trained] : chat.messages) {
       if (role != "assistant") continue;
       const std::string trimmed(without_outer_white_space(content));
       switch (chat.chat_template) {
@@ -156,6 +156,32 @@ TEST(ChatTemplateTest, WithoutCompletionOnlyLossTheSamePartsAreAllTrained) {
     Document expected = format_chat(messages, chat_template, true);
     for (DocumentPart& part : expected.parts) part.trained = true;
     EXPECT_EQ(shown(format_chat(messages, chat_template, false)), shown(expected));
+  }
+}
+
+TEST(ChatTemplateTest, ATurnThatIsNotTrainedIsLeftOutOfAll) {
+  for (const ChatTemplate chat_template : kTemplates) {
+    std::vector<ChatMessage> messages = {
+        {"user", "b"}, {"assistant", "c"}, {"user", "d"}, {"assistant", "e"}};
+    const std::string whole = text_of(format_chat(messages, chat_template, false));
+    const std::string first_turns =
+        text_of(format_chat({messages[0], messages[1]}, chat_template, false));
+    // The text of the first two turns, which end where the third begins.
+    messages[0].trained = messages[1].trained = false;
+    const Document document = format_chat(messages, chat_template, false);
+    EXPECT_EQ(text_of(document), whole);
+    const std::string begin = chat_template == ChatTemplate::kLlama3 ? "<|begin_of_text|>" : "";
+    EXPECT_EQ(trained_text_of(document), begin + whole.substr(first_turns.size()));
+  }
+  // The system message of llama2 is a part of the user's turn.
+  for (const bool system_alone : {true, false}) {
+    const std::vector<ChatMessage> messages = {{"system", "a", !system_alone},
+                                               {"user", "b", system_alone},
+                                               {"assistant", "c"},
+                                               {"user", "d"},
+                                               {"assistant", "e"}};
+    EXPECT_EQ(trained_text_of(format_chat(messages, ChatTemplate::kLlama2, false)),
+              " c </s><s>[INST] d [/INST] e </s>");
   }
 }
 
