@@ -61,7 +61,7 @@ void tokenize_rows(const TokenizeArguments& arguments) {
                                        .tokenizer = tokenizer.get(),
                                        .vocab_size = tokenizer ? tokenizer->size() : INT32_MAX},
                                       {.num_threads = text_threads(config.num_threads)}),
-                       config.sequences);
+                       config.sequences, corpus_name("train_files", config.train_files));
   log_empty_documents(rows.corpus().document_counts);
   for (int64_t row = 0; row < rows.size(); ++row) {
     write_result("", to_line(rows.tokens(row), /*first_is_target=*/false, tokenizer.get()));

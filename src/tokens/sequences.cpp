@@ -7,7 +7,8 @@
 
 namespace pdl {
 
-Sequences::Sequences(TokenizedCorpus corpus, const SequenceOptions& options)
+Sequences::Sequences(TokenizedCorpus corpus, const SequenceOptions& options,
+                     const std::string& name)
     : corpus_(std::move(corpus)) {
   const auto num_tokens = static_cast<int64_t>(corpus_.tokens.size());
   if (options.packing) {
@@ -20,10 +21,12 @@ Sequences::Sequences(TokenizedCorpus corpus, const SequenceOptions& options)
     }
   }
   if (spans_.empty()) {
-    throw DataError(
-        num_untrained_ > 0
-            ? "no sequence of max_length tokens has a token that is trained: all are of prompts"
-            : "no document has two tokens, so there is nothing to predict");
+    throw DataError(name + ": " +
+                    (num_untrained_ > 0
+                         ? "no token is a target: all are of prompts, of turns that are not the "
+                           "assistant's, or "
+                           "of weight 0"
+                         : "no document has two tokens, so there is nothing to predict"));
   }
 }
 

@@ -161,6 +161,23 @@ class CorpusTest(unittest.TestCase):
         self.assertEqual(table["total"], sum(sum(row["trained"]) for row in rows))
         self.assertLess(table["total"], sum(len(row["ids"]) - 1 for row in rows))
 
+    def test_data_without_a_target_are_named_by_key_and_file(self):
+        self.write("prompts.jsonl", json.dumps({"prompt": "a prompt", "completion": ""}) + "\n")
+        users = {"messages": [{"role": "user", "content": "Hi"}]}
+        unweighted = {"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Yes", "weight": 0}]}
+        self.write("chats.jsonl", json.dumps(users) + "\n" + json.dumps(unweighted) + "\n")
+        self.write("text.jsonl", json.dumps({"text": self.lines[0], "train": False}) + "\n")
+        flags = ["--add_eos", "false"]
+        for name in ("prompts.jsonl", "chats.jsonl", "text.jsonl"):
+            for key in ("train_files", "eval_files"):
+                with self.subTest(name, key=key):
+                    error = self.train(f"--{key}", name, *flags, code=DATA).error
+                    self.assertIn(f"{key} ('", error)
+                    self.assertIn(f"{name}'): no token is a target", error)
+            self.write("rows.json", json.dumps({"tokenizer_path": "tokenizer.model", "train_files": name, "add_eos": False}))
+            error = self.run_program("tokenize", "--config", "rows.json", code=DATA).error
+            self.assertIn(f"{name}'): no token is a target", error)
+
     def test_token_ids_need_no_tokenizer(self):
         self.write_config("text.json", eval_files=[], eval_steps=0, early_stopping_patience=0, packing=True, output_dir="text")
         self.write_config("ids.json", eval_files=[], eval_steps=0, early_stopping_patience=0, packing=True, train_files="ids.npy", tokenizer_path=None)

@@ -55,6 +55,10 @@ struct Dataset {
   int32_t pad_id = 0;
 };
 
+// "train_files ('a.jsonl' and 2 more)", for messages; of a long path the file's name alone. `key` is
+// that of the files in run.json.
+std::string corpus_name(const std::string& key, const std::vector<std::string>& files);
+
 // Returns the number of threads for text: that of the key num_threads or, if 0, of the machine.
 int64_t text_threads(int64_t num_threads);
 

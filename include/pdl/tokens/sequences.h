@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "pdl/config/run_config.h"
@@ -19,7 +20,9 @@ namespace pdl {
 //   else     each document is cut every max_length tokens
 class Sequences {
  public:
-  Sequences(TokenizedCorpus corpus, const SequenceOptions& options);
+  // Throws DataError, with `name` for the corpus, if there is no sequence with a target.
+  Sequences(TokenizedCorpus corpus, const SequenceOptions& options,
+            const std::string& name = "the corpus");
 
   int64_t size() const { return static_cast<int64_t>(spans_.size()); }
   // The tokens of a sequence, at least two, without padding.

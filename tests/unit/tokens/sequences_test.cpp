@@ -13,6 +13,7 @@ namespace pdl {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::StartsWith;
 
 // Makes documents of the given lengths, with ids 0, 1, 2, … across all of them.
 TokenizedCorpus corpus_of_lengths(const std::vector<int64_t>& lengths) {
@@ -76,7 +77,22 @@ TEST(SequencesTest, WhatIsNotTrainedIsNoTarget) {
   EXPECT_EQ(rows.num_targets(), 2);
   EXPECT_THAT(ids_of(rows.tokens(0)), ElementsAre(1, 2, 3));
   EXPECT_THAT(count_targets(rows, 8), ElementsAre(0, 0, 0, 1, 0, 0, 0, 1));
-  EXPECT_THROW(Sequences(corpus_of({Token(1), Token(2, false)}, {2}), {}), DataError);
+}
+
+std::string refusal(std::vector<Token> tokens) {
+  const int64_t end = std::ssize(tokens);
+  try {
+    const Sequences rows(corpus_of(std::move(tokens), {end}), {}, "eval_files ('a.jsonl')");
+  } catch (const DataError& problem) {
+    return problem.what();
+  }
+  return "";
+}
+
+TEST(SequencesTest, ACorpusWithoutTargetsIsRefusedByName) {
+  EXPECT_THAT(refusal({Token(1), Token(2, false)}),
+              StartsWith("eval_files ('a.jsonl'): no token is a target: all are of prompts"));
+  EXPECT_THAT(refusal({Token(1)}), StartsWith("eval_files ('a.jsonl'): no document has two"));
 }
 
 TEST(SequencesTest, AnIdOutsideTheVocabularyIsADataError) {
