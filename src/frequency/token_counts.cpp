@@ -15,7 +15,9 @@ constexpr int kVersion = 1;
 // file.
 constexpr int64_t kMaxTableBytes = int64_t{16} << 20;
 
-constexpr JsonRules kRules = {.max_depth = 2, .byte_order_mark = true};
+// The reading goes on after 1e400, so that its place is named.
+constexpr JsonRules kRules = {
+    .max_depth = 2, .byte_order_mark = true, .numbers_beyond_double = true};
 
 std::vector<int64_t> parse_counts(ObjectReader& table, const std::filesystem::path& path) {
   std::vector<int64_t> counts = table.integers("counts", 0, kMaxTotal);
@@ -24,8 +26,8 @@ std::vector<int64_t> parse_counts(ObjectReader& table, const std::filesystem::pa
     total += count;
     if (total > kMaxTotal) refuse_table(path, "counts more than 2^53 tokens");
   }
-  const bool consistent =
-      table.integer("vocab_size") == std::ssize(counts) && table.integer("total") == total;
+  const bool consistent = table.integer("vocab_size", 1, kMaxTotal) == std::ssize(counts) &&
+                          table.integer("total", 0, kMaxTotal) == total;
   if (!consistent || counts.empty()) {
     refuse_table(path, "has a vocab_size or total that does not agree with its counts");
   }
