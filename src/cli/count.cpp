@@ -51,12 +51,16 @@ std::string count_files(const CountArguments& arguments) {
     throw ConfigError("--tokenizer_path: is missing; a table is as wide as its tokenizer");
   }
   PipelineOptions options{.num_threads = job.num_threads, .progress = corpus_progress("counting")};
-  if (!arguments.shard) return to_json(count_corpus(job.corpus, options));
-  const Shard shard = parse_shard(*arguments.shard);
-  options.shard = shard.index;
-  options.num_shards = shard.count;
-  return to_json(ShardCounts{
-      .table = count_corpus(job.corpus, options), .shard = shard, .text = job.corpus.text});
+  std::optional<Shard> shard;
+  if (arguments.shard) {
+    shard = parse_shard(*arguments.shard);
+    options.shard = shard->index;
+    options.num_shards = shard->count;
+  }
+  const TokenCounts table = count_corpus(job.corpus, options);
+  log_notes(table.notes, job);
+  if (!shard) return to_json(table);
+  return to_json(ShardCounts{.table = table, .shard = *shard, .text = job.corpus.text});
 }
 
 TokenCounts count_job(const CountArguments& arguments) {

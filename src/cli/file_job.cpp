@@ -18,4 +18,9 @@ FileJob load_file_job(std::vector<FlagSetting> settings, const std::vector<std::
   return job;
 }
 
+void log_notes(const CorpusNotes& notes, const FileJob& job) {
+  log_corpus_notes(notes, job.tokenizer.get(), job.corpus.text, "FILE");
+  log_declared_tokens(notes.bounded, job.tokenizer.get(), job.corpus.text);
+}
+
 }  // namespace pdl

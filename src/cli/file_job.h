@@ -21,4 +21,7 @@ struct FileJob {
 // ConfigError, e.g. for an unsupported kind of file, and ModelError.
 FileJob load_file_job(std::vector<FlagSetting> settings, const std::vector<std::string>& files);
 
+// Logs what log_corpus_notes() and log_declared_tokens() do for the corpus of FILE….
+void log_notes(const CorpusNotes& notes, const FileJob& job);
+
 }  // namespace pdl

@@ -48,6 +48,7 @@ void tokenize_documents(const TokenizeArguments& arguments) {
         document.insert(document.end(), begin, block.tokens.end());
       });
   log_empty_documents(summary.document_counts);
+  log_notes(summary.notes, job);
 }
 
 void tokenize_rows(const TokenizeArguments& arguments) {
@@ -63,6 +64,9 @@ void tokenize_rows(const TokenizeArguments& arguments) {
                                       {.num_threads = text_threads(config.num_threads)}),
                        config.sequences, corpus_name("train_files", config.train_files));
   log_empty_documents(rows.corpus().document_counts);
+  const CorpusNotes& notes = rows.corpus().notes;
+  log_corpus_notes(notes, tokenizer.get(), config.text, "train_files");
+  log_declared_tokens(notes.bounded, tokenizer.get(), config.text);
   for (int64_t row = 0; row < rows.size(); ++row) {
     write_result("", to_line(rows.tokens(row), /*first_is_target=*/false, tokenizer.get()));
   }

@@ -130,6 +130,7 @@ TokenCounts count_corpus(const Corpus& corpus, PipelineOptions options) {
   table.counted = Counted::kReference;
   table.tokenizer_sha256 = corpus.tokenizer == nullptr ? "" : corpus.tokenizer->sha256();
   table.corpus_sha256 = summary.sha256;
+  table.notes = summary.notes;
   return table;
 }
 

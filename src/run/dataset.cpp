@@ -16,6 +16,7 @@ Sequences load_sequences(const std::string& key, const std::vector<std::string>&
                          TokenCache& cache) {
   Sequences sequences(cache.tokenize(corpus_of(input, files), pipeline_of(input, "tokenizing")),
                       options, corpus_name(key, files));
+  log_corpus_notes(sequences.corpus().notes, input.tokenizer, input.text, key);
   if (sequences.num_untrained() > 0) {
     log_info(
         key + ": " + std::to_string(sequences.num_untrained()) +

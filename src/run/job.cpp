@@ -38,6 +38,14 @@ std::unique_ptr<LanguageModel> load_model_for(const ModelSource& source,
   return model;
 }
 
+// The documents to which add_bos and add_eos apply.
+int64_t bounded_documents(const Dataset& data, const TokenCounts& table) {
+  int64_t documents = table.notes.bounded;
+  if (data.train) documents += data.train->corpus().notes.bounded;
+  if (data.eval) documents += data.eval->corpus().notes.bounded;
+  return documents;
+}
+
 }  // namespace
 
 Job load_job(const RunConfig& config, const ProgressFactory& progress) {
@@ -67,6 +75,7 @@ Job load_job(const RunConfig& config, const ProgressFactory& progress) {
   Dataset data = load_dataset(data_sources, input, caches->tokens);
   try_model(*model, data);
   LossWeights loss = load_loss_weights(weight_sources, input, data, target.device, caches->counts);
+  log_declared_tokens(bounded_documents(data, loss.table), tokenizer.get(), config.text);
   const ComputePlan plan = plan_compute(chunk_options, model->info(), data);
   return {.config = config,
           .tokenizer = std::move(tokenizer),

@@ -15,7 +15,10 @@ TokenCounts load_table(const WeightSources& sources, const TextInput& input, con
                         input.vocab_size, sources.frequency_table.string());
   }
   if (!sources.reference_files.empty()) {
-    return cache.count(corpus_of(input, sources.reference_files), pipeline_of(input, "counting"));
+    TokenCounts table =
+        cache.count(corpus_of(input, sources.reference_files), pipeline_of(input, "counting"));
+    log_corpus_notes(table.notes, input.tokenizer, input.text, "pdl_reference_files");
+    return table;
   }
   if (!data.train) {
     throw ConfigError(

@@ -49,6 +49,11 @@ class BlockTokenizer {
 
   const BlockTokens& tokens() const { return tokens_; }
   const DocumentCounts& counts() const { return counts_; }
+  CorpusNotes notes() const {
+    CorpusNotes notes = notes_;
+    if (encoder_) notes.add(encoder_->notes());
+    return notes;
+  }
 
  private:
   void run_array(const CorpusBlock& block) {
@@ -115,6 +120,7 @@ class BlockTokenizer {
       return;
     }
     encoder_->encode(document, tokens_.tokens);
+    for (const std::string& name : document.other_fields) notes_.add_other_field(name);
     end_document();
   }
 
@@ -127,6 +133,7 @@ class BlockTokenizer {
   std::optional<DocumentEncoder> encoder_;
   BlockTokens tokens_;
   DocumentCounts counts_;
+  CorpusNotes notes_;  // but for those of the encoder
 };
 
 // Threads take turns to read a block; each tokenizes its block while another reads the next.
@@ -155,7 +162,7 @@ class Pipeline {
     work(0);
     for (std::thread& thread : threads) thread.join();
     if (failure_) std::rethrow_exception(failure_);
-    return {counts_, reader_.sha256()};
+    return {counts_, notes_, reader_.sha256()};
   }
 
  private:
@@ -171,6 +178,7 @@ class Pipeline {
       const std::lock_guard lock(mutex_);
       counts_.documents += tokenizer.counts().documents;
       counts_.empty_documents += tokenizer.counts().empty_documents;
+      notes_.add(tokenizer.notes());
     } catch (...) {
       const std::lock_guard lock(mutex_);
       if (!failure_ || index < failed_index_) {
@@ -234,6 +242,7 @@ class Pipeline {
   std::condition_variable visited_;
   int64_t num_visited_ = 0;
   DocumentCounts counts_;
+  CorpusNotes notes_;
   std::exception_ptr failure_;
   int64_t failed_index_ = 0;  // of the first block in the corpus that failed
 };

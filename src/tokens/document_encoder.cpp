@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "pdl/base/error.h"
+#include "pdl/base/unicode.h"
 
 namespace pdl {
 namespace {
@@ -37,20 +38,27 @@ DocumentEncoder::DocumentEncoder(const Tokenizer& tokenizer, const TextOptions& 
     : tokenizer_(tokenizer),
       encoder_(tokenizer),
       bos_(id_to_add(options.add_bos, tokenizer.bos_id(), "bos")),
-      eos_(id_to_add(options.add_eos, tokenizer.eos_id(), "eos")) {}
+      eos_(id_to_add(options.add_eos, tokenizer.eos_id(), "eos")),
+      bos_written_(bos_ ? tokenizer.piece(*bos_) : ""),
+      eos_written_(eos_ ? tokenizer.piece(*eos_) : "") {}
 
 void DocumentEncoder::encode(std::string_view text, std::vector<Token>& tokens, bool begins,
                              bool ends) {
   if (begins && bos_) tokens.emplace_back(*bos_);
+  const size_t first = tokens.size();
   ids_.clear();
   encoder_.encode(text, begins, ids_);
   for (const int32_t id : ids_) tokens.emplace_back(id);
+  if (begins) note_begin(text, std::span(tokens).subspan(first));
+  if (ends) note_end(text, std::span(tokens).subspan(first));
   if (ends && eos_) tokens.emplace_back(*eos_);
 }
 
 void DocumentEncoder::encode(const Document& document, std::vector<Token>& tokens) {
   if (document.parts.empty()) return;
   if (bos_ && !document.is_chat) tokens.emplace_back(*bos_, document.parts.front().trained);
+  const size_t first = tokens.size();
+  bool has_spelt = false;
   Stretch stretch;
   for (const DocumentPart& part : document.parts) {
     const auto control =
@@ -60,6 +68,10 @@ void DocumentEncoder::encode(const Document& document, std::vector<Token>& token
       stretch = {};
       tokens.emplace_back(*control, part.trained);
       continue;
+    }
+    if (part.is_control && is_spelt_out(part.text)) {
+      has_spelt = true;
+      notes_.spelt_controls.insert(part.text);
     }
     stretch.text += part.text;
     // Whether a prompt is trained must not change its tokens.
@@ -71,7 +83,37 @@ void DocumentEncoder::encode(const Document& document, std::vector<Token>& token
     }
   }
   encode_stretch(stretch, tokens);
-  if (eos_ && !document.is_chat) tokens.emplace_back(*eos_, document.parts.back().trained);
+  if (has_spelt) ++notes_.spelt_chats;
+  if (document.is_chat) return;
+  note_begin(document.parts.front().text, std::span(tokens).subspan(first));
+  note_end(document.parts.back().text, std::span(tokens).subspan(first));
+  if (eos_) tokens.emplace_back(*eos_, document.parts.back().trained);
+}
+
+// `tokens` are those of the text; bos and eos are not among them if they were added.
+void DocumentEncoder::note_begin(std::string_view text, std::span<const Token> tokens) {
+  ++notes_.bounded;
+  if (!bos_) return;
+  const bool is_written =
+      !bos_written_.empty() && without_outer_white_space(text).starts_with(bos_written_);
+  if (is_written || (!tokens.empty() && tokens.front().id() == *bos_)) ++notes_.doubled_bos;
+}
+
+void DocumentEncoder::note_end(std::string_view text, std::span<const Token> tokens) {
+  if (!eos_) return;
+  const bool is_written =
+      !eos_written_.empty() && without_outer_white_space(text).ends_with(eos_written_);
+  if (is_written || (!tokens.empty() && tokens.back().id() == *eos_)) ++notes_.doubled_eos;
+}
+
+bool DocumentEncoder::is_spelt_out(const std::string& control) {
+  const auto [found, is_new] = is_spelt_.try_emplace(control, true);
+  if (is_new) {
+    for (const int32_t id : ids_of(control, /*begins=*/true)) {
+      if (tokenizer_.piece(id) == control) found->second = false;
+    }
+  }
+  return found->second;
 }
 
 void DocumentEncoder::encode_stretch(const Stretch& stretch, std::vector<Token>& tokens) {

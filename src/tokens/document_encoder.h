@@ -1,7 +1,9 @@
 // Encodes documents as tokens, with the loss mask that says which of them are targets.
 #pragma once
 
+#include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -10,6 +12,7 @@
 #include "pdl/corpus/document.h"
 #include "pdl/tokenizer/text_encoder.h"
 #include "pdl/tokenizer/tokenizer.h"
+#include "pdl/tokens/corpus_notes.h"
 #include "pdl/tokens/token.h"
 
 namespace pdl {
@@ -33,6 +36,9 @@ class DocumentEncoder {
   // trained as the first part is, eos as the last; a chat gets neither.
   void encode(const Document& document, std::vector<Token>& tokens);
 
+  // Of the documents encoded so far.
+  const CorpusNotes& notes() const { return notes_; }
+
  private:
   // Parts that are encoded together as one text.
   struct Stretch {
@@ -43,12 +49,19 @@ class DocumentEncoder {
 
   void encode_stretch(const Stretch& stretch, std::vector<Token>& tokens);
   std::vector<int32_t> ids_of(std::string_view text, bool begins);
+  void note_begin(std::string_view text, std::span<const Token> tokens);
+  void note_end(std::string_view text, std::span<const Token> tokens);
+  bool is_spelt_out(const std::string& control);
 
   const Tokenizer& tokenizer_;
   TextEncoder encoder_;
   std::optional<int32_t> bos_;  // to be added
   std::optional<int32_t> eos_;
-  std::vector<int32_t> ids_;  // reused
+  std::string bos_written_;
+  std::string eos_written_;
+  std::vector<int32_t> ids_;              // reused
+  std::map<std::string, bool> is_spelt_;  // control tokens of chats that were met
+  CorpusNotes notes_;
 };
 
 }  // namespace pdl

@@ -69,6 +69,9 @@ std::string interpret(std::string_view content, TokenizedCorpus& corpus) {
     corpus.document_counts.documents = json.at("documents").get<int64_t>();
     corpus.document_counts.empty_documents = json.at("empty_documents").get<int64_t>();
     corpus.sha256 = json.at("corpus_sha256").get<std::string>();
+    const auto notes = parse_corpus_notes(json.at("notes").get<std::string>());
+    if (!notes) return "has a damaged description";
+    corpus.notes = *notes;
   } catch (const Json::exception&) {
     return "has a damaged description";
   }
@@ -124,7 +127,8 @@ TokenizedCorpus CachedTokensWriter::finish(const CorpusSummary& summary) {
                      {"all_trained", all_trained_},
                      {"documents", summary.document_counts.documents},
                      {"empty_documents", summary.document_counts.empty_documents},
-                     {"corpus_sha256", summary.sha256}};
+                     {"corpus_sha256", summary.sha256},
+                     {"notes", to_json(summary.notes)}};
   const std::string description = json.dump();
   const uint64_t size = description.size();
   write(description);
@@ -139,6 +143,7 @@ TokenizedCorpus CachedTokensWriter::finish(const CorpusSummary& summary) {
                             document_ends_.size()},
           .all_trained = all_trained_,
           .document_counts = summary.document_counts,
+          .notes = summary.notes,
           .sha256 = summary.sha256,
           .memory = mapped};
 }

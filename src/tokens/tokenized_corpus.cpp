@@ -67,7 +67,7 @@ std::string corpus_key(const Corpus& corpus, const std::string& corpus_sha256) {
   for (const std::string& file : corpus.files)
     kinds.push_back(static_cast<int>(corpus_file_kind(file)));
   const nlohmann::json key = {
-      {"version", 2},  // raised when the tokens of a text change, so that older ones are not used
+      {"version", 2},  // of the rules by which text becomes tokens, and of the files in the cache
       {"tokenizer", corpus.tokenizer == nullptr ? "" : corpus.tokenizer->sha256()},
       {"files", corpus_sha256},
       {"kinds", kinds},

@@ -212,8 +212,9 @@ class CorpusTest(unittest.TestCase):
         flags = ["--pdl_reference_files", "eval.txt"]
         self.train(*flags, "--output_dir", "counted")
         [counts] = (self.folder / "counted" / "cache").glob("counts-*.json")
-        self.assertEqual(counts.read_text(), (self.folder / "counted" / "frequency.json").read_text())
         table = json.loads(counts.read_text())
+        written = json.loads((self.folder / "counted" / "frequency.json").read_text())
+        self.assertEqual({key: value for key, value in table.items() if key != "notes"}, written)
         moved = table["counts"].index(max(table["counts"]))
         table["counts"][moved] -= 1
         table["counts"][moved - 1] += 1  # still a valid table, which shows that it is used

@@ -21,6 +21,7 @@ struct TokenCounts {
   Counted counted = Counted::kTargets;
   std::string tokenizer_sha256;
   std::string corpus_sha256;  // see CorpusReader::sha256()
+  CorpusNotes notes = {};     // of the corpus; empty for targets and for a table that was read
 
   int64_t vocab_size() const { return static_cast<int64_t>(counts.size()); }
   int64_t total() const;

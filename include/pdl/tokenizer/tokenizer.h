@@ -39,6 +39,19 @@ class CachingEncoder {
   virtual void encode(std::string_view text, bool begins, std::vector<int32_t>& ids) = 0;
 };
 
+// What a tokenizer's own files say of a token before or after each text. This program does not heed
+// it: add_bos and add_eos say what it adds.
+struct DeclaredToken {
+  bool is_added = false;
+  std::string phrase;  // where it says so: "tokenizer_config.json has add_bos_token true"
+};
+
+// nullopt: the files say nothing.
+struct DeclaredTokens {
+  std::optional<DeclaredToken> bos;
+  std::optional<DeclaredToken> eos;
+};
+
 // Immutable after loading; every function may be called from several threads at once.
 class Tokenizer {
  public:
@@ -87,6 +100,8 @@ class Tokenizer {
   virtual std::optional<int32_t> bos_id() const = 0;
   virtual std::optional<int32_t> eos_id() const = 0;
   virtual std::optional<int32_t> pad_id() const = 0;
+  // What tokenizer_config.json and the post_processor of tokenizer.json say.
+  virtual DeclaredTokens declared_tokens() const { return {}; }
   // Control and unknown tokens (not byte tokens), in increasing order.
   virtual std::vector<int32_t> special_ids() const = 0;
 
@@ -97,8 +112,8 @@ class Tokenizer {
 // Reads a Hugging Face `tokenizer.json` if the file's name ends in ".json", else a SentencePiece
 // `.model`. For a tokenizer.json, the tokens that begin and end documents are those of
 // `tokenizer_config.json` beside it. Throws ModelError if the file is missing, unreadable,
-// malformed or needs what is not supported. A file on which a library would end the process is
-// refused too.
+// malformed or needs what is not supported, or if tokenizer_config.json is malformed. A file on
+// which a library would end the process is refused too.
 std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& path);
 
 }  // namespace pdl

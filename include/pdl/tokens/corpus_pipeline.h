@@ -9,6 +9,7 @@
 #include "pdl/config/run_config.h"
 #include "pdl/corpus/documents.h"
 #include "pdl/tokenizer/tokenizer.h"
+#include "pdl/tokens/corpus_notes.h"
 #include "pdl/tokens/token.h"
 
 namespace pdl {
@@ -42,6 +43,7 @@ struct PipelineOptions {
 
 struct CorpusSummary {
   DocumentCounts document_counts;
+  CorpusNotes notes;
   std::string sha256;  // see CorpusReader::sha256()
 };
 

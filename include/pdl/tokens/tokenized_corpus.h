@@ -19,6 +19,7 @@ struct TokenizedCorpus {
   std::span<const int64_t> document_ends;  // never decreasing, the last is tokens.size()
   bool all_trained = true;                 // the loss mask leaves out no token
   DocumentCounts document_counts;
+  CorpusNotes notes;
   std::string sha256;                  // of the files, see CorpusReader::sha256()
   std::shared_ptr<const void> memory;  // owns what the spans view
 

@@ -2,6 +2,7 @@
 
 #include <sentencepiece_processor.h>
 
+#include "../declared_tokens.h"
 #include "listed_pieces.h"
 #include "normalized_encoder.h"
 #include "pdl/base/contained.h"
@@ -73,6 +74,7 @@ class SentencePieceTokenizer : public Tokenizer {
       throw ModelError(refusal(path, problem.what()));
     }
     sha256_ = pdl::sha256(serialized);
+    if (const auto config = read_tokenizer_config(path)) declared_ = declared_by_config(*config);
   }
 
   int64_t size() const override { return processor_.GetPieceSize(); }
@@ -125,6 +127,8 @@ class SentencePieceTokenizer : public Tokenizer {
   std::optional<int32_t> eos_id() const override { return present(processor_.eos_id()); }
   std::optional<int32_t> pad_id() const override { return present(processor_.pad_id()); }
 
+  DeclaredTokens declared_tokens() const override { return declared_; }
+
   std::vector<int32_t> special_ids() const override {
     std::vector<int32_t> special;
     for (int32_t id = 0; id < processor_.GetPieceSize(); ++id) {
@@ -155,6 +159,7 @@ class SentencePieceTokenizer : public Tokenizer {
   std::optional<ListedPieces> listed_;                   // of a model of words or characters
   std::optional<NormalizedEncoder> normalized_encoder_;  // of a BPE model that the library encodes
   std::unique_ptr<SentencePieceWords> words_;            // nullptr: texts are encoded as a whole
+  DeclaredTokens declared_;
   std::string sha256_;
 };
 

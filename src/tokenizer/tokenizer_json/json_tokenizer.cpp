@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "../declared_tokens.h"
 #include "added_tokens.h"
 #include "cut_rule.h"
 #include "json_document.h"
@@ -23,7 +24,6 @@ namespace fs = std::filesystem;
 
 // The largest known files hold 40 MB.
 constexpr int64_t kMaxFileBytes = int64_t{256} << 20;
-constexpr int64_t kMaxConfigBytes = int64_t{16} << 20;
 
 struct ControlIds {
   std::optional<int32_t> bos;
@@ -42,6 +42,11 @@ class JsonTokenizer : public Tokenizer {
     for (const std::optional<int32_t>& id : {ids.bos, ids.eos, ids.pad})
       sha256_ += " " + std::to_string(id.value_or(-1));
     sha256_ = pdl::sha256(sha256_);
+  }
+  // What `by_config` says counts more than the post-processor.
+  void declare(const DeclaredTokens& by_config) {
+    if (by_config.bos) declared_.bos = by_config.bos;
+    if (by_config.eos) declared_.eos = by_config.eos;
   }
   std::optional<int32_t> find(const std::string& written) const;
 
@@ -62,6 +67,7 @@ class JsonTokenizer : public Tokenizer {
   std::optional<int32_t> bos_id() const override { return control_ids_.bos; }
   std::optional<int32_t> eos_id() const override { return control_ids_.eos; }
   std::optional<int32_t> pad_id() const override { return control_ids_.pad; }
+  DeclaredTokens declared_tokens() const override { return declared_; }
   std::vector<int32_t> special_ids() const override { return special_ids_; }
   const std::string& sha256() const override { return sha256_; }
 
@@ -81,6 +87,7 @@ class JsonTokenizer : public Tokenizer {
   std::vector<std::string> pieces_;
   std::vector<int32_t> special_ids_;
   ControlIds control_ids_;
+  DeclaredTokens declared_;
   std::string sha256_;
   std::string separator_;  // words are cut before its runs; "": they are not
   bool has_words_ = false;
@@ -106,7 +113,10 @@ void JsonTokenizer::read_parts(const JsonValue& root, const JsonBlame& blame) {
     reader.fail_at("version", "\"" + printable(version) + "\" is not supported, only 1.0 is");
   }
   // What the program does itself, or never: bos and eos, cutting into sequences, padding, decoding.
-  for (const char* key : {"truncation", "padding", "post_processor", "decoder"}) reader.ignore(key);
+  for (const char* key : {"truncation", "padding", "decoder"}) reader.ignore(key);
+  if (const JsonValue* value = reader.find("post_processor")) {
+    declared_ = declared_by_post_processor(*value);
+  }
   if (const JsonValue* value = reader.find("normalizer")) {
     normalizer_ = Normalizer(*value, blame, "normalizer");
   }
@@ -274,14 +284,8 @@ std::optional<int32_t> read_control_id(ObjectReader& reader, const char* key,
   return id;
 }
 
-ControlIds read_control_ids(const fs::path& path, const JsonTokenizer& tokenizer) {
-  std::error_code error;
-  if (!fs::exists(path, error) && !error) return {};
-  const auto blame =
-      JsonBlame::of<ModelError>("tokenizer config '" + path.string() + "' cannot be used: ");
-  const std::string content = read_file<ModelError>("tokenizer config", path, kMaxConfigBytes);
-  const JsonValue root = parse_document(content, blame);
-  ObjectReader reader(root, blame);
+ControlIds read_control_ids(const TokenizerConfig& config, const JsonTokenizer& tokenizer) {
+  ObjectReader reader(config.root, config.blame);
   return {read_control_id(reader, "bos_token", tokenizer),
           read_control_id(reader, "eos_token", tokenizer),
           read_control_id(reader, "pad_token", tokenizer)};
@@ -297,8 +301,10 @@ std::unique_ptr<Tokenizer> load_json_tokenizer(const std::filesystem::path& path
       JsonBlame::of<ModelError>("tokenizer '" + path.string() + "' cannot be used: ");
   auto tokenizer =
       std::make_unique<JsonTokenizer>(parse_document(content, blame), blame, sha256(content));
-  tokenizer->set_control_ids(
-      read_control_ids(path.parent_path() / "tokenizer_config.json", *tokenizer));
+  if (const std::optional<TokenizerConfig> config = read_tokenizer_config(path)) {
+    tokenizer->set_control_ids(read_control_ids(*config, *tokenizer));
+    tokenizer->declare(declared_by_config(*config));
+  }
   return tokenizer;
 }
 

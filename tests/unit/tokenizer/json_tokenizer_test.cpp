@@ -172,6 +172,67 @@ TEST_F(JsonTokenizerTest, ControlTokensComeFromTheConfigBesideTheFile) {
   }
 }
 
+// "bos: …; eos: …", or "" for what is not declared.
+std::string declared_by(const Tokenizer& tokenizer) {
+  std::string text;
+  const DeclaredTokens declared = tokenizer.declared_tokens();
+  if (declared.bos)
+    text += "bos " + std::to_string(declared.bos->is_added) + ": " + declared.bos->phrase;
+  text += ";";
+  if (declared.eos)
+    text += "eos " + std::to_string(declared.eos->is_added) + ": " + declared.eos->phrase;
+  return text;
+}
+
+TEST_F(JsonTokenizerTest, DeclaresWhatItsPostProcessorPutsAroundATexts) {
+  const json text = {{"Sequence", {{"id", "A"}, {"type_id", 0}}}};
+  const auto special = [](const std::string& token) {
+    return json({{"SpecialToken", {{"id", token}, {"type_id", 0}}}});
+  };
+  const auto processor = [](const json& single) {
+    return json({{"type", "TemplateProcessing"}, {"single", single}, {"pair", json::array()}});
+  };
+  const std::string bos = "bos 1: the post_processor of tokenizer.json puts <s> before each text";
+  const std::string eos = "eos 1: the post_processor of tokenizer.json puts </s> after each text";
+  const json byte_level = {{"type", "ByteLevel"}, {"trim_offsets", true}};
+  const std::vector<std::pair<json, std::string>> cases = {
+      {nullptr, ";"},
+      {byte_level, ";"},
+      {processor({text}), ";"},
+      {processor({special("<s>"), text}), bos + ";"},
+      {processor({text, special("</s>")}), ";" + eos},
+      {processor({special("<s>"), text, special("</s>")}), bos + ";" + eos},
+      {{{"type", "Sequence"}, {"processors", {byte_level, processor({special("<s>"), text})}}},
+       bos + ";"},
+      {{{"type", "RobertaProcessing"}, {"cls", {"<s>", 0}}, {"sep", {"</s>", 2}}}, bos + ";" + eos},
+      {{{"type", "any other"}}, ";"},
+      {{{"type", "TemplateProcessing"}, {"single", "$A"}}, ";"},
+      {{{"type", "RobertaProcessing"}, {"cls", json::array()}}, ";"},
+      {json::array({1}), ";"}};
+  for (const auto& [post_processor, expected] : cases) {
+    json file = whole_file();
+    file["post_processor"] = post_processor;
+    EXPECT_EQ(declared_by(*load(file)), expected) << post_processor;
+    EXPECT_EQ(load(file)->encode("ab"), load(whole_file())->encode("ab"));
+  }
+}
+
+TEST_F(JsonTokenizerTest, DeclaresWhatTheConfigBesideItSays) {
+  json file = whole_file();
+  file["post_processor"] = {
+      {"type", "RobertaProcessing"}, {"cls", {"<s>", 0}}, {"sep", {"</s>", 2}}};
+  folder_.file("tokenizer_config.json", R"({"add_bos_token": false, "add_eos_token": true})");
+  EXPECT_EQ(declared_by(*load(file)),
+            "bos 0: tokenizer_config.json has add_bos_token false;"
+            "eos 1: tokenizer_config.json has add_eos_token true");
+  const std::string hash = load(file)->sha256();
+  folder_.file("tokenizer_config.json", R"({"add_bos_token": null})");
+  EXPECT_THAT(declared_by(*load(file)), HasSubstr("bos 1: the post_processor"));
+  EXPECT_EQ(load(file)->sha256(), hash) << "the tokens are the same";
+  folder_.file("tokenizer_config.json", R"({"add_eos_token": "yes"})");
+  EXPECT_THROW(load(file), ModelError);
+}
+
 TEST_F(JsonTokenizerTest, WordsOfOneInputAreCutWhereNoMergeReachesOver) {
   EXPECT_THAT(words(whole_file(metaspace("never", false)), "ab c  d"),
               ElementsAre("ab", "▁c", "▁▁d"));

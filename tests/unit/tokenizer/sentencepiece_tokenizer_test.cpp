@@ -37,6 +37,22 @@ TEST(SentencePieceTokenizerTest, DescribesTheModel) {
   EXPECT_EQ(tokenizer->sha256(), sha256(model_bytes()));
 }
 
+TEST(SentencePieceTokenizerTest, DeclaresWhatTheConfigBesideItSays) {
+  const TempFolder folder;
+  const std::filesystem::path file = folder.file("t.model", model_bytes());
+  EXPECT_FALSE(load_tokenizer(file)->declared_tokens().bos);
+  folder.file("tokenizer_config.json",
+              R"({"bos_token": "none of its own", "add_bos_token": true})");
+  const auto tokenizer = load_tokenizer(file);
+  ASSERT_TRUE(tokenizer->declared_tokens().bos);
+  EXPECT_TRUE(tokenizer->declared_tokens().bos->is_added);
+  EXPECT_FALSE(tokenizer->declared_tokens().eos);
+  EXPECT_EQ(tokenizer->bos_id(), 1);  // of the model
+  EXPECT_EQ(tokenizer->sha256(), sha256(model_bytes()));
+  folder.file("tokenizer_config.json", "{");
+  EXPECT_THROW(load_tokenizer(file), ModelError);
+}
+
 TEST(SentencePieceTokenizerTest, PiecesSpellTheText) {
   const TempFolder folder;
   const auto tokenizer = load_tokenizer(folder.file("t.model", model_bytes()));

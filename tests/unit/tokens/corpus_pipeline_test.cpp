@@ -22,6 +22,7 @@ struct Result {
   std::vector<int32_t> ids;
   std::vector<int64_t> document_ends;
   DocumentCounts counts;
+  CorpusNotes notes;
   std::string sha256;
   int64_t num_blocks = 0;
 };
@@ -36,6 +37,7 @@ Result run(const Corpus& corpus, const PipelineOptions& options = {}) {
         ++result.num_blocks;
       });
   result.counts = summary.document_counts;
+  result.notes = summary.notes;
   result.sha256 = summary.sha256;
   return result;
 }
@@ -133,6 +135,55 @@ TEST_F(CorpusPipelineTest, RecordsAreDocuments) {
   EXPECT_THAT(result.ids, ElementsAre(3 + 'x', 2, 3 + 'p', 3 + 'c', 2));
   EXPECT_EQ(result.counts.documents, 2);
   EXPECT_EQ(result.counts.empty_documents, 1);
+}
+
+TEST_F(CorpusPipelineTest, ThreadsAndShardsChangeNoNote) {
+  std::mt19937 random(4);
+  std::string records;
+  CorpusNotes expected;
+  for (int i = 0; i < 60'000; ++i) {
+    const bool ends = random() % 3 == 0;
+    const bool begins = random() % 5 == 0;
+    const bool is_chat = random() % 4 == 0;
+    if (is_chat) {
+      records += R"({"messages": [{"role": "assistant", "content": "<special> some words"}]})";
+      ++expected.spelt_chats;
+    } else {
+      records += R"({"text": ")" + std::string(begins ? "<special>" : "") + "some words to read" +
+                 (ends ? "<special>" : "") + R"(", "id)" + std::to_string(i % 20) + R"(": 1})";
+      ++expected.bounded;
+      expected.doubled_bos += begins ? 1 : 0;
+      expected.doubled_eos += ends ? 1 : 0;
+    }
+    records += i % 10 == 0 ? "\n{\"text\": \"\", \"a\": 1}\n" : "\n";  // an empty one
+  }
+  expected.spelt_controls = {"<|im_end|>", "<|im_start|>"};
+  expected.other_fields = {"id0", "id1", "id10", "id11", "id12", "id13", "id14", "id15"};
+  Corpus all = corpus({folder.file("a.jsonl", records)}, TextDocument::kFile);
+  all.text.add_bos = true;
+  for (const int64_t num_threads : {1, 2, 5}) {
+    for (const bool in_order : {true, false}) {
+      CorpusNotes notes = for_each_block(all, {.num_threads = num_threads, .in_order = in_order},
+                                         [](int64_t, const BlockTokens&) {})
+                              .notes;
+      EXPECT_EQ(notes, expected);
+    }
+  }
+  CorpusNotes sum;
+  for (const int64_t shard : {0, 1, 2})
+    sum.add(run(all, {.num_threads = 2, .shard = shard, .num_shards = 3}).notes);
+  EXPECT_EQ(sum, expected);
+}
+
+TEST_F(CorpusPipelineTest, AFileOfSeveralBlocksIsOneDocumentInTheNotes) {
+  Corpus one =
+      corpus({folder.file("a.txt", "<special>" + std::string(3'000'000, 'a') + "<special>"),
+              folder.file("b.txt", "b")},
+             TextDocument::kFile);
+  one.text.add_bos = true;
+  const Result result = run(one, {.num_threads = 3});
+  EXPECT_GE(result.num_blocks, 4);
+  EXPECT_EQ(result.notes, (CorpusNotes{.bounded = 2, .doubled_bos = 1, .doubled_eos = 1}));
 }
 
 std::string message_of(const Corpus& corpus, int64_t num_threads) {

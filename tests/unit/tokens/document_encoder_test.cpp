@@ -116,6 +116,116 @@ TEST(DocumentEncoderTest, ATokenThatTheTokenizerLacksIsAModelError) {
   EXPECT_THROW(DocumentEncoder(tokenizer, {.add_bos = true}), ModelError);
 }
 
+// Knows "$" as eos and "^" as bos in the text, and "<one>" as one token.
+class MarkTokenizer : public ByteTokenizer {
+ public:
+  static constexpr int32_t kOne = 300;
+
+  bool has_words() const override { return false; }
+  std::vector<int32_t> encode(std::string_view text) const override {
+    if (text.starts_with("<one>")) {
+      std::vector<int32_t> ids = encode(text.substr(5));
+      ids.insert(ids.begin(), kOne);
+      return ids;
+    }
+    std::vector<int32_t> ids = ByteTokenizer::encode(text);
+    for (int32_t& next : ids) next = next == id('$') ? 2 : next == id('^') ? 1 : next;
+    return ids;
+  }
+  std::string piece(int32_t token) const override {
+    if (token == kOne) return "<one>";
+    return token == 1 ? "<s>" : token == 2 ? "</s>" : ByteTokenizer::piece(token);
+  }
+  std::optional<int32_t> control_id(std::string_view written) const override {
+    return written == "<c>" ? std::optional<int32_t>(0) : std::nullopt;
+  }
+};
+
+CorpusNotes notes_of(const std::vector<Document>& documents, const TextOptions& options) {
+  const MarkTokenizer tokenizer;
+  DocumentEncoder encoder(tokenizer, options);
+  std::vector<Token> tokens;
+  for (const Document& document : documents) encoder.encode(document, tokens);
+  CorpusNotes notes = encoder.notes();
+  // A text alone is noted as the record of it.
+  DocumentEncoder of_texts(tokenizer, options);
+  for (const Document& document : documents) {
+    if (document.is_chat || document.parts.size() > 1) continue;
+    of_texts.encode(document.parts[0].text, tokens);
+    notes.bounded -= 1;
+  }
+  EXPECT_EQ(notes.bounded + of_texts.notes().bounded, encoder.notes().bounded);
+  notes.bounded = encoder.notes().bounded;
+  return notes;
+}
+
+Document text(const std::string& content) { return {.parts = {{content}}}; }
+
+TEST(DocumentEncoderTest, AnEosThatIsThereAlreadyIsNoted) {
+  const std::vector<Document> doubled = {text("a$"),
+                                         text("a</s>"),
+                                         text("a</s> \n"),
+                                         text("$"),
+                                         {.parts = {{"p", false}, {"c$"}}},
+                                         {.parts = {{"p", false}, {"c</s>\n"}}},
+                                         {.parts = {{"p$", false}, {""}}}};
+  const std::vector<Document> right = {text("a"),
+                                       text("$a"),
+                                       text("</s>a"),
+                                       text("a$ b"),
+                                       text("a</s>."),
+                                       text(""),
+                                       {.parts = {{"p$", false}, {"c"}}},
+                                       {.parts = {{"a"}, {"</s>", true, true}}, .is_chat = true}};
+  const int64_t all = std::ssize(doubled);
+  EXPECT_EQ(notes_of(doubled, {}), (CorpusNotes{.bounded = all, .doubled_eos = all}));
+  EXPECT_EQ(notes_of(doubled, {.add_eos = false}), (CorpusNotes{.bounded = all}));
+  CorpusNotes expected{.bounded = std::ssize(right) - 1, .spelt_chats = 1};
+  expected.spelt_controls = {"</s>"};
+  EXPECT_EQ(notes_of(right, {}), expected);
+}
+
+TEST(DocumentEncoderTest, ABosThatIsThereAlreadyIsNoted) {
+  const std::vector<Document> doubled = {text("^a"),
+                                         text("<s>a"),
+                                         text("\n <s>a"),
+                                         text("^"),
+                                         {.parts = {{"^p", false}, {"c"}}},
+                                         {.parts = {{"<s>p", false}, {"c"}}},
+                                         {.parts = {{"", false}, {"^c"}}}};
+  const std::vector<Document> right = {
+      text("a"), text("a^"), text(".<s>a"), text(""), {.parts = {{"p", false}, {"^c"}}}};
+  const int64_t all = std::ssize(doubled);
+  EXPECT_EQ(notes_of(doubled, {.add_bos = true}),
+            (CorpusNotes{.bounded = all, .doubled_bos = all}));
+  EXPECT_EQ(notes_of(doubled, {}), (CorpusNotes{.bounded = all}));
+  EXPECT_EQ(notes_of(right, {.add_bos = true}), (CorpusNotes{.bounded = std::ssize(right)}));
+}
+
+TEST(DocumentEncoderTest, TheEndsOfADocumentThatComesInPartsAreNotedOnce) {
+  const MarkTokenizer tokenizer;
+  DocumentEncoder encoder(tokenizer, {.add_bos = true});
+  std::vector<Token> tokens;
+  encoder.encode("^a$", tokens, true, false);
+  encoder.encode("^b$", tokens, false, false);
+  encoder.encode("^c", tokens, false, true);
+  EXPECT_EQ(encoder.notes(), (CorpusNotes{.bounded = 1, .doubled_bos = 1}));
+}
+
+TEST(DocumentEncoderTest, ControlTokensThatAreSpeltOutAreNoted) {
+  const auto chat = [](const std::vector<std::string>& controls) {
+    Document document{.parts = {{"text", true}}, .is_chat = true};
+    for (const std::string& written : controls) document.parts.push_back({written, false, true});
+    return document;
+  };
+  const CorpusNotes notes = notes_of(
+      {chat({"<c>"}), chat({"<one>"}), chat({"<d>", "<c>", "<e>"}), chat({"<d>", "<d>"}), chat({})},
+      {});
+  EXPECT_EQ(notes.spelt_chats, 2);
+  EXPECT_THAT(notes.spelt_controls, ElementsAre("<d>", "<e>"));
+  EXPECT_EQ(notes.bounded, 0);
+}
+
 // Splits text before blanks and marks its begin. Optionally hides where text may be cut.
 class BlankTokenizer : public PairTokenizer {
  public:

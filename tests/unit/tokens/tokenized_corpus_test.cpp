@@ -54,6 +54,7 @@ class TokenCacheTest : public ::testing::Test {
     EXPECT_EQ(tokens.all_trained, expected.all_trained);
     EXPECT_EQ(tokens.document_counts.documents, expected.document_counts.documents);
     EXPECT_EQ(tokens.document_counts.empty_documents, expected.document_counts.empty_documents);
+    EXPECT_EQ(tokens.notes, expected.notes);
     cache.keep();
     return has_encoded;
   }
@@ -119,6 +120,21 @@ TEST_F(TokenCacheTest, PromptsStayUntrained) {
   EXPECT_FALSE(tokens.all_trained);
   EXPECT_FALSE(tokens.tokens[0].is_trained());
   EXPECT_TRUE(tokens.tokens[1].is_trained());
+}
+
+TEST_F(TokenCacheTest, NotesAreKeptWithTheTokens) {
+  Corpus corpus = lines("");
+  corpus.files = {folder.file("a.jsonl",
+                              R"({"text": "a<special>", "id": 1}
+{"messages": [{"role": "user", "content": "u"}]})")};
+  EXPECT_TRUE(encodes(corpus));
+  EXPECT_FALSE(encodes(corpus));
+  TokenCache cache(folder / "cache");
+  const CorpusNotes notes = cache.tokenize(corpus, {}).notes;
+  EXPECT_EQ(notes.doubled_eos, 1);
+  EXPECT_EQ(notes.bounded, 1);
+  EXPECT_EQ(notes.spelt_chats, 1);
+  EXPECT_THAT(notes.other_fields, ElementsAre("id"));
 }
 
 TEST_F(TokenCacheTest, EveryDamageIsSeen) {
