@@ -3,6 +3,8 @@
 #include <malloc.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cctype>
 #include <csignal>
 #include <cstdlib>
 #include <exception>
@@ -11,12 +13,14 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "cli/commands.h"
 #include "cli/help_formatter.h"
 #include "cli/report_error.h"
 #include "pdl/base/error.h"
+#include "pdl/base/nearest_name.h"
 #include "pdl/base/unicode.h"
 #include "pdl/run/versions.h"
 
@@ -46,16 +50,56 @@ void keep_freed_memory() {
   std::_Exit(report_error(thrown));
 }
 
+// The flags of `app` and of its command, if one was named, without the dashes.
+std::vector<std::string> known_flags(const CLI::App& app) {
+  std::vector<std::string> names;
+  const auto add = [&](const CLI::App& part) {
+    for (const CLI::Option* option : part.get_options()) {
+      for (const std::string& name : option->get_lnames()) names.push_back(name);
+    }
+  };
+  for (const CLI::App* command : app.get_subcommands()) add(*command);
+  if (names.empty()) add(app);
+  return names;
+}
+
+// ": did you mean --seed?", or "" if nothing known resembles `typed`.
+std::string suggestion(std::string_view typed, const std::vector<std::string>& known,
+                       const std::string& dashes) {
+  const std::vector<std::string_view> names(known.begin(), known.end());
+  const std::string nearest = nearest_name(typed, names);
+  return nearest.empty() ? "" : ": did you mean " + dashes + nearest + "?";
+}
+
+bool is_flag(std::string_view argument) {
+  return argument.starts_with("--") ||
+         (argument.size() > 1 && argument[0] == '-' && std::isalpha(argument[1]) != 0);
+}
+
 // Lists the unknown flags or, without any, all arguments that nothing takes. CLI11's own message
 // includes the values of unknown flags, in reverse order.
-std::string extras_message(const std::vector<std::string>& extras) {
+std::string extras_message(const CLI::App& app) {
+  constexpr size_t kMaxBytes = 60;  // of what was typed
+  const std::vector<std::string> known = known_flags(app);
   std::string flags;
   std::string all;
-  for (const std::string& extra : extras) {
-    all += " " + extra;
-    if (extra.starts_with("--")) flags += " " + extra;
+  std::string first_word;
+  for (const std::string& extra : app.remaining(/*recurse=*/true)) {
+    all += " " + printable(extra, kMaxBytes);
+    if (!is_flag(extra)) {
+      if (first_word.empty()) first_word = extra;
+      continue;
+    }
+    const std::string flag = extra.substr(0, extra.find('='));
+    flags +=
+        (flags.empty() ? "" : "; ") + printable(flag, kMaxBytes) +
+        suggestion(flag.substr(std::min(flag.find_first_not_of('-'), flag.size())), known, "--");
   }
-  return flags.empty() ? "unexpected:" + all : "unknown flag:" + flags;
+  if (!flags.empty()) return "unknown flag " + flags;
+  if (!app.get_subcommands().empty()) return "unexpected:" + all;
+  std::vector<std::string> commands;
+  for (const CLI::App* command : app.get_subcommands({})) commands.push_back(command->get_name());
+  return "unexpected:" + all + suggestion(first_word, commands, "");
 }
 
 // Returns the exit code; throws Error by blame.
@@ -88,11 +132,9 @@ int run_command_line(int argc, char** argv) {
       return 0;
     }
     const bool is_extra = dynamic_cast<const CLI::ExtrasError*>(&problem) != nullptr;
-    constexpr size_t kMaxBytes = 200;
-    throw ConfigError(
-        printable(is_extra ? extras_message(app.remaining(/*recurse=*/true)) : problem.what(),
-                  kMaxBytes) +
-        "; see pdl-train --help");
+    constexpr size_t kMaxBytes = 250;
+    throw ConfigError(printable(is_extra ? extras_message(app) : problem.what(), kMaxBytes) +
+                      "; see pdl-train --help");
   }
   return exit_code;
 }

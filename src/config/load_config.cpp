@@ -12,6 +12,7 @@
 #include "pdl/base/error.h"
 #include "pdl/base/file.h"
 #include "pdl/base/log.h"
+#include "pdl/base/nearest_name.h"
 #include "pdl/base/unicode.h"
 #include "pdl/config/config_table.h"
 #include "raw_value.h"
@@ -81,7 +82,9 @@ class ConfigBuilder {
 };
 
 std::string unknown_key_problem(const std::string& key) {
-  const std::string nearest = nearest_key(key);
+  std::vector<std::string_view> names;
+  for (const ConfigKey& known : config_keys()) names.push_back(known.name);
+  const std::string nearest = nearest_name(key, names);
   return nearest.empty() ? "unknown key" : "unknown key; did you mean \"" + nearest + "\"?";
 }
 

@@ -22,8 +22,4 @@ Conversion convert_json(const ConfigKey& key, const JsonEntry& entry);
 // before or after it; for a list a single "" is the empty list.
 Conversion convert_flag(const ConfigKey& key, const std::vector<std::string>& values);
 
-// Returns the key that was probably meant by `name`: one within few edits, or one that contains it;
-// "" if there is none.
-std::string nearest_key(const std::string& name);
-
 }  // namespace pdl

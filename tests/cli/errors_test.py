@@ -294,10 +294,36 @@ class Refusals(RefusedJobs):
         self.assert_all_refused(USAGE)
 
     def test_unknown_flags_are_named_in_order_without_their_values(self):
-        arguments = ["--config", "run.json", "--learning_rte", "1", "--max_step", "4"]
+        arguments = ["--config", "run.json", "--learning_rte", "1", "--max_step=4", "--qqqqqqqqq", "x"]
         for command in ([], ["check"]):
-            message, = self.assert_all_refused([("two", [*command, *arguments], [CONFIG])])
-            self.assertIn("unknown flag: --learning_rte --max_step; see", message)
+            message, = self.assert_all_refused([("three", [*command, *arguments], [CONFIG])])
+            self.assertIn("error: unknown flag --learning_rte: did you mean --learning_rate?; "
+                          "--max_step: did you mean --max_steps?; --qqqqqqqqq; see pdl-train --help", message)
+
+    def test_a_mistyped_flag_or_command_gets_the_nearest_one(self):
+        cases = [
+            (["--confg", "run.json"], "unknown flag --confg: did you mean --config?"),
+            (["-confg", "run.json"], "unknown flag -confg: did you mean --config?"),
+            (["--config", "run.json", "--learning-rate", "1"], "--learning-rate: did you mean --learning_rate?"),
+            (["train", "--config", "run.json", "--profle", "x"], "--profle: did you mean --profile?"),
+            (["init", "x", "--sead", "1"], "--sead: did you mean --seed?"),
+            (["init", "x", "--pre-set=tiny"], "--pre-set: did you mean --preset?"),
+            (["check", "--config", "run.json", "--packng", "true"], "--packng: did you mean --packing?"),
+            (["count", "--merg", "a.json"], "--merg: did you mean --merge?"),
+            (["count", "--tokeniser_path", "t.model", "a.txt"], "--tokeniser_path: did you mean --tokenizer_path?"),
+            (["weights", "table.json", "--plt", "w.svg"], "--plt: did you mean --plot?"),
+            (["weights", "table.json", "--alpha", "1"], "--alpha: did you mean --pdl_alpha?"),
+            (["tokenize", "--add-eos", "true", "a.txt"], "--add-eos: did you mean --add_eos?"),
+            (["eval", "--cofnig", "run.json"], "--cofnig: did you mean --config?"),
+            (["verify", "--hlep", "x"], "--hlep: did you mean --help?"),
+            (["schema", "--hlp"], "--hlp: did you mean --help?"),
+            (["chekc", "--config", "run.json"], "unexpected: chekc: did you mean check?"),
+            (["--config", "run.json", "--device", "cpu", "--seed", "1", "--\x1b[31m", "1"], "unknown flag --\\u{1b}[31m"),
+        ]  # fmt: skip
+        rows = [(str(arguments), arguments, [CONFIG]) for arguments, _ in cases]
+        for (arguments, part), message in zip(cases, self.assert_all_refused(rows), strict=True):
+            with self.subTest(arguments):
+                self.assertIn(part, message)
 
     def test_starts_by_themselves(self):
         """Of the program as the user starts it, beside those that pdl_starter makes."""
