@@ -67,6 +67,10 @@ void write_plot(const WeightsArguments& arguments, const RunConfig& config,
 }
 
 void run_weights(const WeightsArguments& arguments) {
+  if (arguments.plot && !arguments.plot->ends_with(".svg")) {
+    throw ConfigError("--plot: " + shown(*arguments.plot) +
+                      " does not end in .svg, and the plot is an SVG; name it so");
+  }
   const RunConfig config = load_config("", arguments.settings, {});
   std::unique_ptr<Tokenizer> tokenizer;
   TokenCounts table = load_token_counts(arguments.table);

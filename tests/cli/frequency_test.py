@@ -174,6 +174,14 @@ class ShardsTest(ProgramTest):
 
 
 class PlotTest(ProgramTest):
+    def test_a_plot_that_is_no_svg_is_refused(self):
+        before = sorted(self.folder.iterdir())
+        for name in ("w.png", "w.pdf", "w", "w.svg.gz", "svg", ""):
+            with self.subTest(name):
+                error = self.run_program("weights", "whole.json", "--plot", name, code=CONFIG).error
+                self.assertIn(f'--plot: "{name}" does not end in .svg', error)
+        self.assertEqual(sorted(self.folder.iterdir()), before)
+
     def plot(self, table, *flags):
         self.run_program("weights", table, "--plot", "plot.svg", "--output", "w.tsv", *flags)
         return (self.folder / "plot.svg").read_text()
@@ -226,7 +234,7 @@ class PlotTest(ProgramTest):
         self.curves(self.plot(os.fsdecode(b"\xff.json")))
 
     def test_place_that_cannot_be_written(self):
-        for place in ("train.txt/plot.svg", ""):
+        for place in ("train.txt/plot.svg", "no/such/folder/plot.svg"):
             self.run_program("weights", "whole.json", "--plot", place, code=STORAGE)
 
 
