@@ -65,8 +65,7 @@ find_libtorch() {
 
 # configure_and_build PRESET: the build folder is build/PRESET.
 configure_and_build() {
-  cmake --preset "$1" "${CMAKE_ARGS[@]}" >"/tmp/pdl-configure-$$.log" 2>&1 ||
-    { cat "/tmp/pdl-configure-$$.log" >&2; rm -f "/tmp/pdl-configure-$$.log"; fail "cmake --preset $1 failed"; }
-  rm -f "/tmp/pdl-configure-$$.log"
+  local output  # of interest only where it fails
+  output=$(cmake --preset "$1" "${CMAKE_ARGS[@]}" 2>&1) || { printf '%s\n' "$output" >&2; fail "cmake --preset $1 failed"; }
   cmake --build --preset "$1"
 }
