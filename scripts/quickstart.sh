@@ -7,6 +7,6 @@ install_debian_packages
 find_libtorch
 
 configure_and_build release
-[ -d demo ] || build/release/pdl-train init demo
+[ -e demo/run.json ] || build/release/pdl-train init demo
 build/release/pdl-train --config demo/run.json
 echo "the trained model is demo/run/model.pt; the program is build/release/pdl-train"

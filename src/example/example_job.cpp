@@ -1,9 +1,11 @@
 #include "pdl/example/example_job.h"
 
 #include <algorithm>
+#include <array>
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #include "pdl/base/error.h"
@@ -105,6 +107,26 @@ std::string run_json(const fs::path& path, const Preset& preset, int64_t seed) {
          std::to_string(seed) + "\n}\n";
 }
 
+using Files = std::vector<std::pair<std::string, std::string>>;  // name, content
+
+// What an init that was killed has left of its work.
+constexpr std::string_view kUnfinished = ".tmp-init";
+
+// True for a folder that holds nothing but what a killed init has left in it. run.json, the last
+// file, ends its work.
+bool is_free(const fs::path& folder, std::error_code& error) {
+  constexpr std::array<std::string_view, 4> kNames = {"train.txt", "eval.txt", "tokenizer.model",
+                                                      "model.pt"};
+  const bool is_unfinished = fs::exists(folder / kUnfinished, error);
+  for (fs::directory_iterator entry(folder, error), end; !error && entry != end;
+       entry.increment(error)) {
+    const std::string name = entry->path().filename().string();
+    const bool is_own = std::find(kNames.begin(), kNames.end(), name) != kNames.end();
+    if (name != kUnfinished && !(is_unfinished && is_own)) return false;
+  }
+  return !error;
+}
+
 void check_folder(const fs::path& folder) {
   if (folder.empty()) {
     throw ConfigError("the folder of the example has no name");
@@ -117,13 +139,52 @@ void check_folder(const fs::path& folder) {
   if (!fs::is_directory(status)) {
     throw ConfigError("'" + folder.string() + "' is no folder; name a new one");
   }
-  const bool is_empty = fs::is_empty(folder, error);
+  const bool is_empty = is_free(folder, error);
   if (error) {
     throw ConfigError("folder '" + folder.string() + "' cannot be read: " + error.message());
   }
   if (!is_empty) {
     throw ConfigError("folder '" + folder.string() + "' is not empty; name a new one");
   }
+}
+
+// Calls `write`, which makes `folder`; if it throws, nothing is left of that.
+template <class Write>
+void make_or_remove(const fs::path& folder, const Write& write) {
+  remove_durably(folder);  // of a killed init
+  try {
+    make_folder(folder);
+    write();
+  } catch (...) {
+    std::error_code ignored;
+    fs::remove_all(folder, ignored);
+    throw;
+  }
+}
+
+void write_files(const fs::path& folder, const Files& files) {
+  for (const auto& [name, content] : files) write_file_durably(folder / name, content);
+}
+
+// A new folder appears whole, by one rename. Files get into one that is there already, which may be
+// the working directory, one after the other, the last of `files` last; until then the folder holds
+// kUnfinished.
+void write_whole(const fs::path& folder, const Files& files) {
+  std::error_code error;
+  if (fs::exists(folder, error)) {
+    const fs::path unfinished = folder / kUnfinished;
+    make_or_remove(unfinished, [&] { write_files(unfinished, files); });
+    for (const auto& [name, content] : files) rename_durably(unfinished / name, folder / name);
+    remove_durably(unfinished);
+    return;
+  }
+  const fs::path name = folder.has_filename() ? folder : folder.parent_path();  // without a slash
+  const fs::path unfinished =
+      name.parent_path() / (std::string(kUnfinished) + "-" + name.filename().string());
+  make_or_remove(unfinished, [&] {
+    write_files(unfinished, files);
+    rename_durably(unfinished, name);
+  });
 }
 
 }  // namespace
@@ -153,13 +214,12 @@ fs::path write_example_job(const ExampleJobOptions& options) {
       train_sentencepiece_bpe(paragraphs_of(train_text), preset.model.vocab_size);
   const std::string model = make_example_model(preset.model, seed);
 
-  make_folder(options.folder);
-  write_file_durably(options.folder / "train.txt", train_text);
-  write_file_durably(options.folder / "eval.txt", eval_text);
-  write_file_durably(options.folder / "tokenizer.model", tokenizer);
-  write_file_durably(options.folder / "model.pt", model);
   fs::path config = options.folder / "run.json";
-  write_file_durably(config, run_json(config, preset, options.seed));
+  write_whole(options.folder, {{"train.txt", train_text},
+                               {"eval.txt", eval_text},
+                               {"tokenizer.model", tokenizer},
+                               {"model.pt", model},
+                               {"run.json", run_json(config, preset, options.seed)}});
   return config;
 }
 

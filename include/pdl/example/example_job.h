@@ -14,7 +14,7 @@ enum class ExamplePreset {
 };
 
 struct ExampleJobOptions {
-  std::filesystem::path folder;  // created if it does not exist; must be empty
+  std::filesystem::path folder;  // created if it does not exist; else empty
   ExamplePreset preset = ExamplePreset::kSmall;
   int64_t seed = 42;  // >= 0; for language, parameters and training
 };
@@ -23,6 +23,10 @@ struct ExampleJobOptions {
 // last, run.json. The first line of run.json is the command that runs it; its output_dir is `run`
 // beside it. Every byte depends on preset, seed and the installed SentencePiece and LibTorch alone,
 // except that run.json's first line depends on `folder` too. Returns the path of run.json.
+//
+// A new folder appears whole or not at all. In one that is there already run.json is the last file
+// to appear. What a process that died has left, `.tmp-init` in the folder or `.tmp-init-NAME`
+// beside it, does not hinder and is removed.
 //
 // Throws ConfigError if the folder is not empty or not a folder, StorageError if it cannot be
 // written.

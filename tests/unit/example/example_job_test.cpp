@@ -94,6 +94,40 @@ TEST_F(ExampleJobTest, EmptyFolderIsFilledAndAnyOtherRefused) {
   EXPECT_THROW(write_example_job({}), ConfigError);
 }
 
+TEST_F(ExampleJobTest, WhatAKilledInitHasLeftDoesNotHinder) {
+  write_example_job(tiny("job"));
+  const std::map<std::string, std::string> expected = files_in(folder_ / "job");
+  const auto without_first_line = [](std::map<std::string, std::string> files) {
+    files["run.json"].erase(0, files["run.json"].find('\n'));
+    return files;
+  };
+  // Beside a new folder.
+  fs::create_directories(folder_ / ".tmp-init-new");
+  write_file_durably(folder_ / ".tmp-init-new" / ".tmp-train.txt-1-0", "tr");
+  write_example_job(tiny("new/"));
+  EXPECT_EQ(without_first_line(files_in(folder_ / "new")), without_first_line(expected));
+  // In one that was empty.
+  fs::create_directories(folder_ / "old" / ".tmp-init");
+  write_file_durably(folder_ / "old" / ".tmp-init" / "model.pt", "half");
+  write_file_durably(folder_ / "old" / "train.txt", "whole");
+  write_example_job(tiny("old"));
+  EXPECT_EQ(without_first_line(files_in(folder_ / "old")), without_first_line(expected));
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder_.path()), {}), 3);
+  // A file of somebody else, with the leftover and without.
+  for (const bool is_unfinished : {true, false}) {
+    fs::remove_all(folder_ / "old");
+    fs::create_directories(folder_ / "old" / (is_unfinished ? ".tmp-init" : ""));
+    write_file_durably(folder_ / "old" / (is_unfinished ? "other.txt" : "train.txt"), "mine");
+    EXPECT_THROW(write_example_job(tiny("old")), ConfigError);
+  }
+}
+
+TEST_F(ExampleJobTest, AFailureLeavesNothing) {
+  fs::create_symlink("nowhere", folder_ / "dangling");  // which no folder can replace
+  EXPECT_THROW(write_example_job(tiny("dangling")), StorageError);
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder_.path()), {}), 1);
+}
+
 TEST_F(ExampleJobTest, FolderBelowAFileIsAStorageError) {
   write_file_durably(folder_ / "file", "x");
   EXPECT_THROW(write_example_job(tiny("file/job")), StorageError);
