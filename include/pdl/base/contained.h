@@ -8,6 +8,7 @@
 
 namespace pdl {
 
+// What the child process of run_contained() may use.
 struct ContainedLimits {
   int64_t max_bytes;        // address space on top of what this process has
   int64_t max_cpu_seconds;  // CPU time of the child

@@ -8,6 +8,8 @@
 
 namespace pdl {
 
+// The exit code of the process: what is to blame. A run that signal N has stopped ends with 128 +
+// N.
 enum class ExitCode : int {
   kOk = 0,
   kInternal = 1,
@@ -21,9 +23,12 @@ enum class ExitCode : int {
   kOutOfMemory = 10,
 };
 
+// A failure with a message for the user, one line if not said otherwise. The classes below say what
+// is to blame; Error itself, with kInternal, is a mistake of this program.
 class Error : public std::runtime_error {
  public:
   Error(ExitCode code, const std::string& message) : std::runtime_error(message), code_(code) {}
+  // That of the process if nobody handles the error.
   ExitCode code() const { return code_; }
 
  private:

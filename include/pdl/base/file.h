@@ -50,7 +50,9 @@ class NewFile {
   NewFile(const NewFile&) = delete;
   NewFile& operator=(const NewFile&) = delete;
 
+  // Appends to what was written so far.
   void write(std::string_view bytes);
+  // Syncs the file, which then stays. To be called once, after the last write().
   void close();
 
  private:
@@ -70,6 +72,7 @@ class DurableFile {
  public:
   explicit DurableFile(const std::filesystem::path& path);
 
+  // Appends to what was written so far.
   void write(std::string_view bytes) { file_.write(bytes); }
   void close();
 
@@ -79,6 +82,8 @@ class DurableFile {
   NewFile file_;
 };
 
+// Writes a file as DurableFile does: it holds `content` or what it held before. Throws
+// StorageError.
 void write_file_durably(const std::filesystem::path& path, std::string_view content);
 
 // A file that grows by whole lines; each append() reaches the kernel before it returns. Throws
@@ -91,6 +96,7 @@ class AppendFile {
   AppendFile(const AppendFile&) = delete;
   AppendFile& operator=(const AppendFile&) = delete;
 
+  // `bytes` are whole lines.
   void append(std::string_view bytes);
 
  private:

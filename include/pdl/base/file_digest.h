@@ -6,6 +6,7 @@
 
 namespace pdl {
 
+// Size and hash of a file's content, by which damage is seen.
 struct FileDigest {
   int64_t size = 0;  // bytes
   std::string sha256;

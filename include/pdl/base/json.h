@@ -35,6 +35,7 @@ struct JsonRules {
 
 // Why a text was not read to its end.
 struct JsonProblem {
+  // Who ended the reading.
   enum class Kind {
     kNone,
     kNotJson,  // `byte` is the first that cannot be, or the text's size; `reason` is what is there
@@ -56,6 +57,7 @@ class JsonHandler {
  public:
   virtual ~JsonHandler() = default;
 
+  // A value: the text's, one of the open list, or that of the last key.
   virtual bool null() = 0;
   virtual bool boolean(bool value) = 0;
   virtual bool integer(int64_t value) = 0;
@@ -68,6 +70,7 @@ class JsonHandler {
   virtual bool begin_array() = 0;
   virtual bool end_array() = 0;
 
+  // What stop() was given: a phrase that follows the text's name.
   const std::string& stop_reason() const { return stop_reason_; }
 
  protected:
@@ -91,8 +94,11 @@ struct JsonMembers;
 // Small, because a file may hold millions.
 class JsonValue {
  public:
+  // The kinds of values. An integer is a number without fraction and exponent that fits int64_t, a
+  // real any other number.
   enum class Kind : uint8_t { kNull, kBoolean, kInteger, kReal, kString, kArray, kObject };
 
+  // Of which kind the value is.
   Kind kind() const { return static_cast<Kind>(data_.index()); }
   bool is(Kind other) const { return kind() == other; }
   bool is_string() const { return is(Kind::kString); }
@@ -121,6 +127,7 @@ class JsonValue {
       data_;
 };
 
+// The members of an object, in the order of the text: `items[i]` is the value of `keys[i]`.
 struct JsonMembers {
   std::vector<std::string> keys;
   std::vector<JsonValue> items;
@@ -136,12 +143,14 @@ JsonProblem try_parse_json(std::string_view text, const JsonRules& rules, JsonVa
 // e.g. "it is not JSON at byte 12: a NUL byte" or "model.vocab is missing".
 class JsonBlame {
  public:
+  // Errors of the class `Blame`, whose messages begin with `begin`.
   template <class Blame>
   static JsonBlame of(std::string begin, std::string subject = "it") {
     return {[](const std::string& message) { return std::make_exception_ptr(Blame(message)); },
             std::move(begin), std::move(subject)};
   }
 
+  // Throws the error with `phrase` after the begin of its message.
   [[noreturn]] void fail(const std::string& phrase) const;
   const std::string& subject() const { return subject_; }
 
@@ -194,6 +203,8 @@ class ObjectReader {
   bool boolean_or(std::string_view key, bool fallback);
   std::string string_or_empty(std::string_view key);
 
+  // Throw the error about the object, or about its member `key`; `why` is a phrase that follows the
+  // place.
   [[noreturn]] void fail(const std::string& why) const;
   [[noreturn]] void fail_at(std::string_view key, const std::string& why) const;
   const JsonBlame& blame() const { return blame_; }

@@ -8,6 +8,7 @@
 
 namespace pdl {
 
+// Write a line of the log, without a newline at its end.
 void log_info(std::string_view line);
 void log_warning(std::string_view line);
 

@@ -8,6 +8,7 @@
 
 namespace pdl {
 
+// A compiled regular expression. Immutable.
 class Regex {
  public:
   // Throws ConfigError, with the offset and what is wrong, for text that is not a regular

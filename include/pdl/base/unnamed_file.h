@@ -16,6 +16,7 @@ class UnnamedFile {
   UnnamedFile(const UnnamedFile&) = delete;
   UnnamedFile& operator=(const UnnamedFile&) = delete;
 
+  // Appends to the file.
   void write(std::string_view bytes);
   int descriptor() const { return descriptor_; }
   // Syncs the file and gives it the name `path` in the same file system, replacing a file of that
@@ -37,6 +38,7 @@ class MappedFile {
   MappedFile(const MappedFile&) = delete;
   MappedFile& operator=(const MappedFile&) = delete;
 
+  // Valid as long as the object.
   std::string_view content() const;
 
  private:

@@ -22,6 +22,7 @@ struct StepBatches {
   std::vector<Batch> batches;             // the micro-batches on the device
 };
 
+// For which rank and steps batches are made, and how they are padded.
 struct BatchLoaderOptions {
   int32_t pad_id = 0;
   at::Device device = at::kCPU;

@@ -27,6 +27,7 @@ class BatchPlan {
  public:
   BatchPlan(int64_t num_sequences, const TrainingOptions& options, int64_t num_ranks = 1);
 
+  // Optimiser steps of a whole epoch: windows of micro-batches, the last of which may be shorter.
   int64_t steps_per_epoch() const;
   // Returns max_steps if positive, else ceil(num_train_epochs · steps_per_epoch()).
   int64_t total_steps() const;

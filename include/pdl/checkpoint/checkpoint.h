@@ -60,6 +60,7 @@ void load_checkpoint_tensors(const std::filesystem::path& checkpoint,
 void load_checkpoint_model(const std::filesystem::path& checkpoint,
                            const std::vector<TensorSlice>& model);
 
+// Which checkpoints of a run may be removed.
 struct PruneOptions {
   int64_t limit = 0;         // checkpoints to keep, in any case 2; 0: all
   int64_t current_step = 0;  // of the checkpoint just saved

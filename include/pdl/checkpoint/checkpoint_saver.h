@@ -18,6 +18,7 @@ class CheckpointSaver {
  public:
   static constexpr int kMaxFailures = 3;
 
+  // Where checkpoints are written, and how many are kept.
   struct Options {
     std::filesystem::path output_dir;
     int64_t save_total_limit = 3;  // see PruneOptions

@@ -20,6 +20,7 @@ namespace pdl {
 // list.
 using ConfigValue = std::variant<bool, int64_t, double, std::string, std::vector<std::string>>;
 
+// What a key's value is; see ConfigValue.
 enum class KeyKind { kBool, kInteger, kNumber, kChoice, kString, kPath, kStringList, kPathList };
 
 // A section of --help and of docs/configuration.md, in their order.
@@ -55,6 +56,7 @@ struct KeyRules {
   bool may_change_on_resume = false;
 };
 
+// One key of run.json: its name, its documentation, and how it is bound to a field of RunConfig.
 struct ConfigKey {
   KeyGroup group;
   std::string_view name;
@@ -73,11 +75,13 @@ struct ConfigKey {
 // immutable.
 std::span<const ConfigKey> config_keys();
 
+// The heading of the group in --help and in docs/configuration.md.
 std::string_view group_title(KeyGroup group);
 
 // Returns nullptr if there is no such key.
 const ConfigKey* find_config_key(std::string_view name);
 
+// The value of a key that is not given.
 ConfigValue default_value(const ConfigKey& key);
 
 // Formats a value for a line of text: numbers in the fewest digits that read back as the same,
@@ -89,6 +93,7 @@ bool is_set(const ConfigValue& value);
 
 // A condition between two keys that must hold once `key` is set.
 struct KeyRelation {
+  // Whether `key` needs that `other` is set, too, or that it is not.
   enum class Type { kNeeds, kExcludes };
   std::string_view key;
   Type type;
@@ -96,6 +101,7 @@ struct KeyRelation {
   bool training_only;  // ignored by commands that do not train
 };
 
+// All relations between keys. Thread-safe: the table is immutable.
 std::span<const KeyRelation> key_relations();
 
 }  // namespace pdl

@@ -22,10 +22,15 @@ enum class UnseenPolicy { kFormula, kCountOne, kError };
 // The weight of control tokens (bos, eos, pad, unk): the formula's, or the occurrence-weighted mean
 // of the others.
 enum class SpecialTokenPolicy { kFormula, kNeutral };
+// How the learning rate goes on after the warm-up; optim/schedule.h has the formulas.
 enum class ScheduleType { kConstant, kLinear, kCosine, kWarmupStableDecay };
+// The optimiser: AdamW with decoupled weight decay, or SGD with momentum.
 enum class OptimizerType { kAdamW, kSgd };
+// The dtype in which a model computes: autocast for all but float32.
 enum class Precision { kFp32, kBf16, kFp16 };
+// What happens to a step whose loss jumps: a warning alone, or no update either.
 enum class SpikeAction { kWarn, kSkip };
+// The figure of an evaluation by which the best model is chosen.
 enum class BestMetric { kEvalCe, kEvalLoss, kEvalPpl, kEvalAccuracy };
 
 // How files become documents and documents become tokens.
@@ -59,6 +64,7 @@ struct WeightOptions {
       0;  // largest weight / smallest weight of a seen token; 0 is off, else >= 1
 };
 
+// The learning rate of each step.
 struct ScheduleOptions {
   ScheduleType lr_scheduler_type = ScheduleType::kLinear;
   double learning_rate = 5e-5;
@@ -66,6 +72,7 @@ struct ScheduleOptions {
   double min_lr_ratio = 0;  // in [0, 1]: the final rate as a share of learning_rate
 };
 
+// How gradients become updates.
 struct OptimizerOptions {
   OptimizerType optim = OptimizerType::kAdamW;
   double momentum = 0.9;    // of sgd
@@ -76,6 +83,7 @@ struct OptimizerOptions {
   double max_grad_norm = 1.0;  // 0 is off
 };
 
+// How long to train, in which order and batches, and what ends a run early.
 struct TrainingOptions {
   int64_t max_steps = -1;  // optimiser steps; -1: as num_train_epochs says
   double num_train_epochs = 3;
@@ -91,6 +99,7 @@ struct TrainingOptions {
   int64_t logging_steps = 10;
 };
 
+// When and on how much of eval_files the model is evaluated.
 struct EvaluationOptions {
   int64_t per_device_eval_batch_size = 8;
   int64_t eval_steps = 0;               // 0: only at the end
@@ -99,12 +108,14 @@ struct EvaluationOptions {
   BestMetric metric_for_best_model = BestMetric::kEvalCe;
 };
 
+// When checkpoints are written, how many are kept, and from which a run goes on.
 struct CheckpointOptions {
   int64_t save_steps = 500;                     // 0: only at the end
   int64_t save_total_limit = 3;                 // 0: keep all
   std::string resume_from_checkpoint = "auto";  // auto | never | a checkpoint's folder
 };
 
+// A whole job. Its paths are absolute once load_config() has made it.
 struct RunConfig {
   std::filesystem::path model_path;
   std::filesystem::path tokenizer_path;

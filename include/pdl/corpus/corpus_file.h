@@ -5,6 +5,7 @@
 
 namespace pdl {
 
+// What a file of a corpus holds.
 enum class CorpusFileKind {
   kText,    // .txt, also .txt.gz and .txt.zst; "-" is standard input, text too
   kJsonl,   // .jsonl, also .jsonl.gz and .jsonl.zst: one record per line (corpus/jsonl.h)

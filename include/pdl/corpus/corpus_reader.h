@@ -18,6 +18,7 @@ namespace pdl {
 class ByteStream;
 class TokenFile;
 
+// A piece of a file of the corpus, and where it is from.
 struct CorpusBlock {
   int64_t index = 0;  // in the corpus
   size_t file = 0;    // index of its file

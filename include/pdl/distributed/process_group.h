@@ -8,10 +8,13 @@
 
 namespace pdl {
 
+// What the processes (ranks) of one run do together. Each calls the same functions in the same
+// order.
 class ProcessGroup {
  public:
   virtual ~ProcessGroup() = default;
 
+  // The number of this process, from 0, and how many there are.
   virtual int rank() const = 0;
   virtual int size() const = 0;
   // Replaces each tensor by its sum over the ranks, in place.

@@ -13,6 +13,7 @@
 
 namespace pdl {
 
+// How an evaluation is batched, and how much of the sequences it covers.
 struct EvaluatorOptions {
   int64_t batch_size = 8;   // sequences
   int64_t max_batches = 0;  // 0: all

@@ -10,6 +10,7 @@
 
 namespace pdl {
 
+// Finds the best evaluation, and when early stopping ends a run.
 class ModelSelection {
  public:
   // Keeps its state in `state`, a part of the run's TrainerState, which must outlive this.

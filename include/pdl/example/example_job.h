@@ -8,11 +8,13 @@
 
 namespace pdl {
 
+// The size of the example.
 enum class ExamplePreset {
   kTiny,   // trains in about a second: for tests and CI
   kSmall,  // trains in less than a minute on two slow cores; the loss visibly falls
 };
 
+// Which example is written, and where.
 struct ExampleJobOptions {
   std::filesystem::path folder;  // created if it does not exist; else empty
   ExamplePreset preset = ExamplePreset::kSmall;

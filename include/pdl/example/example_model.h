@@ -19,6 +19,7 @@
 
 namespace pdl {
 
+// The shape of the model: a transformer with rotary positions.
 struct ExampleModelSizes {
   int64_t vocab_size = 0;
   int64_t width = 0;  // a multiple of 2·heads

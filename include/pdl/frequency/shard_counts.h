@@ -18,12 +18,14 @@ struct Shard {
   int64_t count = 1;
 };
 
+// The counts of one shard, and all that must agree with the other shards.
 struct ShardCounts {
   TokenCounts table;  // of the shard alone; corpus_sha256 is that of the whole corpus
   Shard shard;
   TextOptions text;  // how the text became tokens; must be the same in all shards
 };
 
+// A shard that was read from a file.
 struct NamedShardCounts {
   std::string name;  // the file, for messages
   ShardCounts counts;

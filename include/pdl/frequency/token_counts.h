@@ -16,6 +16,7 @@ namespace pdl {
 // What was counted: the targets of one epoch of training, or every token of a reference corpus.
 enum class Counted { kTargets, kReference };
 
+// How often each token id was counted, and in what.
 struct TokenCounts {
   std::vector<int64_t> counts;  // [V], >= 0
   Counted counted = Counted::kTargets;
@@ -23,6 +24,7 @@ struct TokenCounts {
   std::string corpus_sha256;  // see CorpusReader::sha256()
   CorpusNotes notes = {};     // of the corpus; empty for targets and for a table that was read
 
+  // The width V of the table, and the sum of its counts.
   int64_t vocab_size() const { return static_cast<int64_t>(counts.size()); }
   int64_t total() const;
 };

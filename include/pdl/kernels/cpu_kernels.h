@@ -14,6 +14,7 @@ enum class InstructionSet { kPortable, kAvx2, kAvx512 };
 
 // Returns the sets that this build has and this CPU can run, in the order of the enum.
 std::span<const InstructionSet> supported_instruction_sets();
+// The name for logs and benchmarks: "portable", "AVX2" or "AVX-512".
 const char* name_of(InstructionSet set);
 
 // Whether this CPU multiplies bfloat16 matrices in hardware; without that they are slower than
@@ -27,6 +28,7 @@ struct Bfloat16 {
 
 inline constexpr size_t kMaxBands = 8;
 
+// The figures of one position.
 struct RowEvaluation {
   double ce = 0;  // -log softmax(logits)[target], nats
   // The first index of the largest logit; -1 if a logit is NaN or +inf.
@@ -49,6 +51,7 @@ struct RowKernels {
                             const uint8_t* bands);
 };
 
+// The kernels as one instruction set has them.
 struct CpuKernels {
   RowKernels<float> float_rows;
   RowKernels<Bfloat16> bfloat16_rows;

@@ -25,6 +25,7 @@ class WeightTable {
   // Returns the weights at full alpha, [V] float64.
   std::vector<double> full_weights() const;
 
+  // [V], from which the weights were made, and how.
   const std::vector<int64_t>& counts() const { return counts_; }
   const WeightOptions& options() const { return options_; }
 

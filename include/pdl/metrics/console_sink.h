@@ -41,6 +41,7 @@ std::vector<std::string> start_report(const StartMetrics& start);
 // if there is none.
 std::vector<std::string> weight_warnings(const WeightStatistics& weights);
 
+// The line of a step in the log.
 std::string step_line(const StepMetrics& step);
 
 // Shows step of `total_steps`, loss, ce, tokens per second and the time left at the pace of the
@@ -50,6 +51,7 @@ std::string progress_line(const StepMetrics& step, int64_t total_steps);
 // Lines with the figures of the whole set, then the ce of each band of training count.
 std::vector<std::string> eval_report(const EvalMetrics& eval);
 
+// The lines of other events in the log.
 std::string skip_line(const SkipMetrics& skip);
 std::string spike_line(const SpikeMetrics& spike);
 std::string end_line(const RunSummary& summary);

@@ -11,9 +11,11 @@
 
 namespace pdl {
 
+// `Kind`, or a const one.
 template <class Metrics, class Kind>
 concept MaybeConst = std::same_as<std::remove_const_t<Metrics>, Kind>;
 
+// Calls visit(name, field) for each field but `step`, with the name in metrics.jsonl.
 template <class Visit>
 void for_each_field(MaybeConst<StepMetrics> auto& step, const Visit& visit) {
   visit("loss", step.loss);
@@ -41,6 +43,7 @@ void for_each_field(MaybeConst<EvalMetrics> auto& eval, const Visit& visit) {
   visit("accuracy", eval.eval_accuracy);
 }
 
+// Visits the fields of one band in eval_bands.
 template <class Visit>
 void for_each_field(MaybeConst<BandMetrics> auto& band, const Visit& visit) {
   visit("tokens", band.tokens);
@@ -49,6 +52,7 @@ void for_each_field(MaybeConst<BandMetrics> auto& band, const Visit& visit) {
   visit("predicted_mass", band.predicted_mass);
 }
 
+// Visits the plain fields of the weights in the start line: no bands, cap and top tokens.
 template <class Visit>
 void for_each_field(const WeightStatistics& weights, const Visit& visit) {
   visit("counted_tokens", weights.counted_tokens);
@@ -65,12 +69,14 @@ void for_each_field(const WeightStatistics& weights, const Visit& visit) {
   visit("n_eff", weights.n_eff);
 }
 
+// Visits the fields of one band in weight_bands.
 template <class Visit>
 void for_each_field(const BandWeight& band, const Visit& visit) {
   visit("tokens", band.tokens);
   visit("weight_share", band.weight_share);
 }
 
+// Visits what pdl_max_ratio changed.
 template <class Visit>
 void for_each_field(const CapEffect& cap, const Visit& visit) {
   visit("types", cap.types);

@@ -15,6 +15,7 @@
 
 namespace pdl {
 
+// What is known before the first step.
 struct StartMetrics {
   int64_t parameters = 0;  // elements; tied tensors count once
   int64_t trainable_parameters = 0;
@@ -44,6 +45,8 @@ struct StepMetrics {
   std::optional<double> peak_memory_gb;  // peak of the memory of tensors; none on the CPU
 };
 
+// An evaluation's figures of the targets whose training count is in one band; ce in nats,
+// unweighted.
 struct BandMetrics {
   int64_t tokens = 0;
   std::optional<double> ce;  // none without targets
@@ -51,6 +54,8 @@ struct BandMetrics {
   double predicted_mass = 0;  // mean probability of the tokens of the band, over all positions
 };
 
+// An evaluation over all its targets. ce is the mean cross-entropy in nats without weights, ppl is
+// exp(ce), accuracy the share of targets that have the largest logit.
 struct EvalMetrics {
   int64_t step = 0;
   double eval_loss = 0;  // Σw·ce / Σw
@@ -89,6 +94,7 @@ enum class RunStatus { kFinished, kEarlyStopped, kInterrupted, kTimeLimit, kDive
 // Returns the name in summary.json: finished, early_stopped, interrupted, time_limit, diverged.
 std::string_view name_of(RunStatus status);
 
+// How a run ended, and its last figures: the content of summary.json.
 struct RunSummary {
   RunStatus status = RunStatus::kFinished;
   int exit_code = 0;

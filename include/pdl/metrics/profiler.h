@@ -19,6 +19,7 @@ class Profiler {
   // includes the work it started. Empty for a CPU.
   explicit Profiler(std::function<void()> synchronize = {});
 
+  // Begins a phase within those that are open; end() ends the innermost.
   void begin(const char* name);
   void end();
   // Ends the phase without waiting for the device. Hence it does not throw, but the phase may miss

@@ -14,6 +14,7 @@
 
 namespace pdl {
 
+// What is known of a model without running it.
 struct ModelInfo {
   std::filesystem::path path;  // where it was loaded from
   int64_t vocab_size = 0;      // V, the width of the logits
@@ -45,6 +46,7 @@ class LanguageModel {
  public:
   virtual ~LanguageModel() = default;
 
+  // Does not change after loading.
   virtual const ModelInfo& info() const = 0;
 
   // logits [B, T, V] for input_ids [B, T] int64 in [0, V), on the model's device; logits[b][t]
@@ -57,6 +59,7 @@ class LanguageModel {
   virtual at::Tensor hidden(const at::Tensor& input_ids) = 0;
   virtual at::Tensor head(const at::Tensor& hidden) = 0;
 
+  // Opens a scope; see ComputeScope.
   virtual std::unique_ptr<ComputeScope> compute_scope() = 0;
 
   // Starts with sequences without tokens.

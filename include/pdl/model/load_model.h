@@ -13,6 +13,7 @@
 
 namespace pdl {
 
+// Where a model computes, in which dtype, and what of it is not trained.
 struct LoadOptions {
   at::Device device = at::kCPU;
   // The dtype to which forward, hidden and head are autocast; none: they compute in their own

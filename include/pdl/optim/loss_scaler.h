@@ -11,6 +11,7 @@
 
 namespace pdl {
 
+// The scale of a float16 loss, and its adaptation.
 class LossScaler {
  public:
   explicit LossScaler(at::Device device);

@@ -16,13 +16,17 @@ namespace pdl {
 char32_t next_character(std::string_view text, size_t& at);
 // Returns the code point that ends at `end`, which moves before it; `end` > 0.
 char32_t previous_character(std::string_view text, size_t& end);
+// Appends the UTF-8 of a code point.
 void append_utf8(char32_t character, std::string& text);
+// How many bytes the character has that begins with byte `first` of well-formed UTF-8.
 inline size_t character_bytes(char first) {
   const auto byte = static_cast<unsigned char>(first);
   return byte < 0x80 ? 1 : byte < 0xe0 ? 2 : byte < 0xf0 ? 3 : 4;
 }
 
+// Whether every byte is below 0x80.
 bool is_ascii(std::string_view text);
+// a to z, A to Z.
 inline bool is_ascii_letter(char32_t character) {
   return (character >= 'a' && character <= 'z') || (character >= 'A' && character <= 'Z');
 }
@@ -39,11 +43,13 @@ std::string lowercase(std::string_view text);
 // Returns the two letters of the general category.
 std::string_view general_category(char32_t character);
 
+// Code points from `first` to `last`, both included.
 struct CharacterRange {
   char32_t first;
   char32_t last;
   bool operator==(const CharacterRange&) const = default;
 };
+// The characters for which is_space() is true, in increasing order.
 std::span<const CharacterRange> space_ranges();
 
 // Characters that Unicode 15.0, 15.1 and 16.0 added.
@@ -52,6 +58,7 @@ struct LaterCharacters {
   char32_t last;
   char category[3];
 };
+// In increasing order.
 std::span<const LaterCharacters> later_characters();
 
 }  // namespace pdl

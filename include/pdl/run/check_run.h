@@ -12,6 +12,7 @@
 
 namespace pdl {
 
+// What check_job() has found.
 struct CheckReport {
   std::optional<std::filesystem::path> checkpoint;  // from which the job would resume
   StepTrial largest_batch;

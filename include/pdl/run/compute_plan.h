@@ -20,6 +20,7 @@ at::Device select_device(const std::string& name);
 // Sets the number of threads of LibTorch; 0 leaves it unchanged, which is all cores.
 void apply_num_threads(int64_t num_threads);
 
+// What the keys ask for.
 struct ComputeOptions {
   std::string device = "auto";  // the keys of run.json
   Precision precision = Precision::kFp32;
@@ -36,6 +37,7 @@ struct ComputeTarget {
 // as select_device() does; warns if this CPU is slow with bf16.
 ComputeTarget set_up_compute(const ComputeOptions& options);
 
+// What decides how many logits exist at once.
 struct ChunkOptions {
   int64_t logits_chunk_rows = 0;  // the key: 0 is automatic
   int64_t train_batch_size = 0;   // sequences

@@ -47,6 +47,7 @@ struct DataSources {
   SequenceOptions sequences;
 };
 
+// The sequences of a job and the counts of their targets.
 struct Dataset {
   std::optional<Sequences> train;     // none for a job that only evaluates and has no train_files
   std::optional<Sequences> eval;      // none without eval_files
@@ -55,13 +56,14 @@ struct Dataset {
   int32_t pad_id = 0;
 };
 
-// "train_files ('a.jsonl' and 2 more)", for messages; of a long path the file's name alone. `key` is
-// that of the files in run.json.
+// "train_files ('a.jsonl' and 2 more)", for messages; of a long path the file's name alone. `key`
+// is that of the files in run.json.
 std::string corpus_name(const std::string& key, const std::vector<std::string>& files);
 
 // Returns the number of threads for text: that of the key num_threads or, if 0, of the machine.
 int64_t text_threads(int64_t num_threads);
 
+// The files as a corpus, and how a pipeline reads it; `what` is for ProgressFactory.
 Corpus corpus_of(const TextInput& input, const std::vector<std::string>& files);
 PipelineOptions pipeline_of(const TextInput& input, const std::string& what);
 

@@ -21,6 +21,7 @@ struct WeightSources {
   WeightOptions options;
 };
 
+// The table that was counted or read, and the weights made of it.
 struct LossWeights {
   TokenCounts table;  // as wide as the logits
   WeightTable weights;

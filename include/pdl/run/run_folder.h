@@ -14,6 +14,7 @@ class RunFolder {
  public:
   explicit RunFolder(std::filesystem::path output_dir) : path_(std::move(output_dir)) {}
 
+  // The output_dir itself, and its files.
   const std::filesystem::path& path() const { return path_; }
   std::filesystem::path config() const { return path_ / "config.json"; }
   std::filesystem::path frequency() const { return path_ / "frequency.json"; }

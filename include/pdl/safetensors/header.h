@@ -26,6 +26,7 @@ struct ElementRange {
   bool operator==(const ElementRange&) const = default;
 };
 
+// One tensor of a file, or the part of it that the file holds; bytes count from data_begin.
 struct SafetensorsEntry {
   std::string name;
   std::string dtype;                      // BOOL U8 I8 I16 I32 I64 F16 BF16 F32 F64
@@ -35,6 +36,7 @@ struct SafetensorsEntry {
   int64_t end_bytes = 0;
 };
 
+// What a file holds, and where.
 struct SafetensorsHeader {
   std::vector<SafetensorsEntry> entries;  // in the order of their data
   int64_t data_begin = 0;                 // byte of the file from which their offsets count

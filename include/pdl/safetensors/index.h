@@ -10,6 +10,7 @@
 
 namespace pdl {
 
+// The content of an index: which file has which tensor.
 struct SafetensorsIndex {
   // Tensor -> file beside the index: a plain name, so that no index reaches into other folders.
   std::map<std::string, std::string> weight_map;

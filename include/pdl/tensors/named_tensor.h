@@ -9,6 +9,7 @@
 
 namespace pdl {
 
+// A tensor and the names under which a file has it.
 struct NamedTensor {
   std::string name;
   at::Tensor tensor;

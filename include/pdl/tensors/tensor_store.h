@@ -19,6 +19,7 @@
 
 namespace pdl {
 
+// What a file says of a tensor.
 struct TensorInfo {
   at::ScalarType dtype;
   std::vector<int64_t> shape;
@@ -49,6 +50,7 @@ class TensorStore {
   // The file, the index, or the first and last of several files, for messages.
   const std::string& name() const { return name_; }
 
+  // The tensors of the files by name. info() throws if there is none of that name.
   bool contains(std::string_view name) const { return tensors_.contains(name); }
   std::vector<std::string> names() const;
   TensorInfo info(std::string_view name) const;

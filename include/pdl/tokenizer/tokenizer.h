@@ -25,6 +25,7 @@ struct WordList {
   std::vector<Word> words;
   std::deque<std::string> storage;  // text that normalisation changed
 
+  // Removes the words, and keeps their memory.
   void clear() {
     words.clear();
     storage.clear();

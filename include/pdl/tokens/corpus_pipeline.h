@@ -14,6 +14,7 @@
 
 namespace pdl {
 
+// Files, and how they become tokens.
 struct Corpus {
   std::vector<std::string> files;  // .txt, .jsonl, both also .gz or .zst; .npy; "-" is stdin
   TextOptions text = {};
@@ -29,6 +30,7 @@ struct BlockTokens {
   std::vector<int64_t> document_ends;
 };
 
+// Which part of a corpus is visited, on how many threads.
 struct PipelineOptions {
   int64_t num_threads = 1;
   // Visits only the blocks whose index is `shard` modulo num_shards; all blocks are read.
@@ -41,6 +43,7 @@ struct PipelineOptions {
   std::function<void(int64_t bytes, int64_t total_bytes)> progress = {};
 };
 
+// What is known of a corpus, or of a shard, after its last block.
 struct CorpusSummary {
   DocumentCounts document_counts;
   CorpusNotes notes;

@@ -24,6 +24,7 @@ class Sequences {
   Sequences(TokenizedCorpus corpus, const SequenceOptions& options,
             const std::string& name = "the corpus");
 
+  // The number of sequences.
   int64_t size() const { return static_cast<int64_t>(spans_.size()); }
   // The tokens of a sequence, at least two, without padding.
   std::span<const Token> tokens(int64_t row) const;

@@ -12,6 +12,7 @@ class Token {
   Token() = default;
   explicit Token(int32_t id, bool trained = true) : value_(trained ? id : ~id) {}
 
+  // At least 0.
   int32_t id() const { return value_ < 0 ? ~value_ : value_; }
   // False for the prompts of completions and the turns of a chat that are not the assistant's.
   bool is_trained() const { return value_ >= 0; }

@@ -23,6 +23,7 @@ struct TokenizedCorpus {
   std::string sha256;                  // of the files, see CorpusReader::sha256()
   std::shared_ptr<const void> memory;  // owns what the spans view
 
+  // The tokens of one document, counted from 0.
   std::span<const Token> document(int64_t index) const;
 };
 

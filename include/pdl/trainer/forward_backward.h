@@ -17,6 +17,7 @@ struct LossSums {
   at::Tensor ce_sum;        // Σ ce
 };
 
+// How a forward and backward pass is computed.
 struct ForwardBackwardOptions {
   // Positions whose logits exist at once, for models that split their head; 0: all.
   int64_t chunk_positions = 0;

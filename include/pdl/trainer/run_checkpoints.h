@@ -12,6 +12,7 @@
 
 namespace pdl {
 
+// Saves and restores the checkpoints of one run.
 class RunCheckpoints {
  public:
   // `tensors` share memory with the run's own. `identity` must outlive this.

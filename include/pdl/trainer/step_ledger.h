@@ -17,6 +17,7 @@ namespace pdl {
 // An event of a step for observers. A spike that is skipped gives both, in this order.
 using StepEvent = std::variant<SpikeMetrics, SkipMetrics>;
 
+// Keeps the account of the steps of a run: what they add up to, and what is to be reported of them.
 class StepLedger {
  public:
   // Keeps its account in `state`, a part of the run's TrainerState, which must outlive the ledger.

@@ -21,6 +21,7 @@
 
 namespace pdl {
 
+// What decides how a run goes: the settings of its parts.
 struct TrainerOptions {
   StepOptions step;
   ScheduleOptions schedule;
@@ -43,12 +44,15 @@ struct TrainerParts {
   RunControl* control = nullptr;  // null: nothing stops the run
 };
 
+// Trains a model: decides when steps, evaluations and checkpoints happen, from the begin or from a
+// checkpoint to the end.
 class Trainer {
  public:
   Trainer(const TrainerParts& parts, const TrainerOptions& options);
   Trainer(const Trainer&) = delete;
   Trainer& operator=(const Trainer&) = delete;
 
+  // Where the run is now.
   const TrainerState& state() const { return state_; }
 
   // Resumes from a checkpoint. With early stopping, the best checkpoint must be in output_dir too.

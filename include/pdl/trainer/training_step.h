@@ -30,6 +30,7 @@ struct StepParts {
   Profiler* profiler = nullptr;  // null: no profile
 };
 
+// The settings of every step.
 struct StepOptions {
   TrainingOptions training;
   double max_grad_norm = 1.0;   // 0 is off
@@ -37,6 +38,7 @@ struct StepOptions {
   bool scale_loss = false;      // for float16
 };
 
+// What one step is to be computed with.
 struct StepPlan {
   int64_t index = 0;  // of the step, from 0
   double learning_rate = 0;
@@ -53,6 +55,7 @@ struct StepTrial {
   double grad_norm = 0;
 };
 
+// Computes optimiser steps.
 class TrainingStep {
  public:
   TrainingStep(const StepParts& parts, const StepOptions& options);

@@ -15,6 +15,7 @@ struct RankPoint {
   double value = 0;
 };
 
+// Count and weight by rank, as they are drawn.
 struct RankCurves {
   std::vector<RankPoint> counts;   // types with count > 0
   std::vector<RankPoint> weights;  // all types, in the same ranking

@@ -12,6 +12,7 @@
 
 namespace pdl {
 
+// The content of MANIFEST.json: what a checkpoint consists of.
 struct Manifest {
   int64_t step = 0;
   std::map<std::string, FileDigest> files;  // by name, without the manifest

@@ -40,6 +40,7 @@ struct SelectionState {
   std::optional<EvalMetrics> best_eval;
 };
 
+// Where a run is: the content of trainer_state.json beside its RunIdentity.
 struct TrainerState {
   int64_t step = 0;  // optimiser steps done, skipped ones included
   LedgerState ledger;
