@@ -122,13 +122,13 @@ class MarkTokenizer : public ByteTokenizer {
   static constexpr int32_t kOne = 300;
 
   bool has_words() const override { return false; }
-  std::vector<int32_t> encode(std::string_view text) const override {
+  std::vector<int32_t> encode(std::string_view text, bool begins) const override {
     if (text.starts_with("<one>")) {
-      std::vector<int32_t> ids = encode(text.substr(5));
+      std::vector<int32_t> ids = encode(text.substr(5), begins);
       ids.insert(ids.begin(), kOne);
       return ids;
     }
-    std::vector<int32_t> ids = ByteTokenizer::encode(text);
+    std::vector<int32_t> ids = ByteTokenizer::encode(text, begins);
     for (int32_t& next : ids) next = next == id('$') ? 2 : next == id('^') ? 1 : next;
     return ids;
   }
