@@ -59,6 +59,10 @@ class RecordReader final : public JsonHandler {
 
   bool null() override {
     if (expected_ == Expected::kWeight || expected_ == Expected::kTrain) return end_expected();
+    if (expected_ == Expected::kString && string_field_ == &content_) {
+      content_is_null_ = true;  // refused once it is known what else the message says
+      return end_expected();
+    }
     return end_scalar("null", /*is_empty=*/true);
   }
   bool boolean(bool value) override {
@@ -84,6 +88,7 @@ class RecordReader final : public JsonHandler {
     if (depth_ == kMessageDepth - 1 && in_messages_) {
       role_.reset();
       content_.reset();
+      content_is_null_ = false;
       message_training_ = {};
       message_other_.reset();
     } else if (depth_ > 0 && !expect_no_value("an object")) {
@@ -240,13 +245,15 @@ class RecordReader final : public JsonHandler {
   }
 
   bool end_message() {
-    if (!role_ || !content_) {
-      return stop(where() + "has no field " + (role_ ? "'content'" : "'role'"));
+    if (content_is_null_ && !message_other_) {
+      return stop(where() + "the field 'content' is null, not a string");
     }
+    if (!role_) return stop(where() + "has no field 'role'");
     if (message_other_) {
       return stop(where() + "the field " + in_quotes(*message_other_) +
                   " is not supported; leave it out, or write what it says into the content");
     }
+    if (!content_) return stop(where() + "has no field 'content'");
     fields_.messages->push_back(
         {std::move(*role_), std::move(*content_), message_training_.trained});
     return true;
@@ -259,6 +266,7 @@ class RecordReader final : public JsonHandler {
   bool in_messages_ = false;
   // Of the open message.
   std::optional<std::string> role_, content_;
+  bool content_is_null_ = false;
   Training message_training_;
   std::optional<std::string> message_other_;  // the last of its other fields that hold something
 

@@ -37,6 +37,13 @@ RECORDS = {
     "content of null": b'{"messages": [{"role": "assistant", "content": null}]}',
     "role twice": b'{"messages": [{"role": "user", "role": "user", "content": "a"}]}',
     "unknown role": b'{"messages": [{"role": "\\u001b[31m", "content": "a"}]}',
+    "weight of a half": b'{"messages": [{"role": "assistant", "content": "a", "weight": 0.5}]}',
+    "weight of a text": b'{"text": "a", "weight": "\\u001b[31m"}', "train of a number": b'{"text": "a", "train": 1}',
+    "weight beyond all": b'{"text": "a", "weight": 1' + b"0" * 300 + b"}",
+    "tool calls": b'{"messages": [{"role": "assistant", "content": "", "tool_calls": [{"id": "1"}]}]}',
+    "control in a field": b'{"messages": [{"role": "user", "content": "a", "\\u001b[31m": 1}]}',
+    "tools": b'{"messages": [{"role": "user", "content": "a"}], "tools": [{}]}',
+    "system of a prompt": b'{"prompt": "a", "completion": "b", "system": "c"}', "token ids": b'{"text": "a", "input_ids": [1]}',
     "deep": b'{"text": "a", "n": ' + b"[" * 100_000, "deep and closed": b'{"text": "a", "n": ' + b"[" * 99 + b"]" * 99 + b"}",
     "deep objects": b'{"text": "a", "n": ' + b'{"a": ' * 100_000, "deep alone": b"[" * 100_000,
     "control in a name": b'{"te\\u0007xt": "a"}',
@@ -155,7 +162,8 @@ def cases(seed, text):
         add(f"{name} inside", "txt", text[:5000] + piece + text[5000:], "byte 5")
         add(f"{name} at the end", "txt", text + piece.split(b" ")[0])
     for name, content in {"empty": b"", "blank": b" \n\n\t\r\n", "UTF-16": text.decode().encode("utf-16"),
-                          "UTF-32": text.decode().encode("utf-32"), "bytes": bytes(range(256)) * 20,
+                          "UTF-32": text.decode().encode("utf-32"), "UTF-16 without a mark": text.decode().encode("utf-16-le"),
+                          "UTF-32 without a mark": text.decode().encode("utf-32-be"), "bytes": bytes(range(256)) * 20,
                           "mark alone": b"\xef\xbb\xbf"}.items():  # fmt: skip
         add(name, "txt", content)
         add(name, "jsonl", content)

@@ -131,6 +131,16 @@ TEST(RecordFieldsTest, NoOtherFieldOfAMessageIsDropped) {
       EXPECT_EQ(shown(parse(chat_with(field, field + field))), plain) << field;
     }
   }
+  // Such a message has often no content.
+  for (const std::string content : {R"("content": null, )", ""}) {
+    EXPECT_THAT(error_of(R"({"messages": [{"role": "assistant", )" + content +
+                         R"("tool_calls": [{"id": "x"}]}]})"),
+                HasSubstr("message 1: the field 'tool_calls' is not supported"));
+    EXPECT_THAT(
+        error_of(R"({"messages": [{)" + content + R"("tool_calls": [], "role": "user"}]})"),
+        HasSubstr(content.empty() ? "message 1: has no field 'content'"
+                                  : "message 1: the field 'content' is null, not a string"));
+  }
   // A message of another format lacks a role first of all.
   EXPECT_THAT(error_of(R"({"messages": [{"from": "human", "value": "x"}]})"),
               HasSubstr("message 1: has no field 'role'"));
