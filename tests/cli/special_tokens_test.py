@@ -40,7 +40,7 @@ class SpecialTokensTest(unittest.TestCase):
 
     def remove_runs(self):
         for output_dir in ("run", "reference"):
-            shutil.rmtree(self.folder / output_dir)
+            shutil.rmtree(self.folder / output_dir, ignore_errors=True)
 
     def warnings(self, *arguments):
         """Of special tokens, each without the date, and every line of the log that says what is not read."""
@@ -108,20 +108,22 @@ class SpecialTokensTest(unittest.TestCase):
         texts = [{"text": " ".join(self.words[i : i + 40])} for i in range(100)]
         self.write_records("data.jsonl", [*texts, *[CHAT] * 10])
         flags = ["--chat_template", "plain"]
+        some = ("tokenize FILE", "count FILE", "check", "train", "train, from the cache", "eval")
         for declared, key in (({"add_bos_token": True}, "add_bos"), ({"add_eos_token": False}, "add_eos")):
             (self.folder / "tokenizer_config.json").write_text(json.dumps(declared))
             ((name, value),) = declared.items()
             wanted, other = json.dumps(value), json.dumps(not value)
-            for command, arguments, _ in self.commands(flags, "data.jsonl"):
+            for command, arguments, _ in [each for each in self.commands(flags, "data.jsonl") if each[0] in some]:
                 with self.subTest(command, declared=declared):
                     found = self.warnings(*arguments)
                     self.assertEqual(len(found), 1, found)
                     self.assertIn(f"tokenizer_config.json has {name} {wanted}, which is not heeded: {key} is {other}", found[0])
                     self.assertIn(f"; set {key} to {wanted}", found[0])
-                    if command not in ("eval", "reference", "reference, from the cache"):  # which have other documents, too
+                    if command != "eval":  # which has other documents, too
                         self.assertIn("for 100 documents", found[0])
             self.remove_runs()
-            for command, arguments, _ in self.commands([*flags, f"--{key}", wanted], "data.jsonl"):
+            commands = self.commands([*flags, f"--{key}", wanted], "data.jsonl")
+            for command, arguments, _ in [each for each in commands if each[0] in some]:
                 with self.subTest(command, declared=declared):
                     self.assertEqual(self.warnings(*arguments), [])
             self.remove_runs()
