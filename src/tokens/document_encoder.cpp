@@ -60,12 +60,14 @@ void DocumentEncoder::encode(const Document& document, std::vector<Token>& token
   const size_t first = tokens.size();
   bool has_spelt = false;
   Stretch stretch;
+  const DocumentPart* before = nullptr;  // in the stretch
   for (const DocumentPart& part : document.parts) {
     const auto control =
         part.is_control ? tokenizer_.control_id(part.text) : std::optional<int32_t>();
     if (control) {
       encode_stretch(stretch, tokens);
       stretch = {};
+      before = nullptr;
       tokens.emplace_back(*control, part.trained);
       continue;
     }
@@ -74,13 +76,15 @@ void DocumentEncoder::encode(const Document& document, std::vector<Token>& token
       notes_.spelt_controls.insert(part.text);
     }
     stretch.text += part.text;
-    // Whether a prompt is trained must not change its tokens.
-    if (document.is_chat && !stretch.trained.empty() && stretch.trained.back() == part.trained) {
+    // What is trained must not change tokens.
+    if (document.is_chat && before != nullptr && before->is_response == part.is_response &&
+        before->trained == part.trained) {
       stretch.ends.back() = stretch.text.size();
     } else {
       stretch.ends.push_back(stretch.text.size());
       stretch.trained.push_back(part.trained);
     }
+    before = &part;
   }
   encode_stretch(stretch, tokens);
   if (has_spelt) ++notes_.spelt_chats;

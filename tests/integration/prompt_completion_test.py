@@ -70,10 +70,10 @@ def json_tokenizer(name, is_unigram, path):
     return lambda text: tokenizer.encode(text, add_special_tokens=False).ids, decode
 
 
-def sentencepiece_model(options, path):
+def sentencepiece_model(options, path, sentences=SENTENCES):
     with open(path, "wb") as writer:
         sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=iter(SENTENCES), model_writer=writer, minloglevel=2, num_threads=1, hard_vocab_limit=False,
+            sentence_iterator=iter(sentences), model_writer=writer, minloglevel=2, num_threads=1, hard_vocab_limit=False,
             **options)  # fmt: skip
     processor = sentencepiece.SentencePieceProcessor(model_file=str(path))
     return processor.encode, processor.decode
@@ -147,6 +147,25 @@ class PromptCompletionTest(unittest.TestCase):
                            "remove_extra_whitespaces": extra, "normalization_rule_name": rule}  # fmt: skip
                 encode, decode = sentencepiece_model(options, path)
                 self.assertGreater(self.check(path, encode, decode, collapsed if extra else str), 5)
+
+    def test_what_is_trained_of_a_chat_changes_no_token(self):
+        """Pieces reach over the boundaries between what the assistant says and the rest."""
+        path = self.folder / "tokenizer.model"
+        written = [text.format(*pair) for pair in self.pairs for text in (
+            "User: {} Assistant: {}", "assistant {} <|im_end|>", "[INST] {} [/INST] {} </s>")]  # fmt: skip
+        options = {"model_type": "bpe", "vocab_size": 200, "split_by_whitespace": False, "split_by_unicode_script": False}
+        sentencepiece_model(options, path, written)
+        for template in ("plain", "chatml", "llama2"):
+            with self.subTest(template):
+                found = []
+                for more, flag in (({}, "true"), ({}, "false"), ({"weight": 0}, "true")):
+                    self.records.write_text("".join(
+                        json.dumps({"messages": [{"role": "user", "content": a}, {"role": "assistant", "content": b, **more}]}) + "\n"
+                        for a, b in self.pairs))  # fmt: skip
+                    tokens = self.tokens(path, "--chat_template", template, "--completion_only_loss", flag)
+                    found.append([document["ids"] for document in tokens])
+                self.assertEqual(found[1], found[0])
+                self.assertEqual(found[2], found[0])
 
     def test_a_blank_that_the_prompt_loses_is_kept(self):
         """A piece reaches over the blank between the words, so that the boundary lies in a token."""

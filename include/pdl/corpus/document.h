@@ -12,6 +12,9 @@ struct DocumentPart {
   bool trained = true;  // whether its tokens are targets
   // The text is the written form of a control token of a chat template, such as <|im_end|>.
   bool is_control = false;
+  // Of a chat: it is the assistant's, content or end of turn. No token belongs to such a part and
+  // to another, whichever of them are trained.
+  bool is_response = false;
 };
 
 // The text of a document is that of its parts joined; `trained` may change from part to part.

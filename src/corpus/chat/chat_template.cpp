@@ -37,16 +37,18 @@ class DocumentBuilder {
   // What is added from now on belongs to a turn that is trained or not.
   void begin_turn(bool trained) { trained_turn_ = trained; }
 
-  void text(std::string text, bool trained) { add({std::move(text), trained, false}); }
-  void control(std::string_view written, bool trained) {
-    add({std::string(written), trained, true});
+  void text(std::string text, bool is_response) {
+    add({.text = std::move(text), .is_response = is_response});
+  }
+  void control(std::string_view written, bool is_response) {
+    add({.text = std::string(written), .is_control = true, .is_response = is_response});
   }
   Document take() { return std::move(document_); }
 
  private:
   void add(DocumentPart part) {
     if (part.text.empty()) return;
-    part.trained = trained_turn_ && (part.trained || !completion_only_);
+    part.trained = trained_turn_ && (part.is_response || !completion_only_);
     document_.parts.push_back(std::move(part));
   }
 
