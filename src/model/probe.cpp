@@ -50,11 +50,6 @@ class Probe {
 
   void try_short() const {
     const at::Tensor plain = model_.forward(plain_ids());
-    if (differ(plain, model_.forward(plain_ids()))) {
-      refuse(
-          "gives other logits when it is called again in evaluation mode, so that no evaluation "
-          "could be repeated; was it traced in training mode, with dropout?");
-    }
     at::Tensor varied_ids = plain_ids();
     varied_ids[0].narrow(0, 1, length_ - 1).fill_(other_);
     varied_ids[2][length_ - 1] = ids_.largest;
@@ -62,24 +57,31 @@ class Probe {
         with_hint("; the largest id is " + std::to_string(ids_.largest) +
                       ": does the model have an embedding for it, and is the tokenizer its own?",
                   [&] { return model_.forward(varied_ids); });
-    if (differ(plain[1], varied[1])) {
+    const bool is_causal =
+        !differ(plain[0].narrow(0, 0, 1), varied[0].narrow(0, 0, 1)) &&
+        !differ(plain[2].narrow(0, 0, length_ - 1), varied[2].narrow(0, 0, length_ - 1));
+    const bool mixes = differ(plain[1], varied[1]);
+    if (is_causal && !mixes) return;
+    require_equal_again(plain_ids(), plain);
+    if (mixes) {
       refuse("mixes sequences: the logits of one depend on the others beside it in the batch");
     }
-    require_causal(plain[0].narrow(0, 0, 1), varied[0].narrow(0, 0, 1));
-    require_causal(plain[2].narrow(0, 0, length_ - 1), varied[2].narrow(0, 0, length_ - 1));
+    refuse_future();
   }
 
-  // The boundary is at an odd position, because attention may be computed in blocks.
+  // The logits of the first tokens of the longest sequence are those of these tokens alone, or, for
+  // positions that depend on the length, do not depend on the rest of it.
   void try_long() const {
     const auto size = std::ssize(ids_.longest);
-    const int64_t boundary = (size / 2) | 1;
+    const int64_t boundary = std::min<int64_t>(17, (size / 2) | 1);  // attention may be in blocks
     const at::Tensor ids =
         at::tensor(ids_.longest, at::kLong).to(model_.info().device).unsqueeze(0);
+    const at::Tensor outputs = outputs_of(ids).narrow(1, 0, boundary).clone();
+    if (!differ(outputs, outputs_of(ids.narrow(1, 0, boundary)))) return;
     at::Tensor changed_ids = ids.clone();
     at::Tensor tail = changed_ids.narrow(1, boundary, size - boundary);
     tail.copy_(at::where(tail.eq(ids_.smallest), other_, ids_.smallest));
-    const at::Tensor logits = outputs_of(ids).narrow(1, 0, boundary).clone();
-    require_causal(logits, outputs_of(changed_ids).narrow(1, 0, boundary));
+    if (differ(outputs, outputs_of(changed_ids).narrow(1, 0, boundary))) refuse_future();
   }
 
  private:
@@ -97,8 +99,14 @@ class Probe {
     });
   }
 
-  void require_causal(const at::Tensor& logits, const at::Tensor& after_change) const {
-    if (!differ(logits, after_change)) return;
+  void require_equal_again(const at::Tensor& ids, const at::Tensor& logits) const {
+    if (!differ(logits, model_.forward(ids))) return;
+    refuse(
+        "gives other logits when it is called again in evaluation mode, so that no evaluation "
+        "could be repeated; was it traced in training mode, with dropout?");
+  }
+
+  [[noreturn]] void refuse_future() const {
     refuse(
         "is not causal: the logits of a token depend on the tokens after it, among them the one "
         "that it shall predict");

@@ -10,6 +10,8 @@
 
 #include <optional>
 
+#include "pdl/base/error.h"
+
 namespace pdl {
 namespace {
 
@@ -17,11 +19,17 @@ std::optional<at::Tensor> if_defined(const at::Tensor& tensor) {
   return tensor.defined() ? std::optional(tensor) : std::nullopt;
 }
 
-std::vector<at::Tensor> gradients_of(const std::vector<at::Tensor>& parameters) {
+std::vector<at::Tensor> gradients_of(const std::vector<at::Tensor>& parameters,
+                                     const std::vector<std::string>& names) {
   std::vector<at::Tensor> gradients;
-  for (const at::Tensor& parameter : parameters) {
-    at::Tensor& gradient = parameter.mutable_grad();
-    if (!gradient.defined()) gradient = at::zeros_like(parameter.detach());
+  for (size_t i = 0; i < parameters.size(); ++i) {
+    at::Tensor& gradient = parameters[i].mutable_grad();
+    if (!gradient.defined()) gradient = at::zeros_like(parameters[i].detach());
+    if (gradient.layout() != at::kStrided) {
+      throw ModelError("the model gives parameter '" + names[i] +
+                       "' a sparse gradient, which cannot be trained; make its embedding with "
+                       "sparse=False");
+    }
     gradients.push_back(gradient);
   }
   return gradients;
@@ -93,6 +101,7 @@ Optimizer::Optimizer(const std::vector<OptimizerParameter>& parameters, double w
     const at::Tensor& tensor = parameter.tensor;
     Group& group = groups_[decays ? 0 : 1];
     group.parameters.push_back(tensor);
+    group.names.push_back(parameter.name);
     const std::string prefix = parameter.name + ".";
     const auto add_state = [&](size_t kind, const std::string& name, const at::Tensor& state) {
       group.states[kind].push_back(state);
@@ -112,7 +121,7 @@ void Optimizer::step(double learning_rate, const UpdateScaling& scaling) {
   const at::NoGradGuard no_grad;
   for (const Group& group : groups_) {
     if (!group.parameters.empty())
-      update(group, gradients_of(group.parameters), learning_rate, scaling);
+      update(group, gradients_of(group.parameters, group.names), learning_rate, scaling);
   }
   release_gradients();
 }
@@ -126,7 +135,7 @@ void Optimizer::release_gradients() {
 std::vector<at::Tensor> Optimizer::gradients() {
   std::vector<at::Tensor> all;
   for (const Group& group : groups_) {
-    const std::vector<at::Tensor> gradients = gradients_of(group.parameters);
+    const std::vector<at::Tensor> gradients = gradients_of(group.parameters, group.names);
     all.insert(all.end(), gradients.begin(), gradients.end());
   }
   return all;

@@ -71,10 +71,9 @@ class LanguageModel {
   // Switches between training and evaluation mode, e.g. dropout.
   virtual void set_training(bool training) = 0;
 
-  // Call it once before training. Runs forward and backward over input_ids [B, T], leaves the model
-  // as it was, in training mode, and finds parameters().changing. Throws ModelError if backward
-  // fails, if the logits depend on no trained parameter, for gradients that are not dense, and for
-  // state that no checkpoint can hold.
+  // Call it once before training. Runs forward over input_ids [B, T] in training mode, leaves the
+  // model as it was but in that mode, and finds parameters().changing. Throws ModelError if the
+  // logits depend on no trained parameter, and for state that no checkpoint can hold.
   virtual void prepare_training(const at::Tensor& input_ids) = 0;
   // Brings parameters().buffers up to date, when backward is done. Forward may keep what it changes
   // elsewhere.

@@ -15,7 +15,7 @@ struct ProbeIds {
   int32_t largest = 0;
 };
 
-// Probes forward in evaluation mode, with a few short sequences and two as long as the longest:
+// Probes forward in evaluation mode, with a few short sequences and the longest:
 //
 //   it takes any number of sequences and tokens, and the largest id
 //   it gives the same logits twice

@@ -6,6 +6,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "pdl/config/run_config.h"
@@ -38,11 +39,12 @@ class Optimizer {
  public:
   virtual ~Optimizer() = default;
 
-  // Does one update with gradients(), which are then released.
+  // Does one update with gradients(), which are then released. Throws as that does.
   void step(double learning_rate, const UpdateScaling& scaling = {});
   void release_gradients();
 
-  // Returns the gradients of all parameters; a missing one is created with zeros.
+  // Returns the gradients of all parameters; a missing one is created with zeros. Throws ModelError
+  // for one that is not dense.
   std::vector<at::Tensor> gradients();
   // The tensors that the next step depends on, under "<parameter>.<name>", sharing memory with
   // this.
@@ -53,6 +55,7 @@ class Optimizer {
   struct Group {
     double weight_decay = 0;
     std::vector<at::Tensor> parameters;
+    std::vector<std::string> names;  // of the parameters
     std::vector<std::vector<at::Tensor>> states;  // [kind][parameter]
   };
 

@@ -103,14 +103,6 @@ TEST(ProbeTest, AFixedShapeIsRefused) {
   EXPECT_THAT(refusal_of(mixing("assert input_ids.size(1) < 10")), HasSubstr("model's positions"));
 }
 
-TEST(ProbeTest, SparseGradientsAreRefusedByName) {
-  EXPECT_THAT(refusal_of("def forward(self, input_ids):\n"
-                         "    x = torch.embedding(self.embedding, input_ids, -1, False, True)\n"
-                         "    return torch.matmul(torch.matmul(x, self.mix), "
-                         "self.mix.t())[:, :, :4] + self.bias[:4]\n"),
-              HasSubstr("parameter 'embedding' a sparse gradient"));
-}
-
 TEST(ProbeTest, AModelWithoutAGradientIsRefused) {
   EXPECT_THAT(refusal_of("def forward(self, input_ids):\n"
                          "    return torch.embedding(self.embedding, input_ids).detach()\n"),

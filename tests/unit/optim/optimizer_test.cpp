@@ -2,6 +2,7 @@
 
 #include <ATen/Context.h>
 #include <ATen/ops/equal.h>
+#include <ATen/ops/eye.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/randn.h>
 #include <gtest/gtest.h>
@@ -10,6 +11,8 @@
 #include <functional>
 #include <limits>
 #include <utility>
+
+#include "pdl/base/error.h"
 
 namespace pdl {
 namespace {
@@ -202,6 +205,20 @@ TEST_P(EveryOptimizerTest, ASkippedUpdateLeavesNoTrace) {
   std::swap(gradients_[1], gradients_[3]);
   const auto early = trained([](at::Tensor&) {}, {}, skip);
   for (size_t i = 0; i < 2; ++i) EXPECT_TRUE(at::equal(late[i], early[i]));
+}
+
+TEST_P(EveryOptimizerTest, ASparseGradientIsRefusedByName) {
+  const auto optimizer = make_optimizer(with_decay_rule(parameters_), options_);
+  parameters_[0].tensor.mutable_grad() = at::eye(20, 30).to_sparse();
+  for (const auto& call : std::vector<std::function<void()>>{[&] { optimizer->gradients(); },
+                                                             [&] { optimizer->step(0.1); }}) {
+    try {
+      call();
+      FAIL();
+    } catch (const ModelError& problem) {
+      EXPECT_NE(std::string(problem.what()).find("'matrix' a sparse gradient"), std::string::npos);
+    }
+  }
 }
 
 }  // namespace
