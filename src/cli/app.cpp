@@ -50,7 +50,7 @@ void keep_freed_memory() {
   std::_Exit(report_error(thrown));
 }
 
-// The flags of `app` and of its command, if one was named, without the dashes.
+// The flags of the command that was named, or of `app` if none was, without the dashes.
 std::vector<std::string> known_flags(const CLI::App& app) {
   std::vector<std::string> names;
   const auto add = [&](const CLI::App& part) {
@@ -72,8 +72,8 @@ std::string suggestion(std::string_view typed, const std::vector<std::string>& k
 }
 
 bool is_flag(std::string_view argument) {
-  return argument.starts_with("--") ||
-         (argument.size() > 1 && argument[0] == '-' && std::isalpha(argument[1]) != 0);
+  return argument.starts_with("--") || (argument.size() > 1 && argument[0] == '-' &&
+                                        std::isalpha(static_cast<unsigned char>(argument[1])) != 0);
 }
 
 // Lists the unknown flags or, without any, all arguments that nothing takes. CLI11's own message

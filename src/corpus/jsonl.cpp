@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdlib>
+#include <charconv>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -149,10 +149,11 @@ class RecordReader final : public JsonHandler {
     return true;
   }
   bool end_weight(const std::string& written) {
-    const double weight = std::strtod(written.c_str(), nullptr);
+    double weight = -1;  // stays so beyond the range of a double, as 1e-400 is
+    std::from_chars(written.data(), written.data() + written.size(), weight);
     if (weight == 0 || weight == 1) return end_training(weight == 1);
     return stop(where() + "the field 'weight' is " + printable(written) +
-                ", not 0 or 1; the loss has no other weights of turns");
+                ", not 0 or 1; the loss has no other weights of turns or records");
   }
   bool end_training(bool trained) {
     training().trained &= trained;
@@ -164,7 +165,7 @@ class RecordReader final : public JsonHandler {
     const bool is_field = depth_ == 1 || (depth_ == kMessageDepth && in_messages_);
     if (!is_field || !other_) return;
     if (!is_empty && in_messages_) {
-      message_other_ = std::move(other_);
+      if (!message_other_) message_other_ = std::move(other_);
     } else if (!is_empty) {
       fields_.others.push_back(std::move(*other_));
     }
@@ -268,7 +269,7 @@ class RecordReader final : public JsonHandler {
   std::optional<std::string> role_, content_;
   bool content_is_null_ = false;
   Training message_training_;
-  std::optional<std::string> message_other_;  // the last of its other fields that hold something
+  std::optional<std::string> message_other_;  // the first of its other fields that hold something
 
   Expected expected_ = Expected::kNothing;
   std::string name_;                                    // of the field whose value is expected

@@ -141,7 +141,7 @@ std::optional<EvalMetrics> evaluate(LanguageModel& model, const Sequences& seque
     std::iota(batch.begin(), batch.end(), begin);
     add_batch(model, make_batch(sequences, batch, options.pad_id, device), bands,
               options.chunk_positions, sums);
-    model.pull_buffers();
+    model.pull_buffers();  // here, because the evaluation may be broken off
     ++batches;
   }
   return summarise(sums, weights);

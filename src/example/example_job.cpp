@@ -178,7 +178,8 @@ void write_whole(const fs::path& folder, const Files& files) {
     remove_durably(unfinished);
     return;
   }
-  const fs::path name = folder.has_filename() ? folder : folder.parent_path();  // without a slash
+  fs::path name = fs::absolute(folder).lexically_normal();  // "new/." is the folder "new"
+  if (!name.has_filename()) name = name.parent_path();
   const fs::path unfinished =
       name.parent_path() / (std::string(kUnfinished) + "-" + name.filename().string());
   make_or_remove(unfinished, [&] {

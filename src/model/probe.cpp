@@ -15,12 +15,11 @@ namespace pdl {
 namespace {
 
 // Rounding may depend on the other sequences where a program sorts tokens, e.g. by expert.
-bool differ(const at::Tensor& one, const at::Tensor& other) {
+bool differ_by(double tolerance, const at::Tensor& one, const at::Tensor& other) {
   const at::Tensor a = one.to(at::kFloat);
   const at::Tensor b = other.to(at::kFloat);
   const at::Tensor unequal = a.ne(b).logical_and_(a.eq(a)).logical_and_(b.eq(b));  // NaN != NaN
   if (!unequal.any().item<bool>()) return false;
-  const double tolerance = one.scalar_type() == at::kFloat ? 1e-4 : 3e-2;
   const at::Tensor distance = at::where(unequal, a.sub(b).abs(), 0.0).max();
   const at::Tensor scale = a.nan_to_num(0, 0, 0).abs().max();
   return distance.item<double>() > tolerance * scale.item<double>();
@@ -40,7 +39,7 @@ class Probe {
   Probe(LanguageModel& model, const ProbeIds& ids) : model_(model), ids_(ids) {
     const auto size = std::ssize(ids.longest);
     length_ = size >= 4 ? std::min<int64_t>(size, 5) : 2;  // never that of kSequences
-    // An id beside the smallest that is no rare one, whose parameters may be worse than others'.
+    // A second id, not the largest: rare ones often have untrained embeddings.
     const auto other = std::ranges::find_if(
         ids.longest, [&](int32_t id) { return id != ids.smallest && id != ids.largest; });
     other_ = other == ids.longest.end() ? ids.largest : *other;
@@ -85,6 +84,10 @@ class Probe {
   }
 
  private:
+  bool differ(const at::Tensor& one, const at::Tensor& other) const {
+    return differ_by(model_.info().compute_dtype == at::kFloat ? 1e-4 : 3e-2, one, other);
+  }
+
   static constexpr int64_t kSequences = 3;
 
   at::Tensor plain_ids() const {

@@ -18,12 +18,14 @@ void RunFolder::remove_unfinished() const {
   for (const fs::path& folder : {path_, cache()}) remove_temporaries(folder);
 }
 
-void RunFolder::remove_run() const {
+std::vector<fs::path> RunFolder::absent() const {
+  std::vector<fs::path> paths;
   std::error_code ignored;
   for (const fs::path& path :
        {config(), metrics(), summary(), log(), tensorboard(), cache(), frequency()}) {
-    fs::remove_all(path, ignored);
+    if (!fs::exists(path, ignored)) paths.push_back(path);
   }
+  return paths;
 }
 
 bool RunFolder::is_complete() const {

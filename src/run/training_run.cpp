@@ -3,6 +3,7 @@
 #include <memory>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "job_trainer.h"
 #include "pdl/base/error.h"
@@ -85,10 +86,6 @@ RunSummary train_to_the_end(const Job& job, Trainer& trainer, const RunFolder& f
     finish(folder, observer,
            summarise(trainer.state(), RunStatus::kDiverged, ExitCode::kDiverged, context));
     throw;
-  } catch (const ModelError&) {
-    // Some models fail at the shape of a whole micro-batch alone.
-    if (trainer.state().step == 0) folder.remove_run();
-    throw;
   }
   auto [status, code] = end_of_stopped(context);
   if (trainer.is_done()) {
@@ -137,11 +134,20 @@ std::optional<RunSummary> run_training(const RunConfig& config, const RunContext
   }
   folder.require_own(job.model->saved_files());
   folder.require_space(trainer.checkpoint_bytes());
+  const std::vector<std::filesystem::path> made = folder.absent();
   open_output(job, folder, job_trainer.identity(), resumed, observers);
   observers.on_start(report);
   if (resumed) observers.on_resume(resumed->step);
   loading.end();
-  return train_to_the_end(job, trainer, folder, observers, context);
+  try {
+    return train_to_the_end(job, trainer, folder, observers, context);
+  } catch (const ModelError&) {
+    // Some models fail at the shape of a whole micro-batch alone.
+    if (trainer.state().step == 0) {
+      for (const std::filesystem::path& path : made) remove_durably(path);
+    }
+    throw;
+  }
 }
 
 }  // namespace pdl

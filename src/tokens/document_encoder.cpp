@@ -137,7 +137,8 @@ void DocumentEncoder::encode_stretch(const Stretch& stretch, std::vector<Token>&
     }
     append(ids, before.size(), stretch.trained[part], tokens);
     before = std::move(ids);
-    // Else the time would grow with the square of the number of turns.
+    // Without a cut, as many SentencePiece models have none, the time grows with the square of the
+    // number of turns.
     const size_t cut = find_late_cut(tokenizer_, text.substr(begin));
     if (cut != std::string_view::npos) {
       begin += cut;

@@ -24,8 +24,7 @@ Sequences::Sequences(TokenizedCorpus corpus, const SequenceOptions& options,
     throw DataError(name + ": " +
                     (num_untrained_ > 0
                          ? "no token is a target: all are of prompts, of turns that are not the "
-                           "assistant's, or "
-                           "of weight 0"
+                           "assistant's, or of weight 0"
                          : "no document has two tokens, so there is nothing to predict"));
   }
 }

@@ -22,7 +22,8 @@ struct ModelInfo {
   // Whether hidden() and head() can be called, so that the logits of a whole batch need not exist.
   bool splits_head = false;
   int64_t max_positions = 0;  // tokens in a sequence that it takes; 0: the file does not say
-  std::string sha256;         // of the file that was loaded
+  at::ScalarType compute_dtype = at::kFloat;  // of products: that of autocast, if there is one
+  std::string sha256;                         // of the file that was loaded
 };
 
 // While a scope of the model lives, what hidden() and head() derive from the parameters is kept,

@@ -21,9 +21,10 @@ struct ProbeIds {
 //   it gives the same logits twice
 //   the logits of a sequence do not depend on other sequences, nor on later tokens of their own
 //
-// Logits are compared up to rounding: 1e-4 of the largest logit in float32, 3e-2 in 16 bits; those
+// Logits are compared up to rounding: 1e-4 of the largest logit if the model computes in float32,
+// 3e-2 in 16 bits; those
 // that are NaN are not compared. Before that, if `for_training`, calls model.prepare_training().
-// Leaves the model as it was. Throws ModelError that names what is wrong.
+// Leaves the model as it was, in evaluation mode. Throws ModelError that names what is wrong.
 void probe_model(LanguageModel& model, const ProbeIds& ids, bool for_training);
 
 }  // namespace pdl

@@ -32,8 +32,9 @@ class RunFolder {
   // Removes the temporary files of a process that died.
   void remove_unfinished() const;
 
-  // Removes what a run writes before its first step, for a run that is refused there.
-  void remove_run() const;
+  // Returns those of the files and folders that a run makes before its first step that are not
+  // there yet.
+  std::vector<std::filesystem::path> absent() const;
 
   // Throws ConfigError if the folder has a config.json or one of `model_files` that no run has
   // written, which a run here would replace. A run writes frequency.json before those.

@@ -62,7 +62,7 @@ class TrainingStep {
 
   // Does one update that minimises Σ w·ce / Σ w, both sums over all micro-batches and ranks. The
   // denominator is known from the targets before the first forward, and the loss is divided by it
-  // once. Updates nothing, the buffers that forward changes neither, if loss or gradient is not
+  // once. Updates nothing, parameters().changing neither, if loss or gradient is not
   // finite, if the step has no target, or if it spikes and spike_action is kSkip. Does not wait for
   // the device unless spikes are watched or forward changes buffers.
   PendingFigures run(const StepBatches& batches, const StepPlan& plan);

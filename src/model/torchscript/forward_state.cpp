@@ -8,8 +8,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <exception>
-#include <functional>
 #include <utility>
 
 #include "pdl/base/error.h"
@@ -55,10 +53,18 @@ std::vector<Path> assigned_paths(const torch::jit::Module& program, const std::s
   return paths;
 }
 
+// Of other layouts than the usual one no values are compared.
 bool equal_tensors(const at::Tensor& one, const at::Tensor& other) {
   if (!one.defined() || !other.defined()) return one.defined() == other.defined();
+  if (one.layout() != at::kStrided) return one.layout() == other.layout();
   return one.scalar_type() == other.scalar_type() && one.sizes() == other.sizes() &&
          at::equal(one, other);
+}
+
+std::string joined(const Path& path) {
+  std::string name;
+  for (const std::string& part : path) name += (name.empty() ? "" : ".") + part;
+  return name;
 }
 
 bool equal_values(const c10::IValue& one, const c10::IValue& other);
@@ -103,6 +109,8 @@ c10::IValue content_of(const c10::IValue& value) {
   }
 }
 
+bool is_tensor(const c10::IValue& value) { return value.isTensor() && value.toTensor().defined(); }
+
 bool is_number(const c10::IValue& value) {
   return value.isInt() || value.isDouble() || value.isBool();
 }
@@ -133,9 +141,11 @@ ForwardState::ForwardState(const torch::jit::Module& program,
       const auto found = std::ranges::find_if(attributes_, [&](const Attribute& attribute) {
         return attribute.owner == owner && attribute.slot == slot;
       });
-      // `training` is set by this program as well, and parameters by the optimiser.
       if (found == attributes_.end()) {
-        refuse({.name = path.back(), .owner = owner, .slot = slot}, ": only training may do so");
+        const bool is_own = owner->type()->is_module();  // else it is an object of a script class
+        refuse({.name = joined(path), .owner = owner, .slot = slot},
+               is_own ? ", which only training itself may do"
+                      : ": no checkpoint can hold a member of an object; make it a buffer");
       }
       separate(*found);
       add(*found);
@@ -157,7 +167,7 @@ void ForwardState::list(const Object& module, const std::string& prefix) {
       attributes_.push_back(
           {.name = name, .owner = module, .slot = slot, .is_buffer = type->is_buffer(slot)});
       const c10::IValue value = module->getSlot(slot);
-      if (value.isTensor() && value.toTensor().defined()) {
+      if (is_tensor(value)) {
         attributes_.back().version = value.toTensor()._version();
       }
     }
@@ -168,9 +178,10 @@ void ForwardState::add(Attribute& attribute) {
   if (attribute.is_state()) return;
   const c10::IValue value = attribute.value();
   at::Tensor tensor;
-  if (is_number(value)) {
+  attribute.is_number = is_number(value);
+  if (attribute.is_number) {
     tensor = number_tensor(value);
-  } else if (value.isTensor() && value.toTensor().defined()) {
+  } else if (is_tensor(value)) {
     tensor = value.toTensor();
   } else {
     refuse(attribute, ": no checkpoint can hold its type " +
@@ -206,9 +217,12 @@ void ForwardState::restore(const AttributeValues& before) const {
     const Attribute& attribute = attributes_[i];
     const c10::IValue& value = before.values[i];
     const c10::IValue& content = before.contents[i];
-    const bool is_tensor = value.isTensor() && value.toTensor().defined();
-    if (is_tensor && !equal_values(value, content)) value.toTensor().copy_(content.toTensor());
-    attribute.owner->setSlot(attribute.slot, is_tensor ? value : content);
+    if (is_tensor(value)) {
+      if (!equal_values(value, content)) value.toTensor().copy_(content.toTensor());
+      attribute.owner->setSlot(attribute.slot, value);
+    } else {
+      attribute.owner->setSlot(attribute.slot, content_of(content));  // the content is used again
+    }
   }
 }
 
@@ -221,42 +235,47 @@ void ForwardState::add_changes(const AttributeValues& before) {
   }
 }
 
+// All values are read before the first is written: one attribute may have got what another held.
 void ForwardState::pull() {
+  std::vector<at::Tensor> assigned(tensors_.size());
   for (Attribute& attribute : attributes_) {
     const c10::IValue value = attribute.value();
-    const bool is_tensor = value.isTensor() && value.toTensor().defined();
-    if (attribute.is_state() && is_tensor) {
-      pull_tensor(attribute, value.toTensor());
-    } else if (attribute.is_state()) {
-      tensors_[static_cast<size_t>(attribute.position)].tensor.fill_(value.toScalar());
-    } else if (is_tensor && value.toTensor()._version() != attribute.version) {
+    if (attribute.is_state()) {
+      assigned[static_cast<size_t>(attribute.position)] = assigned_tensor(attribute, value);
+    } else if (is_tensor(value) && value.toTensor()._version() != attribute.version) {
       // It is a part of the state from the next step on.
-      if (!attribute.is_buffer) {
-        refuse(attribute, ", but not in its first call; make it a buffer");
-      }
+      if (!attribute.is_buffer) refuse(attribute, ", but not in its first call; make it a buffer");
       add(attribute);
     }
   }
+  const at::NoGradGuard no_grad;
+  for (size_t i = 0; i < assigned.size(); ++i) {
+    if (assigned[i].defined()) tensors_[i].tensor.copy_(assigned[i]);
+  }
+  push();
 }
 
-void ForwardState::pull_tensor(const Attribute& attribute, const at::Tensor& assigned) const {
+// Returns a copy of what the program holds now; undefined if that is the state's own tensor.
+at::Tensor ForwardState::assigned_tensor(const Attribute& attribute,
+                                         const c10::IValue& value) const {
   const at::Tensor& held = tensors_[static_cast<size_t>(attribute.position)].tensor;
-  if (assigned.is_same(held)) return;
-  if (assigned.sizes() != held.sizes() || assigned.scalar_type() != held.scalar_type()) {
+  if (attribute.is_number) return number_tensor(value);
+  if (!is_tensor(value)) refuse(attribute, " to no tensor, which no checkpoint can hold");
+  const at::Tensor tensor = value.toTensor();
+  if (tensor.is_same(held)) return {};
+  if (tensor.sizes() != held.sizes() || tensor.scalar_type() != held.scalar_type()) {
     refuse(attribute, " to another shape or dtype, which no checkpoint can hold");
   }
-  const at::NoGradGuard no_grad;
-  held.copy_(assigned);
-  attribute.owner->setSlot(attribute.slot, held);
+  return tensor.detach().clone();
 }
 
 void ForwardState::push() {
   for (Attribute& attribute : attributes_) {
     if (attribute.is_state()) {
       const at::Tensor& held = tensors_[static_cast<size_t>(attribute.position)].tensor;
-      const bool is_tensor = attribute.value().isTensor();
-      attribute.owner->setSlot(attribute.slot, is_tensor ? c10::IValue(held) : number_of(held));
-    } else if (attribute.value().isTensor() && attribute.value().toTensor().defined()) {
+      attribute.owner->setSlot(attribute.slot,
+                               attribute.is_number ? number_of(held) : c10::IValue(held));
+    } else if (is_tensor(attribute.value())) {
       attribute.version = attribute.value().toTensor()._version();  // written from outside
     }
   }

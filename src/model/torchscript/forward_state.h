@@ -53,8 +53,9 @@ class ForwardState {
     c10::intrusive_ptr<c10::ivalue::Object> owner;
     size_t slot = 0;
     bool is_buffer = false;
-    int64_t version = 0;    // of a tensor: counts the writes in place up to the last look
-    int64_t position = -1;  // in tensors_; -1: no part of the state
+    bool is_number = false;  // else a tensor; of a part of the state
+    int64_t version = 0;     // of a tensor: counts the writes in place up to the last look
+    int64_t position = -1;   // in tensors_; -1: no part of the state
 
     c10::IValue value() const { return owner->getSlot(slot); }
     bool is_state() const { return position >= 0; }
@@ -63,7 +64,7 @@ class ForwardState {
   void list(const c10::intrusive_ptr<c10::ivalue::Object>& module, const std::string& prefix);
   void separate(const Attribute& attribute) const;
   void add(Attribute& attribute);
-  void pull_tensor(const Attribute& attribute, const at::Tensor& assigned) const;
+  at::Tensor assigned_tensor(const Attribute& attribute, const c10::IValue& value) const;
   [[noreturn]] void refuse(const Attribute& attribute, const std::string& why) const;
 
   std::string model_;

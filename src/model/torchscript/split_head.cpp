@@ -33,9 +33,33 @@ class ScaledTensors {
   double factor_;
 };
 
+// While it lives, every parameter gets a gradient, frozen or not.
+class UnfrozenParameters {
+ public:
+  explicit UnfrozenParameters(const std::vector<NamedTensor>& parameters)
+      : parameters_(parameters) {
+    for (const NamedTensor& parameter : parameters_) {
+      had_gradient_.push_back(parameter.tensor.requires_grad());
+      parameter.tensor.set_requires_grad(true);
+    }
+  }
+  ~UnfrozenParameters() {
+    for (size_t i = 0; i < parameters_.size(); ++i) {
+      parameters_[i].tensor.set_requires_grad(had_gradient_[i]);
+    }
+  }
+  UnfrozenParameters(const UnfrozenParameters&) = delete;
+  UnfrozenParameters& operator=(const UnfrozenParameters&) = delete;
+
+ private:
+  const std::vector<NamedTensor>& parameters_;
+  std::vector<bool> had_gradient_;
+};
+
 std::vector<at::Tensor> parameters_of_head(LanguageModel& model, const at::Tensor& hidden,
                                            const std::vector<NamedTensor>& parameters) {
   const at::AutoGradMode with_gradients(true);
+  const UnfrozenParameters unfrozen(parameters);
   const at::Tensor logits = model.head(hidden.detach());
   if (logits.requires_grad()) logits.sum().backward();
   std::vector<at::Tensor> of_head;
@@ -52,7 +76,8 @@ int exponent_to_large(const at::Tensor& logits) {
   const auto largest =
       logits.detach().to(at::kFloat).nan_to_num(0, 0, 0).abs().max().item<double>();
   if (!(largest > 0)) return 0;
-  return std::max(0, static_cast<int>(std::lround(std::log2(100 / largest))));
+  constexpr double kMax = 30;  // far from where a float32 overflows
+  return static_cast<int>(std::lround(std::clamp(std::log2(100 / largest), 0.0, kMax)));
 }
 
 class HeadTrial {

@@ -15,7 +15,7 @@ namespace pdl {
 // the same random numbers, in training mode; there also with the head's parameters multiplied so
 // that logits are large, because a cap of them shows only then. `restore` undoes what a call in
 // training mode changes in the model. Leaves the model in evaluation mode, its `parameters` as they
-// were. Throws what the methods throw.
+// were, and the generators of random numbers seeded. Throws what the methods throw.
 std::string find_head_problem(LanguageModel& model, const std::vector<NamedTensor>& parameters,
                               const std::function<void()>& restore);
 

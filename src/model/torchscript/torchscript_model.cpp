@@ -1,9 +1,6 @@
 #include "torchscript_model.h"
 
-#include <ATen/Context.h>
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/allclose.h>
-#include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/zeros.h>
 #include <torch/csrc/jit/api/module.h>
@@ -13,6 +10,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <functional>
 #include <optional>
 #include <unordered_map>
 #include <unordered_set>
@@ -86,6 +84,7 @@ class TorchScriptModel : public LanguageModel {
   TorchScriptModel(const fs::path& path, const LoadOptions& options)
       : path_(path), autocast_(options.autocast) {
     info_ = {.path = path, .device = options.device, .sha256 = hash_program_file(path)};
+    info_.compute_dtype = autocast_.value_or(at::kFloat);
     try {
       extra_files_ = extra_file_names(path);
       module_ = torch::jit::load(path.string(), options.device, extra_files_);
@@ -101,7 +100,7 @@ class TorchScriptModel : public LanguageModel {
     find_state({"forward"});
     const AttributeValues before = state_->copy();
     try_forward();
-    find_head();
+    find_head(before);
     state_->restore(before);
     if (info_.splits_head) find_state({"forward", "hidden", "head"});
     parameters_ = part_parameters(file_parameters_, options.freeze);
@@ -313,7 +312,6 @@ class TorchScriptModel : public LanguageModel {
         file_buffers_.push_back({buffer.name, buffer.value, {}});
       }
     }
-    list_buffers();
   }
 
   // Buffers of the file come first, then other state of forward.
@@ -356,9 +354,8 @@ class TorchScriptModel : public LanguageModel {
   }
 
   // A program may have unrelated methods of these names.
-  void find_head() {
+  void find_head(const AttributeValues& before) {
     if (!module_.find_method("hidden") || !module_.find_method("head")) return;
-    const AttributeValues before = state_->copy();
     std::string problem;
     try {
       problem = find_head_problem(*this, file_parameters_, [&] { state_->restore(before); });

@@ -1,6 +1,7 @@
 // What forward changes by itself: found, kept, undone and written.
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/equal.h>
+#include <ATen/ops/eye.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/zeros.h>
@@ -170,6 +171,37 @@ TEST(ChangingBuffersTest, AssignedUnderTwoNamesIsTwoTensors) {
   EXPECT_TRUE(at::equal(buffer_of(*model, "assigned"), shared.mul(2)));
 }
 
+// What one attribute held may be assigned to another, in any order of the two.
+TEST(ChangingBuffersTest, AttributesMayGetWhatOthersHeld) {
+  torch::jit::Module module = script_module("");
+  for (const char* name : {"a", "current", "previous", "z"}) {
+    module.register_buffer(name, at::full({1}, static_cast<float>(name[0])));
+  }
+  module.define(
+      source_with("    self.previous = self.current\n    self.current = self.current + 1\n"
+                  "    a = self.a\n    self.a = self.z\n    self.z = a\n"));
+  const TempFolder folder;
+  const auto model = load_script_model(folder, module);
+  model->prepare_training(some_ids());
+  for (int step = 1; step <= 3; ++step) {
+    model->forward(some_ids());
+    model->pull_buffers();
+    EXPECT_EQ(buffer_of(*model, "current").item<float>(), static_cast<float>('c' + step));
+    EXPECT_EQ(buffer_of(*model, "previous").item<float>(), static_cast<float>('c' + step - 1));
+    EXPECT_EQ(buffer_of(*model, "a").item<float>(), static_cast<float>(step % 2 == 1 ? 'z' : 'a'));
+    EXPECT_EQ(buffer_of(*model, "z").item<float>(), static_cast<float>(step % 2 == 1 ? 'a' : 'z'));
+  }
+}
+
+// Its values cannot be compared.
+TEST(ChangingBuffersTest, ASparseConstantIsTaken) {
+  torch::jit::Module module = script_module("");
+  module.register_attribute("table", c10::TensorType::get(), at::eye(3).to_sparse());
+  module.define(source_with(""));
+  const TempFolder folder;
+  EXPECT_NO_THROW(load_script_model(folder, module)->prepare_training(some_ids()));
+}
+
 TEST(ChangingBuffersTest, StateThatBeginsLaterIsKeptFromThenOn) {
   torch::jit::Module module = script_module("");
   module.register_buffer("late", at::zeros({2}));
@@ -203,6 +235,21 @@ TEST(ChangingBuffersTest, StateThatNoCheckpointCanHoldIsRefusedByName) {
   optional.register_attribute("cache", c10::OptionalType::ofTensor(), c10::IValue());
   optional.define(source_with("    self.cache = x\n"));
   EXPECT_THAT(refusal_of(optional), HasSubstr("attribute 'cache'"));
+
+  torch::jit::Module emptied = script_module("");
+  emptied.register_attribute("cache", c10::OptionalType::ofTensor(), at::zeros({1}));
+  emptied.define(source_with("    self.cache = None\n"));
+  {
+    const TempFolder folder;
+    const auto model = load_script_model(folder, emptied);
+    EXPECT_THROW(
+        {
+          model->prepare_training(some_ids());
+          model->forward(some_ids());
+          model->pull_buffers();
+        },
+        ModelError);
+  }
 
   torch::jit::Module growing = script_module("");
   growing.register_buffer("rows", at::zeros({1}));

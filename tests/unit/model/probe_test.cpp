@@ -194,6 +194,22 @@ TEST(SplitHeadTest, HalvesThatDifferInTrainingModeAreNotUsed) {
               HasSubstr("only while logits are small"));
 }
 
+TEST(SplitHeadTest, TheCapOfAFrozenHeadIsSeen) {
+  torch::jit::Module module = script_module(
+      "def hidden(self, input_ids: Tensor):\n"
+      "    x = torch.embedding(self.bias.unsqueeze(1).expand(-1, 6), input_ids)\n"
+      "    return torch.tanh(torch.matmul(torch.cumsum(x, 1), self.mix))\n"
+      "def head(self, hidden: Tensor):\n"
+      "    return torch.matmul(hidden, self.embedding.t())\n"
+      "def forward(self, input_ids: Tensor):\n"
+      "    return torch.tanh(self.head(self.hidden(input_ids)) / 30.0) * 30.0\n");
+  module.attr("embedding").toTensor().set_requires_grad(false);
+  const TempFolder folder;
+  const auto model = load_script_model(folder, module);
+  EXPECT_FALSE(model->info().splits_head);
+  EXPECT_EQ(model->parameters().frozen.size(), 1U);  // as it was
+}
+
 // The same dropout on both ways, and statistics that training mode changes.
 TEST(SplitHeadTest, HalvesWithDropoutAndStatisticsAreUsed) {
   torch::jit::Module module = script_module("");

@@ -66,9 +66,12 @@ TEST(TrainingRunTest, ARefusalAtTheFirstStepLeavesNothing) {
   EXPECT_THROW(run_training(job.config), ModelError);
   EXPECT_FALSE(std::filesystem::exists(job.config.output_dir));
   std::filesystem::create_directories(job.config.output_dir);
+  std::filesystem::create_directories(job.config.output_dir / "runs");
+  job.folder.file("out/runs/events", "of another run");
   job.folder.file("out/notes.txt", "of the user");
   EXPECT_THROW(run_training(job.config), ModelError);
-  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(job.config.output_dir), {}), 1);
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(job.config.output_dir), {}), 2);
+  EXPECT_EQ(file_content(job.config.output_dir / "runs" / "events"), "of another run");
 }
 
 TEST(TrainingRunTest, LeavesTheFilesOfARun) {
