@@ -13,22 +13,22 @@ std::string name_of(JsonValue::Kind kind) {
   return kNames.at(static_cast<size_t>(kind));
 }
 
-// Describes a value: a number as it is written, anything else by its kind.
-std::string shown(const JsonValue& value) {
-  if (value.is(JsonValue::Kind::kInteger)) return std::to_string(value.integer());
-  return value.is(JsonValue::Kind::kReal) ? printable(value.text()) : name_of(value.kind());
-}
-
 bool is_integer_in(const JsonValue& value, int64_t min, int64_t max) {
   return value.is(JsonValue::Kind::kInteger) && value.integer() >= min && value.integer() <= max;
 }
 
 std::string not_an_integer_in(const JsonValue& value, int64_t min, int64_t max) {
-  return "is " + shown(value) + ", not an integer from " + std::to_string(min) + " to " +
+  return "is " + describe(value) + ", not an integer from " + std::to_string(min) + " to " +
          std::to_string(max);
 }
 
 }  // namespace
+
+std::string describe(const JsonValue& value) {
+  if (value.is(JsonValue::Kind::kInteger)) return std::to_string(value.integer());
+  if (value.is(JsonValue::Kind::kReal)) return printable(value.text());
+  return value.is_string() ? "\"" + printable(value.text()) + "\"" : name_of(value.kind());
+}
 
 void JsonBlame::fail(const std::string& phrase) const {
   std::rethrow_exception(make_error_(begin_ + phrase));
@@ -67,6 +67,14 @@ void ObjectReader::finish() const {
   for (size_t i = 0; i < is_known_.size(); ++i) {
     if (!is_known_[i]) fail_at(value_.keys()[i], "is not supported");
   }
+}
+
+std::vector<std::pair<std::string, const JsonValue*>> ObjectReader::unasked() const {
+  std::vector<std::pair<std::string, const JsonValue*>> members;
+  for (size_t i = 0; i < is_known_.size(); ++i) {
+    if (!is_known_[i]) members.emplace_back(value_.keys()[i], &value_.items()[i]);
+  }
+  return members;
 }
 
 const JsonValue& ObjectReader::required(std::string_view key) {

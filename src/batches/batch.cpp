@@ -13,10 +13,29 @@ at::Tensor on_device(const at::Tensor& tensor, at::Device device) {
   return tensor.pin_memory().to(device, /*non_blocking=*/true);
 }
 
+// Returns an undefined tensor if every sequence is of one document. Padding belongs to the last
+// document of its sequence.
+at::Tensor document_starts(const Sequences& rows, const std::vector<int64_t>& rows_of_batch,
+                           int64_t length) {
+  at::Tensor all = at::empty({std::ssize(rows_of_batch), length}, at::kLong);
+  auto* starts = all.mutable_data_ptr<int64_t>();
+  bool is_one_document = true;
+  for (const int64_t row : rows_of_batch) {
+    const std::vector<int64_t> begins = rows.document_begins(row);
+    for (size_t i = 0; i < begins.size(); ++i) {
+      const int64_t end = i + 1 < begins.size() ? begins[i + 1] : length;
+      std::fill(starts + begins[i], starts + end, begins[i]);
+    }
+    is_one_document = is_one_document && begins.size() == 1;
+    starts += length;
+  }
+  return is_one_document ? at::Tensor() : all;
+}
+
 }  // namespace
 
-Batch make_batch(const Sequences& rows, const std::vector<int64_t>& rows_of_batch, int32_t pad_id,
-                 at::Device device) {
+Batch make_batch(const Sequences& rows, const std::vector<int64_t>& rows_of_batch,
+                 const BatchOptions& options) {
   int64_t length = 0;
   for (const int64_t row : rows_of_batch) {
     length = std::max(length, static_cast<int64_t>(rows.tokens(row).size()));
@@ -34,7 +53,8 @@ Batch make_batch(const Sequences& rows, const std::vector<int64_t>& rows_of_batc
     const auto target_of = [](const Token& token) {
       return token.is_trained() ? token.id() : kIgnoreTarget;
     };
-    std::fill(std::transform(tokens.begin(), tokens.end(), ids, id_of), ids + length, pad_id);
+    std::fill(std::transform(tokens.begin(), tokens.end(), ids, id_of), ids + length,
+              options.pad_id);
     std::fill(std::transform(tokens.begin() + 1, tokens.end(), targets, target_of),
               targets + length, kIgnoreTarget);
     batch.num_tokens += std::count_if(targets, targets + length,
@@ -42,8 +62,13 @@ Batch make_batch(const Sequences& rows, const std::vector<int64_t>& rows_of_batc
     ids += length;
     targets += length;
   }
-  batch.input_ids = on_device(batch.input_ids, device);
-  batch.targets = on_device(batch.targets, device);
+  if (options.isolate_documents) {
+    batch.document_starts = document_starts(rows, rows_of_batch, length);
+    if (batch.document_starts.defined())
+      batch.document_starts = on_device(batch.document_starts, options.device);
+  }
+  batch.input_ids = on_device(batch.input_ids, options.device);
+  batch.targets = on_device(batch.targets, options.device);
   return batch;
 }
 

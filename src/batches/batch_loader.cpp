@@ -42,8 +42,7 @@ StepBatches BatchLoader::make(int64_t step) {
   }
   made.micro_batches = share_of(window, options_.rank, options_.num_ranks);
   for (const MicroBatch& micro_batch : made.micro_batches) {
-    made.batches.push_back(
-        make_batch(sequences_, micro_batch.sequences, options_.pad_id, options_.device));
+    made.batches.push_back(make_batch(sequences_, micro_batch.sequences, options_.batch));
   }
   return made;
 }

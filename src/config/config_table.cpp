@@ -37,6 +37,8 @@ constexpr std::array kNames<OptimizerType>{Words("adamw"), Words("sgd")};
 template <>
 constexpr std::array kNames<Precision>{Words("fp32"), Words("bf16"), Words("fp16")};
 template <>
+constexpr std::array kNames<IsolateDocuments>{Words("auto"), Words("true"), Words("false")};
+template <>
 constexpr std::array kNames<SpikeAction>{Words("warn"), Words("skip")};
 template <>
 constexpr std::array kNames<BestMetric>{Words("eval_ce"), Words("eval_loss"), Words("eval_ppl"),
@@ -150,13 +152,16 @@ using Save = CheckpointOptions;
 
 constexpr std::array kKeys{
     key<&R::model_path>(G::kModel, "model_path",
-                        {"TorchScript file: input_ids [B, T] to logits [B, T, V]"},
+                        {"Hugging Face folder, or TorchScript file: input_ids [B, T] to logits",
+                         "A folder holds `config.json` and `model.safetensors` or its shards."},
                         {.required = true, .may_change_on_resume = true}),
-    key<&R::tokenizer_path>(G::kModel, "tokenizer_path",
-                            {"SentencePiece model, or tokenizer.json of Hugging Face",
-                             "A name that ends in `.json` is a `tokenizer.json`. Required unless "
-                             "every data file is a `.npy`."},
-                            {.may_change_on_resume = true}),
+    key<&R::tokenizer_path>(
+        G::kModel, "tokenizer_path",
+        {"SentencePiece model, or tokenizer.json of Hugging Face",
+         "A name that ends in `.json` is a `tokenizer.json`; a folder holds one "
+         "or the other. Without it, the folder of `model_path` counts. "
+         "Not needed if every data file is a `.npy`."},
+        {.may_change_on_resume = true}),
     key<&R::freeze>(G::kModel, "freeze",
                     {"regular expressions; parameters with a match are not trained",
                      "A match anywhere in the name of a parameter counts."},
@@ -192,6 +197,11 @@ constexpr std::array kKeys{
         G::kData, "packing",
         {"fill sequences with consecutive documents; false: one document a sequence",
          "With `false` a long document is cut into several sequences."}),
+    key<&R::isolate_documents>(
+        G::kData, "isolate_documents",
+        {"no attention between the documents of a sequence: auto, true or false",
+         "`auto` does so for Hugging Face folders; a TorchScript file cannot. Positions then begin "
+         "at 0 in each document."}),
     key<&R::training, &Train::shuffle>(G::kData, "shuffle",
                                        {"new order of the sequences each epoch, from seed"}),
 
@@ -288,6 +298,10 @@ constexpr std::array kKeys{
                      .pattern_text = R"("auto", "cpu", "cuda" or "cuda:N")"}),
     key<&R::num_threads>(G::kDevice, "num_threads", {"CPU threads; 0: all"},
                          {.min = 0, .max = 4096, .may_change_on_resume = true}),
+    key<&R::gradient_checkpointing>(
+        G::kDevice, "gradient_checkpointing",
+        {"keep less of forward and compute layers again in backward",
+         "For Hugging Face folders. Takes less memory and about a third more time."}),
     key<&R::logits_chunk_rows>(
         G::kDevice, "logits_chunk_rows",
         {"positions whose logits exist at once, for models with hidden and head; 0: auto"},

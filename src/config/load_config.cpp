@@ -65,6 +65,7 @@ class ConfigBuilder {
   void warn_of_repeated_file(const ConfigKey& key, const Source& source,
                              const ConfigValue& value) const;
   bool needs_tokenizer() const;
+  void default_to_own_tokenizer();
   void check_required(const std::vector<std::string_view>& required_keys);
   void check_relation(const KeyRelation& relation);
   Source source_of(const ConfigKey& key) const;
@@ -208,6 +209,15 @@ bool ConfigBuilder::needs_tokenizer() const {
   return !any_file;
 }
 
+// A Hugging Face folder holds a tokenizer.
+void ConfigBuilder::default_to_own_tokenizer() {
+  std::error_code ignored;
+  if (!is_stored_ && config_.tokenizer_path.empty() && needs_tokenizer() &&
+      fs::is_directory(config_.model_path, ignored)) {
+    config_.tokenizer_path = config_.model_path;
+  }
+}
+
 void ConfigBuilder::check_required(const std::vector<std::string_view>& required_keys) {
   for (const std::string_view name : required_keys) {
     if (name == "tokenizer_path" && !needs_tokenizer()) continue;
@@ -265,6 +275,7 @@ RunConfig ConfigBuilder::finish(const std::vector<std::string_view>& required_ke
     if (setting != settings_.end()) apply(key, setting->second);
   }
   if (!is_cut_short_) {
+    default_to_own_tokenizer();
     check_required(required_keys);
     const bool is_training =
         std::find(required_keys.begin(), required_keys.end(), "train_files") != required_keys.end();

@@ -1,5 +1,6 @@
 #include "raw_value.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <string_view>
@@ -25,6 +26,10 @@ Conversion out_of_range(const ConfigKey& key, const std::string& text) {
 
 bool is_list(const ConfigKey& key) {
   return key.kind == KeyKind::kStringList || key.kind == KeyKind::kPathList;
+}
+
+bool has_choice(const ConfigKey& key, const std::string& word) {
+  return std::find(key.choices.begin(), key.choices.end(), word) != key.choices.end();
 }
 
 std::vector<std::string> list_of_one(const std::string& text) {
@@ -78,6 +83,11 @@ Conversion convert_json(const ConfigKey& key, const JsonEntry& entry) {
       }
       break;
     case KeyKind::kChoice:
+      if (const auto* truth = std::get_if<bool>(&value)) {
+        const std::string word = *truth ? "true" : "false";
+        if (has_choice(key, word)) return {word, ""};
+      }
+      [[fallthrough]];
     case KeyKind::kString:
     case KeyKind::kPath:
       if (text != nullptr) return checked(key, value);

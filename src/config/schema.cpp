@@ -1,5 +1,6 @@
 #include "pdl/config/schema.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -53,6 +54,10 @@ std::string pattern_of(const KeyRules& rules) {
 Json string_schema(const ConfigKey& key) {
   Json schema{{"type", "string"}};
   if (key.kind == KeyKind::kChoice) schema["enum"] = key.choices;
+  if (std::ranges::find(key.choices, "true") != key.choices.end()) {  // so is the boolean
+    schema["type"] = {"string", "boolean"};
+    schema["enum"].insert(schema["enum"].end(), {true, false});
+  }
   if (!key.rules.pattern.empty()) schema["pattern"] = key.rules.pattern;
   if (!key.rules.endings.empty()) schema["pattern"] = pattern_of(key.rules);
   const bool is_word_or_path = key.kind == KeyKind::kPath && !key.rules.words.empty();

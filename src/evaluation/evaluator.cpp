@@ -59,11 +59,12 @@ void add_logits(const at::Tensor& logits, const at::Tensor& batch_targets, const
 void add_batch(LanguageModel& model, const Batch& batch, const at::Tensor& bands,
                int64_t chunk_positions, TokenSums& sums) {
   if (chunk_positions == 0) {
-    add_logits(model.forward(batch.input_ids), batch.targets, bands, sums);
+    add_logits(model.forward({batch.input_ids, batch.document_starts}), batch.targets, bands, sums);
     return;
   }
   const int64_t num_positions = batch.targets.numel();
-  const at::Tensor hidden = model.hidden(batch.input_ids).reshape({1, num_positions, -1});
+  const at::Tensor hidden =
+      model.hidden({batch.input_ids, batch.document_starts}).reshape({1, num_positions, -1});
   const at::Tensor targets = batch.targets.reshape({1, num_positions});
   for_each_logits_chunk(model, hidden, chunk_positions,
                         [&](const at::Tensor& logits, int64_t begin) {
@@ -139,8 +140,8 @@ std::optional<EvalMetrics> evaluate(LanguageModel& model, const Sequences& seque
     std::vector<int64_t> batch(
         static_cast<size_t>(std::min(options.batch_size, sequences.size() - begin)));
     std::iota(batch.begin(), batch.end(), begin);
-    add_batch(model, make_batch(sequences, batch, options.pad_id, device), bands,
-              options.chunk_positions, sums);
+    add_batch(model, make_batch(sequences, batch, options.batch), bands, options.chunk_positions,
+              sums);
     model.pull_buffers();  // here, because the evaluation may be broken off
     ++batches;
   }

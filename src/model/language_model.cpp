@@ -1,11 +1,50 @@
 #include "pdl/model/language_model.h"
 
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/cat.h>
+
 #include <exception>
 
 #include "pdl/base/error.h"
 #include "pdl/model/torch_error.h"
 
 namespace pdl {
+namespace {
+
+class RecomputingDecoding : public Decoding {
+ public:
+  explicit RecomputingDecoding(LanguageModel& model) : model_(model) {}
+
+  at::Tensor next(const at::Tensor& input_ids) override {
+    const at::NoGradGuard no_grad;
+    ids_ = ids_.defined() ? at::cat({ids_, input_ids}, 1) : input_ids;
+    if (!model_.info().splits_head) return model_.forward(ids_).select(1, -1);
+    return model_.head(model_.hidden(ids_).narrow(1, ids_.size(1) - 1, 1)).select(1, 0);
+  }
+
+ private:
+  LanguageModel& model_;
+  at::Tensor ids_;
+};
+
+}  // namespace
+
+std::unique_ptr<Decoding> LanguageModel::start_decoding() {
+  return std::make_unique<RecomputingDecoding>(*this);
+}
+
+HeadGradient LanguageModel::head_gradient(const at::Tensor& hidden, const at::Tensor& targets,
+                                          const at::Tensor& weights, const at::Tensor& weight_sum) {
+  const at::Tensor leaf = hidden.detach().set_requires_grad(true);
+  const LossTerms terms = weighted_cross_entropy(head(leaf), targets, weights, weight_sum);
+  backward_through(*this, terms.loss);
+  return {{terms.weighted_sum, terms.ce_sum}, leaf.grad()};
+}
+
+void LanguageModel::backward(const at::Tensor& hidden, const at::Tensor& gradient) {
+  if (!hidden.requires_grad()) return;  // all but the head is frozen
+  backward_through(*this, hidden, gradient);
+}
 
 void backward_through(const LanguageModel& model, const at::Tensor& tensor,
                       const at::Tensor& gradient) {

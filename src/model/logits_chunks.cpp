@@ -1,5 +1,7 @@
 #include "pdl/model/logits_chunks.h"
 
+#include <ATen/ops/zeros_like.h>
+
 #include <algorithm>
 
 namespace pdl {
@@ -22,15 +24,22 @@ void for_each_logits_chunk(LanguageModel& model, const at::Tensor& hidden, int64
   });
 }
 
-void for_each_trained_logits_chunk(LanguageModel& model, const at::Tensor& hidden,
-                                   int64_t chunk_positions, const at::Tensor& hidden_gradient,
-                                   const LogitsVisitor& visit) {
+CrossEntropySums head_gradient_in_chunks(LanguageModel& model, const at::Tensor& hidden,
+                                         int64_t chunk_positions, const LossTargets& targets,
+                                         const at::Tensor& hidden_gradient) {
+  CrossEntropySums sums{at::zeros_like(targets.weight_sum), at::zeros_like(targets.weight_sum)};
   const auto scope = model.compute_scope();
-  for_each_chunk(hidden.size(1), chunk_positions, [&](int64_t begin, int64_t count) {
-    const at::Tensor leaf = hidden.narrow(1, begin, count).detach().set_requires_grad(true);
-    visit(model.head(leaf), begin);
-    hidden_gradient.narrow(1, begin, count).copy_(leaf.grad());
+  const int64_t num_positions = hidden.size(1);
+  const int64_t positions = chunk_positions > 0 ? chunk_positions : num_positions;
+  for_each_chunk(num_positions, positions, [&](int64_t begin, int64_t count) {
+    const HeadGradient chunk =
+        model.head_gradient(hidden.narrow(1, begin, count), targets.targets.narrow(1, begin, count),
+                            targets.weights, targets.weight_sum);
+    hidden_gradient.narrow(1, begin, count).copy_(chunk.hidden);
+    sums.weighted_sum.add_(chunk.sums.weighted_sum);
+    sums.ce_sum.add_(chunk.sums.ce_sum);
   });
+  return sums;
 }
 
 int64_t automatic_chunk_positions(const ModelInfo& model, int64_t batch_positions) {

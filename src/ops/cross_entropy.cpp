@@ -28,15 +28,6 @@ void check(const at::Tensor& logits, const at::Tensor& targets, const at::Tensor
   }
 }
 
-CrossEntropySums cross_entropy_gradient(const at::Tensor& rows, const at::Tensor& targets,
-                                        const at::Tensor& weights, const at::Tensor& weight_sum) {
-  if (has_cpu_kernels(rows)) return cpu_cross_entropy_gradient(rows, targets, weights, weight_sum);
-  if (has_cuda_kernels(rows)) {
-    return cuda_cross_entropy_gradient(rows, targets, weights, weight_sum);
-  }
-  return reference_cross_entropy_gradient(rows, targets, weights, weight_sum);
-}
-
 // Computes gradient *= factor. The factor of a root of backward() is 1, for which nothing is done;
 // on a GPU the host does not wait to find that out.
 void scale(const at::Tensor& gradient, const at::Tensor& factor) {
@@ -62,7 +53,7 @@ class CrossEntropy : public torch::autograd::Function<CrossEntropy> {
       rows = view_as_rows(gradient);
     }
     const CrossEntropySums sums =
-        cross_entropy_gradient(rows, targets.reshape(-1), weights, weight_sum);
+        replace_by_gradient(rows, targets.reshape(-1), weights, weight_sum);
     // Autograd does not see a kernel's writes. If a graph needs the overwritten logits after all,
     // the new version makes that an error.
     if (overwrite) gradient.unsafeGetTensorImpl()->bump_version();
@@ -81,6 +72,15 @@ class CrossEntropy : public torch::autograd::Function<CrossEntropy> {
 };
 
 }  // namespace
+
+CrossEntropySums replace_by_gradient(const at::Tensor& rows, const at::Tensor& targets,
+                                     const at::Tensor& weights, const at::Tensor& weight_sum) {
+  if (has_cpu_kernels(rows)) return cpu_cross_entropy_gradient(rows, targets, weights, weight_sum);
+  if (has_cuda_kernels(rows)) {
+    return cuda_cross_entropy_gradient(rows, targets, weights, weight_sum);
+  }
+  return reference_cross_entropy_gradient(rows, targets, weights, weight_sum);
+}
 
 LossTerms weighted_cross_entropy(at::Tensor logits, const at::Tensor& targets,
                                  const at::Tensor& weights, const at::Tensor& weight_sum) {

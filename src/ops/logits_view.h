@@ -4,6 +4,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "pdl/ops/cross_entropy.h"
 #include "pdl/ops/evaluate_positions.h"
 
 namespace pdl {
@@ -15,12 +16,6 @@ at::Tensor view_as_rows(const at::Tensor& logits);
 // Returns true if the memory of `logits` may be overwritten: no other tensor shares it, and the
 // graph that made it has not saved it. `logits` must be the caller's only reference.
 bool is_sole_owner(const at::Tensor& logits);
-
-// Σ w·ce and Σ ce over the rows, [] float64 each.
-struct CrossEntropySums {
-  at::Tensor weighted_sum;
-  at::Tensor ce_sum;
-};
 
 // Each backend replaces the logits [N, V] of row i by w[y_i]/weight_sum·(softmax - onehot(y_i)),
 // and those of ignored rows by 0. Targets are [N]; the other arguments are those of

@@ -71,7 +71,8 @@ ComputeTarget set_up_compute(const ComputeOptions& options) {
   return {device, autocast_dtype(options.precision, device)};
 }
 
-ComputePlan plan_compute(const ChunkOptions& options, const ModelInfo& model, const Dataset& data) {
+ComputePlan plan_compute(const BatchPlanOptions& options, const ModelInfo& model,
+                         const Dataset& data) {
   const int64_t wanted = options.logits_chunk_rows;
   if (wanted > 0 && !model.splits_head) {
     throw ConfigError("logits_chunk_rows: model '" + model.path.string() +
@@ -79,6 +80,14 @@ ComputePlan plan_compute(const ChunkOptions& options, const ModelInfo& model, co
                       "use 0, or export the model with scripts/export_model.py");
   }
   ComputePlan plan;
+  plan.isolate_documents = options.isolate_documents != IsolateDocuments::kFalse;
+  if (plan.isolate_documents && !model.isolates_documents) {
+    if (options.isolate_documents == IsolateDocuments::kTrue) {
+      throw ConfigError("isolate_documents: model '" + model.path.string() +
+                        "' is a TorchScript file, which takes ids alone; use \"auto\" or false");
+    }
+    plan.isolate_documents = false;
+  }
   if (data.train) {
     plan.train_chunk_positions =
         chunk_positions(wanted, model, *data.train, options.train_batch_size);

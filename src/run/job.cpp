@@ -26,14 +26,18 @@ std::unique_ptr<Tokenizer> load_tokenizer_of(const RunConfig& config) {
 struct ModelSource {
   std::filesystem::path path;
   std::vector<std::string> freeze;
+  bool gradient_checkpointing = false;
   std::filesystem::path tokenizer_path;  // for messages
 };
 
 std::unique_ptr<LanguageModel> load_model_for(const ModelSource& source,
                                               const ComputeTarget& target,
                                               const Tokenizer* tokenizer) {
-  auto model = load_language_model(
-      source.path, {.device = target.device, .autocast = target.autocast, .freeze = source.freeze});
+  auto model =
+      load_language_model(source.path, {.device = target.device,
+                                        .autocast = target.autocast,
+                                        .freeze = source.freeze,
+                                        .gradient_checkpointing = source.gradient_checkpointing});
   if (tokenizer != nullptr) require_width(model->info(), *tokenizer, source.tokenizer_path);
   return model;
 }
@@ -51,17 +55,21 @@ int64_t bounded_documents(const Dataset& data, const TokenCounts& table) {
 Job load_job(const RunConfig& config, const ProgressFactory& progress) {
   const ComputeOptions compute_options{
       .device = config.device, .precision = config.precision, .num_threads = config.num_threads};
-  const ModelSource model_source{
-      .path = config.model_path, .freeze = config.freeze, .tokenizer_path = config.tokenizer_path};
+  const ModelSource model_source{.path = config.model_path,
+                                 .freeze = config.freeze,
+                                 .gradient_checkpointing = config.gradient_checkpointing,
+                                 .tokenizer_path = config.tokenizer_path};
   const DataSources data_sources{.train_files = config.train_files,
                                  .eval_files = config.eval_files,
                                  .sequences = config.sequences};
   const WeightSources weight_sources{.frequency_table = config.pdl_frequency_table,
                                      .reference_files = config.pdl_reference_files,
                                      .options = config.weights};
-  const ChunkOptions chunk_options{.logits_chunk_rows = config.logits_chunk_rows,
-                                   .train_batch_size = config.training.per_device_train_batch_size,
-                                   .eval_batch_size = config.evaluation.per_device_eval_batch_size};
+  const BatchPlanOptions plan_options{
+      .isolate_documents = config.isolate_documents,
+      .logits_chunk_rows = config.logits_chunk_rows,
+      .train_batch_size = config.training.per_device_train_batch_size,
+      .eval_batch_size = config.evaluation.per_device_eval_batch_size};
 
   const ComputeTarget target = set_up_compute(compute_options);
   auto tokenizer = load_tokenizer_of(config);
@@ -76,7 +84,7 @@ Job load_job(const RunConfig& config, const ProgressFactory& progress) {
   try_model(*model, data);
   LossWeights loss = load_loss_weights(weight_sources, input, data, target.device, caches->counts);
   log_declared_tokens(bounded_documents(data, loss.table), tokenizer.get(), config.text);
-  const ComputePlan plan = plan_compute(chunk_options, model->info(), data);
+  const ComputePlan plan = plan_compute(plan_options, model->info(), data);
   return {.config = config,
           .tokenizer = std::move(tokenizer),
           .model = std::move(model),
@@ -86,10 +94,16 @@ Job load_job(const RunConfig& config, const ProgressFactory& progress) {
           .plan = plan};
 }
 
+BatchOptions batch_options(const Job& job) {
+  return {.pad_id = job.data.pad_id,
+          .device = job.model->info().device,
+          .isolate_documents = job.plan.isolate_documents};
+}
+
 EvaluatorOptions evaluator_options(const Job& job) {
   return {.batch_size = job.config.evaluation.per_device_eval_batch_size,
           .max_batches = job.config.evaluation.eval_max_batches,
-          .pad_id = job.data.pad_id,
+          .batch = batch_options(job),
           .chunk_positions = job.plan.eval_chunk_positions};
 }
 

@@ -16,7 +16,7 @@ TrainerOptions trainer_options(const Job& job, const RunFolder& folder) {
           .evaluation = config.evaluation,
           .evaluator = evaluator_options(job),
           .checkpoint = config.checkpoint,
-          .pad_id = job.data.pad_id,
+          .batch = batch_options(job),
           .output_dir = folder.path(),
           .companions = {folder.metrics()}};
 }

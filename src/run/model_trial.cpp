@@ -65,6 +65,7 @@ void try_model(LanguageModel& model, const Dataset& data) {
     if (*sequences) add_ids(**sequences, data.pad_id, ids);
   }
   require_positions(model.info(), std::ssize(ids.longest));
+  if (!model.info().is_program) return;
   probe_model(model, ids, /*for_training=*/data.train.has_value());
 }
 

@@ -138,6 +138,12 @@ std::vector<std::string> TensorStore::names() const {
   return names;
 }
 
+std::vector<std::string> TensorStore::files() const {
+  std::vector<std::string> paths;
+  for (const File& file : files_) paths.push_back(file.name);
+  return paths;
+}
+
 const TensorStore::Stored& TensorStore::find(std::string_view name) const {
   const auto found = tensors_.find(name);
   if (found == tensors_.end()) fail("'" + name_ + "' has no tensor " + in_quotes(name));

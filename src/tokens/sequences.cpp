@@ -57,4 +57,14 @@ std::span<const Token> Sequences::tokens(int64_t row) const {
   return corpus_.tokens.subspan(static_cast<size_t>(span.begin), static_cast<size_t>(span.length));
 }
 
+std::vector<int64_t> Sequences::document_begins(int64_t row) const {
+  const auto& [begin, length] = spans_[static_cast<size_t>(row)];
+  std::vector<int64_t> begins = {0};
+  auto next = std::ranges::upper_bound(corpus_.document_ends, begin);
+  for (; next != corpus_.document_ends.end() && *next < begin + length; ++next) {
+    if (*next - begin > begins.back()) begins.push_back(*next - begin);
+  }
+  return begins;
+}
+
 }  // namespace pdl

@@ -1,7 +1,6 @@
 #include "pdl/trainer/forward_backward.h"
 
 #include <ATen/ops/empty_like.h>
-#include <ATen/ops/zeros_like.h>
 
 #include <utility>
 
@@ -14,7 +13,7 @@ namespace {
 LossSums at_once(LanguageModel& model, const Batch& batch, const at::Tensor& weights,
                  const at::Tensor& weight_sum, Profiler* profiler) {
   ProfiledPhase phase(profiler, "forward");
-  at::Tensor logits = model.forward(batch.input_ids);
+  at::Tensor logits = model.forward({batch.input_ids, batch.document_starts});
   phase.next("loss");
   const LossTerms terms =
       weighted_cross_entropy(std::move(logits), batch.targets, weights, weight_sum);
@@ -23,36 +22,29 @@ LossSums at_once(LanguageModel& model, const Batch& batch, const at::Tensor& wei
   return {terms.weighted_sum, terms.ce_sum};
 }
 
-LossSums in_chunks(LanguageModel& model, const Batch& batch, const at::Tensor& weights,
+LossSums by_halves(LanguageModel& model, const Batch& batch, const at::Tensor& weights,
                    const at::Tensor& weight_sum, const ForwardBackwardOptions& options) {
-  LossSums sums{at::zeros_like(weight_sum), at::zeros_like(weight_sum)};
   const int64_t num_positions = batch.targets.numel();
-  const at::Tensor targets = batch.targets.reshape({1, num_positions});
   ProfiledPhase phase(options.profiler, "forward");
-  const at::Tensor hidden = model.hidden(batch.input_ids);
+  const at::Tensor hidden = model.hidden({batch.input_ids, batch.document_starts});
   phase.next("head and loss");
   const at::Tensor positions = hidden.detach().reshape({1, num_positions, -1});
   const at::Tensor gradient = at::empty_like(positions);
-  for_each_trained_logits_chunk(
-      model, positions, options.chunk_positions, gradient, [&](at::Tensor logits, int64_t begin) {
-        const at::Tensor chunk_targets = targets.narrow(1, begin, logits.size(1));
-        const LossTerms terms =
-            weighted_cross_entropy(std::move(logits), chunk_targets, weights, weight_sum);
-        backward_through(model, terms.loss);
-        sums.weighted_sum.add_(terms.weighted_sum);
-        sums.ce_sum.add_(terms.ce_sum);
-      });
-  if (!hidden.requires_grad()) return sums;  // all but the head is frozen
+  const CrossEntropySums sums = head_gradient_in_chunks(
+      model, positions, options.chunk_positions,
+      {batch.targets.reshape({1, num_positions}), weights, weight_sum}, gradient);
   phase.next("backward");
-  backward_through(model, hidden, gradient.reshape(hidden.sizes()));
-  return sums;
+  model.backward(hidden, gradient.reshape(hidden.sizes()));
+  return {sums.weighted_sum, sums.ce_sum};
 }
 
 }  // namespace
 
 LossSums forward_backward(LanguageModel& model, const Batch& batch, const at::Tensor& weights,
                           const at::Tensor& weight_sum, const ForwardBackwardOptions& options) {
-  if (options.chunk_positions > 0) return in_chunks(model, batch, weights, weight_sum, options);
+  // A program's forward is called as it is unless there is a reason not to.
+  if (options.chunk_positions > 0 || !model.info().is_program)
+    return by_halves(model, batch, weights, weight_sum, options);
   return at_once(model, batch, weights, weight_sum, options.profiler);
 }
 

@@ -41,8 +41,7 @@ bool Trainer::is_done() const {
 
 void Trainer::run() {
   BatchLoader loader(parts_.train_sequences, plan_,
-                     {.pad_id = options_.pad_id,
-                      .device = parts_.step.model.info().device,
+                     {.batch = options_.batch,
                       .first_step = state_.step,
                       .end_step = total_steps_,
                       .rank = parts_.step.group.rank(),

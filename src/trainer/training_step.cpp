@@ -139,7 +139,7 @@ double TrainingStep::z_score_of(const LossSums& sums, const StepWeights& weights
 }
 
 StepTrial TrainingStep::try_largest(const Sequences& sequences, int64_t batch_size,
-                                    int32_t pad_id) {
+                                    const BatchOptions& options) {
   std::vector<int64_t> longest;
   for (int64_t i = 0; i < sequences.size() && std::ssize(longest) < batch_size; ++i) {
     if (std::ssize(sequences.tokens(i)) == sequences.longest()) longest.push_back(i);
@@ -149,7 +149,7 @@ StepTrial TrainingStep::try_largest(const Sequences& sequences, int64_t batch_si
   while (std::ssize(longest) < size) longest.push_back(longest.front());
   parts_.model.set_training(true);
   const std::vector<at::Tensor> buffers_before = copy_changing_buffers(parts_.model);
-  const Batch batch = make_batch(sequences, longest, pad_id, parts_.model.info().device);
+  const Batch batch = make_batch(sequences, longest, options);
   const StepWeights weights = sum_weights({batch}, parts_.weights.options().pdl_alpha);
   const LossSums loss = forward_backward(parts_.model, batch, weights.weights, weights.weight_sum,
                                          {.chunk_positions = options_.chunk_positions});

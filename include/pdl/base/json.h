@@ -165,6 +165,10 @@ class JsonBlame {
   std::string subject_;
 };
 
+// Describes a value in messages: a number as it is written, a string in quotes, anything else by
+// its kind.
+std::string describe(const JsonValue& value);
+
 // Throws the error of `blame` for what try_parse_json() does not read.
 JsonValue parse_json(std::string_view text, const JsonRules& rules, const JsonBlame& blame);
 
@@ -185,6 +189,8 @@ class ObjectReader {
   // Asks for a key whose value does not matter.
   void ignore(std::string_view key) { find(key); }
   void finish() const;
+  // The members that nobody asked for.
+  std::vector<std::pair<std::string, const JsonValue*>> unasked() const;
 
   // A member that must be there.
   const JsonValue& required(std::string_view key);

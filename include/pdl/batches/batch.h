@@ -13,13 +13,23 @@ namespace pdl {
 
 // B sequences, padded to the length T of the longest.
 struct Batch {
-  at::Tensor input_ids;    // [B, T] int64; padding holds the pad id
-  at::Tensor targets;      // [B, T] int64: what each position predicts, or kIgnoreTarget
+  at::Tensor input_ids;  // [B, T] int64; padding holds the pad id
+  at::Tensor targets;    // [B, T] int64: what each position predicts, or kIgnoreTarget
+  // [B, T] int64, see ModelInput; undefined if each sequence is of one document, or if documents
+  // are not kept apart.
+  at::Tensor document_starts;
   int64_t num_tokens = 0;  // targets that are not ignored
 };
 
-// Returns the sequences with the indices `rows_of_batch`, on `device`.
-Batch make_batch(const Sequences& rows, const std::vector<int64_t>& rows_of_batch, int32_t pad_id,
-                 at::Device device);
+// How batches are made.
+struct BatchOptions {
+  int32_t pad_id = 0;
+  at::Device device = at::kCPU;
+  bool isolate_documents = false;  // sets Batch::document_starts
+};
+
+// Returns the sequences with the indices `rows_of_batch`.
+Batch make_batch(const Sequences& rows, const std::vector<int64_t>& rows_of_batch,
+                 const BatchOptions& options);
 
 }  // namespace pdl

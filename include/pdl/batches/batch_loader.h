@@ -22,10 +22,9 @@ struct StepBatches {
   std::vector<Batch> batches;             // the micro-batches on the device
 };
 
-// For which rank and steps batches are made, and how they are padded.
+// For which rank and steps batches are made, and how.
 struct BatchLoaderOptions {
-  int32_t pad_id = 0;
-  at::Device device = at::kCPU;
+  BatchOptions batch = {};
   int64_t first_step = 0;  // counted from 0
   int64_t end_step = 0;    // one past the last
   int64_t rank = 0;

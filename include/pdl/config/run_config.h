@@ -28,6 +28,9 @@ enum class ScheduleType { kConstant, kLinear, kCosine, kWarmupStableDecay };
 enum class OptimizerType { kAdamW, kSgd };
 // The dtype in which a model computes: autocast for all but float32.
 enum class Precision { kFp32, kBf16, kFp16 };
+// Whether attention and positions keep the documents of a sequence apart; auto: where the model can
+// do so.
+enum class IsolateDocuments { kAuto, kTrue, kFalse };
 // What happens to a step whose loss jumps: a warning alone, or no update either.
 enum class SpikeAction { kWarn, kSkip };
 // The figure of an evaluation by which the best model is chosen.
@@ -136,7 +139,9 @@ struct RunConfig {
   CheckpointOptions checkpoint;
 
   std::vector<std::string> freeze;  // regular expressions
-  int64_t logits_chunk_rows = 0;    // 0: automatic
+  IsolateDocuments isolate_documents = IsolateDocuments::kAuto;
+  bool gradient_checkpointing = false;  // compute layers again in backward
+  int64_t logits_chunk_rows = 0;        // 0: automatic
   Precision precision = Precision::kFp32;
   std::string device = "auto";  // auto | cpu | cuda | cuda:N
   int64_t num_threads = 0;      // 0: all

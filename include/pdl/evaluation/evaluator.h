@@ -6,6 +6,7 @@
 #include <functional>
 #include <optional>
 
+#include "pdl/batches/batch.h"
 #include "pdl/loss/weight_table.h"
 #include "pdl/metrics/metrics.h"
 #include "pdl/model/language_model.h"
@@ -17,7 +18,7 @@ namespace pdl {
 struct EvaluatorOptions {
   int64_t batch_size = 8;   // sequences
   int64_t max_batches = 0;  // 0: all
-  int32_t pad_id = 0;
+  BatchOptions batch = {};
   // Positions whose logits exist at once, for models that split their head; 0: all of the batch.
   int64_t chunk_positions = 0;
 };

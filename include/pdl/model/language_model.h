@@ -8,11 +8,25 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "pdl/model/parameter_set.h"
+#include "pdl/ops/cross_entropy.h"
 
 namespace pdl {
+
+// Sequences of tokens as a model takes them.
+struct ModelInput {
+  ModelInput(at::Tensor input_ids, at::Tensor starts = {})
+      : ids(std::move(input_ids)), document_starts(std::move(starts)) {}
+
+  at::Tensor ids;  // [B, T] int64 in [0, V), on the model's device
+  // [B, T] int64: the position in its sequence of the first token of each token's document. No
+  // token sees others than its document's, and positions begin at 0 in each. Undefined: a sequence
+  // is one document. Only for models with ModelInfo::isolates_documents.
+  at::Tensor document_starts;
+};
 
 // What is known of a model without running it.
 struct ModelInfo {
@@ -21,6 +35,9 @@ struct ModelInfo {
   at::Device device = at::kCPU;
   // Whether hidden() and head() can be called, so that the logits of a whole batch need not exist.
   bool splits_head = false;
+  bool isolates_documents = false;  // takes ModelInput::document_starts
+  // Whether forward is a program of the file, of which nothing is known until it has run.
+  bool is_program = false;
   int64_t max_positions = 0;  // tokens in a sequence that it takes; 0: the file does not say
   at::ScalarType compute_dtype = at::kFloat;  // of products: that of autocast, if there is one
   std::string sha256;                         // of the file that was loaded
@@ -31,6 +48,12 @@ struct ModelInfo {
 class ComputeScope {
  public:
   virtual ~ComputeScope() = default;
+};
+
+// What head_gradient() computes.
+struct HeadGradient {
+  CrossEntropySums sums;
+  at::Tensor hidden;  // [1, N, D], the gradient of the positions
 };
 
 // Continues sequences token by token. The model must outlive it.
@@ -50,21 +73,30 @@ class LanguageModel {
   // Does not change after loading.
   virtual const ModelInfo& info() const = 0;
 
-  // logits [B, T, V] for input_ids [B, T] int64 in [0, V), on the model's device; logits[b][t]
-  // depends on input_ids[b][0..t] alone. Throws ModelError if the model fails.
-  virtual at::Tensor forward(const at::Tensor& input_ids) = 0;
+  // logits [B, T, V] of a batch; logits[b][t] depends on ids[b][0..t] alone. Throws ModelError if
+  // the model fails.
+  virtual at::Tensor forward(const ModelInput& input) = 0;
 
-  // The halves of forward(), only if info().splits_head: forward(ids) is head(hidden(ids)).
-  // hidden() gives [B, T, D] for input_ids [B, T]; head() gives logits [B, N, V] for any N
-  // positions [B, N, D] of that.
-  virtual at::Tensor hidden(const at::Tensor& input_ids) = 0;
+  // The halves of forward(), only if info().splits_head: forward(input) is head(hidden(input)).
+  // hidden() gives [B, T, D]; head() gives logits [B, N, V] for any N positions [B, N, D] of that.
+  virtual at::Tensor hidden(const ModelInput& input) = 0;
   virtual at::Tensor head(const at::Tensor& hidden) = 0;
+
+  // Head and loss forward and backward, for positions [1, N, D] of what hidden() gave in training.
+  // The other arguments are those of weighted_cross_entropy(), targets [1, N]. Adds the gradients
+  // of the head's parameters. Only if info().splits_head.
+  virtual HeadGradient head_gradient(const at::Tensor& hidden, const at::Tensor& targets,
+                                     const at::Tensor& weights, const at::Tensor& weight_sum);
+  // Adds the gradients of the other parameters, for that of `hidden`, which is what hidden() gave
+  // last. Only if info().splits_head.
+  virtual void backward(const at::Tensor& hidden, const at::Tensor& gradient);
 
   // Opens a scope; see ComputeScope.
   virtual std::unique_ptr<ComputeScope> compute_scope() = 0;
 
-  // Starts with sequences without tokens.
-  virtual std::unique_ptr<Decoding> start_decoding() = 0;
+  // Starts with sequences without tokens. Unless the model knows better, each token costs a forward
+  // over all tokens before it.
+  virtual std::unique_ptr<Decoding> start_decoding();
 
   // All tensors that forward() depends on, sharing memory with the model.
   virtual const ParameterSet& parameters() const = 0;

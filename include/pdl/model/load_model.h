@@ -20,9 +20,17 @@ struct LoadOptions {
   // dtypes.
   std::optional<at::ScalarType> autocast = std::nullopt;
   std::vector<std::string> freeze = {};  // see part_parameters()
+  // Keeps little of forward, and computes the rest again in backward. For Hugging Face folders.
+  bool gradient_checkpointing = false;
 };
 
-// Reads a TorchScript file and checks it with one small forward. Parameters stored in bfloat16 or
+// Loads what lies at `path`: a TorchScript file, or a Hugging Face folder.
+//
+// A folder is computed by this program's own decoder. It holds config.json, see
+// families/read_decoder_spec.h, and model.safetensors, or its shards with an index. Throws
+// ModelError for a folder that is not supported or not whole.
+//
+// A TorchScript file is checked with one small forward. Parameters stored in bfloat16 or
 // float16 become float32. forward must map int64 [B, T] to float logits [B, T, V]: a tensor,
 // element 0 of a tuple, or "logits" of a dict. Methods `hidden` and `head` that do not add up to
 // forward are not used, with a warning. Throws ModelError, with what is wrong, for a file that is

@@ -1,5 +1,5 @@
 // Computes the logits of a batch in chunks of positions, so that those of the whole batch need not
-// exist at once. Training and evaluation share this loop.
+// exist at once.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -11,6 +11,13 @@
 
 namespace pdl {
 
+// The arguments of head_gradient() beside positions.
+struct LossTargets {
+  at::Tensor targets;  // [1, N]
+  at::Tensor weights;
+  at::Tensor weight_sum;
+};
+
 // Receives the logits [1, n, V] of the positions [begin, begin + n).
 using LogitsVisitor = std::function<void(at::Tensor logits, int64_t begin)>;
 
@@ -19,12 +26,13 @@ using LogitsVisitor = std::function<void(at::Tensor logits, int64_t begin)>;
 void for_each_logits_chunk(LanguageModel& model, const at::Tensor& hidden, int64_t chunk_positions,
                            const LogitsVisitor& visit);
 
-// Does the same in training, where visit() calls backward() on the loss that it computes. The
-// gradient of `hidden` is written to `hidden_gradient`, of the same shape. Gradients of the head's
-// parameters are added up in float32.
-void for_each_trained_logits_chunk(LanguageModel& model, const at::Tensor& hidden,
-                                   int64_t chunk_positions, const at::Tensor& hidden_gradient,
-                                   const LogitsVisitor& visit);
+// Does the same in training: calls model.head_gradient() chunk by chunk and writes the gradient of
+// hidden [1, N, D] to `hidden_gradient`, of the same shape. `targets` is [1, N]; 0 chunk_positions
+// are all. Returns the sums over all chunks. Gradients of the head's parameters are added up in
+// float32.
+CrossEntropySums head_gradient_in_chunks(LanguageModel& model, const at::Tensor& hidden,
+                                         int64_t chunk_positions, const LossTargets& targets,
+                                         const at::Tensor& hidden_gradient);
 
 // Resolves logits_chunk_rows 0: returns the positions of a chunk for batches of `batch_positions` =
 // B·T positions. Returns 0, for no chunks, if the model does not split its head or little memory

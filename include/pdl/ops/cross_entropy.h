@@ -38,6 +38,17 @@ struct LossTerms {
 LossTerms weighted_cross_entropy(at::Tensor logits, const at::Tensor& targets,
                                  const at::Tensor& weights, const at::Tensor& weight_sum);
 
+// Σ w·ce and Σ ce, [] float64 each.
+struct CrossEntropySums {
+  at::Tensor weighted_sum;
+  at::Tensor ce_sum;
+};
+
+// The same without autograd: replaces logits [N, V], whose rows are contiguous, by the gradient of
+// Σ w·ce / weight_sum. Targets are [N].
+CrossEntropySums replace_by_gradient(const at::Tensor& logits, const at::Tensor& targets,
+                                     const at::Tensor& weights, const at::Tensor& weight_sum);
+
 // The sums of a step's denominator and of its effective sample size, known from the targets before
 // any forward.
 struct TargetWeightSums {

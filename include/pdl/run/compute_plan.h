@@ -37,8 +37,9 @@ struct ComputeTarget {
 // as select_device() does; warns if this CPU is slow with bf16.
 ComputeTarget set_up_compute(const ComputeOptions& options);
 
-// What decides how many logits exist at once.
-struct ChunkOptions {
+// What the keys say of how batches are computed.
+struct BatchPlanOptions {
+  IsolateDocuments isolate_documents = IsolateDocuments::kAuto;
   int64_t logits_chunk_rows = 0;  // the key: 0 is automatic
   int64_t train_batch_size = 0;   // sequences
   int64_t eval_batch_size = 0;
@@ -49,9 +50,12 @@ struct ChunkOptions {
 struct ComputePlan {
   int64_t train_chunk_positions = 0;
   int64_t eval_chunk_positions = 0;
+  bool isolate_documents = false;  // see BatchOptions
 };
 
-// Throws ConfigError if the key asks for chunks and the model does not split its head.
-ComputePlan plan_compute(const ChunkOptions& options, const ModelInfo& model, const Dataset& data);
+// Throws ConfigError if the keys ask for chunks, or for documents apart, and the model cannot do
+// that.
+ComputePlan plan_compute(const BatchPlanOptions& options, const ModelInfo& model,
+                         const Dataset& data);
 
 }  // namespace pdl

@@ -30,6 +30,9 @@ struct Job {
 // blame.
 Job load_job(const RunConfig& config, const ProgressFactory& progress = {});
 
+// Returns how the job's batches are made.
+BatchOptions batch_options(const Job& job);
+
 // Returns the options with which the job's eval_files are evaluated.
 EvaluatorOptions evaluator_options(const Job& job);
 

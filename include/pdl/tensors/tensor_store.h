@@ -49,6 +49,8 @@ class TensorStore {
 
   // The file, the index, or the first and last of several files, for messages.
   const std::string& name() const { return name_; }
+  // The paths of the files with the tensors.
+  std::vector<std::string> files() const;
 
   // The tensors of the files by name. info() throws if there is none of that name.
   bool contains(std::string_view name) const { return tensors_.contains(name); }

@@ -111,10 +111,11 @@ class Tokenizer {
 };
 
 // Reads a Hugging Face `tokenizer.json` if the file's name ends in ".json", else a SentencePiece
-// `.model`. For a tokenizer.json, the tokens that begin and end documents are those of
-// `tokenizer_config.json` beside it. Throws ModelError if the file is missing, unreadable,
-// malformed or needs what is not supported, or if tokenizer_config.json is malformed. A file on
-// which a library would end the process is refused too.
+// `.model`; of a folder its tokenizer.json or, if there is none, its tokenizer.model. For a
+// tokenizer.json, the tokens that begin and end documents are those of `tokenizer_config.json`
+// beside it. Throws ModelError if the file is missing, unreadable, malformed or needs what is not
+// supported, or if tokenizer_config.json is malformed. A file on which a library would end the
+// process is refused too.
 std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& path);
 
 }  // namespace pdl

@@ -28,6 +28,8 @@ class Sequences {
   int64_t size() const { return static_cast<int64_t>(spans_.size()); }
   // The tokens of a sequence, at least two, without padding.
   std::span<const Token> tokens(int64_t row) const;
+  // The positions in a sequence at which its documents begin; the first is 0, even within one.
+  std::vector<int64_t> document_begins(int64_t row) const;
   // The number of targets of all sequences.
   int64_t num_targets() const { return num_targets_; }
   // The number of sequences of two tokens or more that were dropped because no target is trained.

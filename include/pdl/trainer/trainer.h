@@ -28,7 +28,7 @@ struct TrainerOptions {
   EvaluationOptions evaluation;
   EvaluatorOptions evaluator;
   CheckpointOptions checkpoint;
-  int32_t pad_id = 0;
+  BatchOptions batch = {};
   std::filesystem::path output_dir;
   // Files of observers that a resumed run appends to; see CheckpointSaver.
   std::vector<std::filesystem::path> companions;
@@ -62,7 +62,7 @@ class Trainer {
   // Tries the largest micro-batch of the run; see TrainingStep.
   StepTrial try_largest() {
     return step_.try_largest(parts_.train_sequences,
-                             options_.step.training.per_device_train_batch_size, options_.pad_id);
+                             options_.step.training.per_device_train_batch_size, options_.batch);
   }
 
   // True if there is nothing left to train or to evaluate.

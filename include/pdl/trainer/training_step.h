@@ -69,7 +69,8 @@ class TrainingStep {
 
   // Runs forward and backward at full alpha over the largest micro-batch of `batch_size`: as many
   // sequences of the greatest length. Updates nothing, and leaves the model in training mode.
-  StepTrial try_largest(const Sequences& sequences, int64_t batch_size, int32_t pad_id);
+  StepTrial try_largest(const Sequences& sequences, int64_t batch_size,
+                        const BatchOptions& options);
 
   // The state of the loss scaler, if there is one, sharing memory with this.
   std::vector<NamedTensor> state() const;

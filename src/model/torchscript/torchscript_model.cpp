@@ -1,7 +1,6 @@
 #include "torchscript_model.h"
 
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/cat.h>
 #include <ATen/ops/zeros.h>
 #include <torch/csrc/jit/api/module.h>
 #include <torch/csrc/jit/runtime/graph_executor.h>
@@ -62,28 +61,14 @@ class AutocastScope : public ComputeScope {
   Autocast autocast_;
 };
 
-// A program takes whole sequences, so each token costs a forward over all tokens before it.
-class RecomputingDecoding : public Decoding {
- public:
-  explicit RecomputingDecoding(LanguageModel& model) : model_(model) {}
-
-  at::Tensor next(const at::Tensor& input_ids) override {
-    const at::NoGradGuard no_grad;
-    ids_ = ids_.defined() ? at::cat({ids_, input_ids}, 1) : input_ids;
-    if (!model_.info().splits_head) return model_.forward(ids_).select(1, -1);
-    return model_.head(model_.hidden(ids_).narrow(1, ids_.size(1) - 1, 1)).select(1, 0);
-  }
-
- private:
-  LanguageModel& model_;
-  at::Tensor ids_;
-};
-
 class TorchScriptModel : public LanguageModel {
  public:
   TorchScriptModel(const fs::path& path, const LoadOptions& options)
       : path_(path), autocast_(options.autocast) {
-    info_ = {.path = path, .device = options.device, .sha256 = hash_program_file(path)};
+    info_ = {.path = path,
+             .device = options.device,
+             .is_program = true,
+             .sha256 = hash_program_file(path)};
     info_.compute_dtype = autocast_.value_or(at::kFloat);
     try {
       extra_files_ = extra_file_names(path);
@@ -109,19 +94,21 @@ class TorchScriptModel : public LanguageModel {
 
   const ModelInfo& info() const override { return info_; }
 
-  at::Tensor forward(const at::Tensor& input_ids) override {
-    at::Tensor logits = logits_of(call("forward", "input_ids", input_ids));
+  at::Tensor forward(const ModelInput& input) override {
+    require_whole(input);
+    at::Tensor logits = logits_of(call("forward", "input_ids", input.ids));
     if (!logits.defined()) {
       refuse(
           "gives no logits: forward must return a tensor, a tuple that begins with one, or a dict "
           "with \"logits\"");
     }
-    require_shape(logits, input_ids);
+    require_shape(logits, input.ids);
     return logits;
   }
 
-  at::Tensor hidden(const at::Tensor& input_ids) override {
-    return call("hidden", "input_ids", input_ids).toTensor();
+  at::Tensor hidden(const ModelInput& input) override {
+    require_whole(input);
+    return call("hidden", "input_ids", input.ids).toTensor();
   }
   at::Tensor head(const at::Tensor& hidden) override {
     return call("head", "hidden", hidden).toTensor();
@@ -129,9 +116,6 @@ class TorchScriptModel : public LanguageModel {
 
   std::unique_ptr<ComputeScope> compute_scope() override {
     return std::make_unique<AutocastScope>(info_.device);
-  }
-  std::unique_ptr<Decoding> start_decoding() override {
-    return std::make_unique<RecomputingDecoding>(*this);
   }
 
   const ParameterSet& parameters() const override { return parameters_; }
@@ -202,6 +186,11 @@ class TorchScriptModel : public LanguageModel {
     module_.train(training);
     set_requires_grad(trained);
     if (problem) std::rethrow_exception(problem);
+  }
+
+  static void require_whole(const ModelInput& input) {
+    if (!input.document_starts.defined()) return;
+    throw Error(ExitCode::kInternal, "a TorchScript program cannot keep documents apart");
   }
 
   void require_shape(const at::Tensor& logits, const at::Tensor& input_ids) const {

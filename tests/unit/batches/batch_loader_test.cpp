@@ -41,7 +41,7 @@ TEST(BatchLoaderTest, GivesTheBatchesOfThePlanInOrder) {
     for (size_t i = 0; i < window.size(); ++i) {
       EXPECT_EQ(loaded.micro_batches[i].index, window[i].index);
       sequences.insert(sequences.end(), window[i].sequences.begin(), window[i].sequences.end());
-      const Batch expected = make_batch(rows, window[i].sequences, 0, at::kCPU);
+      const Batch expected = make_batch(rows, window[i].sequences, {});
       EXPECT_TRUE(at::equal(loaded.batches[i].input_ids, expected.input_ids));
       EXPECT_TRUE(at::equal(loaded.batches[i].targets, expected.targets));
       EXPECT_EQ(loaded.batches[i].num_tokens, expected.num_tokens);
@@ -72,7 +72,7 @@ TEST(BatchLoaderTest, AFailureReachesTheTaker) {
   const Sequences rows = numbered_rows(8);
   // a device that this build does not have
   BatchLoader loader(rows, BatchPlan(rows.size(), two_by_two()),
-                     {.device = at::Device(at::kVulkan), .end_step = 3});
+                     {.batch = {.device = at::Device(at::kVulkan)}, .end_step = 3});
   EXPECT_ANY_THROW(loader.next());
   EXPECT_ANY_THROW(loader.next());
 }

@@ -53,7 +53,7 @@ TEST(EvaluatorTest, IsTheDefinitionTargetByTarget) {
   std::array<double, 7> band_mass{};
   std::array<int64_t, 7> band_tokens{};
   for (int64_t row = 0; row < rows.size(); ++row) {
-    const Batch batch = make_batch(rows, {row}, 0, at::kCPU);
+    const Batch batch = make_batch(rows, {row}, {});
     const at::Tensor log_probability =
         at::log_softmax(model->forward(batch.input_ids).to(at::kDouble), -1)[0];
     for (int64_t t = 0; t < batch.num_tokens; ++t) {

@@ -46,7 +46,7 @@ void expect_same(const Result& chunked, const Result& whole, double tolerance) {
 
 Batch some_batch() {
   const Sequences rows = random_sequences(7, 3);
-  return make_batch(rows, {0, 1, 2, 3, 4, 5, 6}, 0, at::kCPU);
+  return make_batch(rows, {0, 1, 2, 3, 4, 5, 6}, {});
 }
 
 TEST(ForwardBackwardTest, ChunksOfAnySizeGiveTheGradientOfTheWhole) {

@@ -59,7 +59,7 @@ TEST(TrainerTest, TheGradientIsThatOfTheWeightedMean) {
   direct.start();
   std::vector<int64_t> all(16);
   std::iota(all.begin(), all.end(), 0);
-  const Batch batch = make_batch(direct.rows, all, 0, at::kCPU);
+  const Batch batch = make_batch(direct.rows, all, {});
   const at::Tensor& weights = direct.weights->at_alpha(1.0);
   weighted_cross_entropy(direct.model->forward(batch.input_ids), batch.targets, weights,
                          sum_target_weights(batch.targets, weights).weight_sum)

@@ -18,7 +18,7 @@ TEST(TrainingStepTest, ATrialOfTheLargestBatchChangesNothing) {
                     {});
   const std::vector<at::Tensor> before = copies(run.model->parameters().all());
   const std::vector<at::Tensor> moments = copies(run.optimizer->state());
-  const StepTrial trial = step.try_largest(run.rows, 4, 0);
+  const StepTrial trial = step.try_largest(run.rows, 4, {});
   EXPECT_EQ(trial.batch_size, 4);
   EXPECT_EQ(trial.length, run.rows.longest());
   EXPECT_GT(trial.loss, 0);
@@ -42,7 +42,7 @@ TEST(TrainingStepTest, ATrialNeedsNoMoreSequencesThanThereAre) {
                      .weights = *run.weights,
                      .group = run.single},
                     {});
-  EXPECT_EQ(step.try_largest(run.rows, 100, 0).batch_size, 2);
+  EXPECT_EQ(step.try_largest(run.rows, 100, {}).batch_size, 2);
 }
 
 }  // namespace

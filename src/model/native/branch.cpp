@@ -1,0 +1,131 @@
+#include "branch.h"
+
+#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
+
+#include "pdl/ops/activation.h"
+
+namespace pdl {
+
+AttentionLayer::Split AttentionLayer::split(const at::Tensor& rows,
+                                            const SequenceContext& context) const {
+  const int64_t heads = spec->num_heads;
+  const int64_t kv_heads = spec->num_kv_heads;
+  if (spec->qkv_layout == QkvLayout::kPerHead) {
+    const at::Tensor all =
+        rows.view({context.batch_size, context.length, heads, 3, spec->head_dim});
+    return {all.select(3, 0), all.select(3, 1), all.select(3, 2)};
+  }
+  const at::Tensor all =
+      rows.view({context.batch_size, context.length, heads + 2 * kv_heads, spec->head_dim});
+  return {all.narrow(2, 0, heads), all.narrow(2, heads, kv_heads),
+          all.narrow(2, heads + kv_heads, kv_heads)};
+}
+
+// Heads [B, T, H, D] as the rows over which their norm goes.
+at::Tensor AttentionLayer::rows_of_norm(const at::Tensor& heads) const {
+  const bool is_whole = spec->query_key_norm == QueryKeyNorm::kWhole;
+  return heads.reshape({-1, is_whole ? heads.size(2) * heads.size(3) : heads.size(3)});
+}
+
+at::Tensor AttentionLayer::normalise(const at::Tensor& rows, const SequenceContext& context,
+                                     State& state) const {
+  state.unnormalised = rows;
+  at::Tensor result = at::empty_like(rows);
+  const Split from = split(rows, context);
+  const Split to = split(result, context);
+  to.q.copy_(query_norm.forward(rows_of_norm(from.q), state.query_statistics).view(to.q.sizes()));
+  to.k.copy_(key_norm.forward(rows_of_norm(from.k), state.key_statistics).view(to.k.sizes()));
+  to.v.copy_(from.v);
+  return result;
+}
+
+void AttentionLayer::normalise_back(const at::Tensor& gradient, const SequenceContext& context,
+                                    const State& state) const {
+  const Split inputs = split(state.unnormalised, context);
+  const Split gradients = split(gradient, context);
+  const auto go_back = [this](const TrainedNorm& norm, const at::Tensor& y_gradient,
+                              const at::Tensor& x, const NormStatistics& statistics) {
+    y_gradient.copy_(norm.backward(rows_of_norm(y_gradient), rows_of_norm(x), statistics)
+                         .view(y_gradient.sizes()));
+  };
+  go_back(query_norm, gradients.q, inputs.q, state.query_statistics);
+  go_back(key_norm, gradients.k, inputs.k, state.key_statistics);
+}
+
+at::Tensor AttentionLayer::forward(const at::Tensor& x, const SequenceContext& context,
+                                   State& state) const {
+  at::Tensor rows = qkv.forward(x);
+  if (spec->clip_qkv > 0) {
+    state.unclipped = rows.abs().le(spec->clip_qkv);
+    rows.clamp_(-spec->clip_qkv, spec->clip_qkv);
+  }
+  if (spec->query_key_norm != QueryKeyNorm::kNone) rows = normalise(rows, context, state);
+  const Split heads = split(rows, context);
+  if (layer.rotary != LayerSpec::kNoRotary) {
+    const RotaryAngles& angles = context.angles[static_cast<size_t>(layer.rotary)];
+    rotate(heads.q, angles);
+    rotate(heads.k, angles);
+  }
+  const AttentionOptions options{.scale = spec->attention_scale,
+                                 .softcap = spec->attention_softcap,
+                                 .dropout = context.drops ? spec->dropout.attention : 0};
+  const at::Tensor result =
+      state.attention.forward(heads.q, heads.k, heads.v, context.masks.at(layer.window), options);
+  state.heads = result.reshape({x.size(0), spec->num_heads * spec->head_dim});
+  return output.forward(state.heads);
+}
+
+at::Tensor AttentionLayer::backward(const at::Tensor& y_gradient, const at::Tensor& x,
+                                    const SequenceContext& context, State& state) const {
+  const at::Tensor heads_gradient = output.backward(y_gradient, state.heads);
+  const Attention::Gradients from = state.attention.backward(
+      heads_gradient.view({context.batch_size, context.length, spec->num_heads, spec->head_dim}));
+  const int64_t width = (spec->num_heads + 2 * spec->num_kv_heads) * spec->head_dim;
+  const at::Tensor gradient = at::empty({x.size(0), width}, x.options());
+  const Split to = split(gradient, context);
+  to.q.copy_(from.q);
+  to.k.copy_(from.k);
+  to.v.copy_(from.v);
+  if (layer.rotary != LayerSpec::kNoRotary) {
+    const RotaryAngles& angles = context.angles[static_cast<size_t>(layer.rotary)];
+    rotate_back(to.q, angles);
+    rotate_back(to.k, angles);
+  }
+  if (spec->query_key_norm != QueryKeyNorm::kNone) normalise_back(gradient, context, state);
+  if (spec->clip_qkv > 0) gradient.mul_(state.unclipped);
+  return qkv.backward(gradient, x);
+}
+
+at::Tensor FeedForwardLayer::activate(const at::Tensor& inner) const {
+  if (!gated) return activation_forward(inner, activation);
+  const int64_t width = inner.size(1) / 2;
+  return activation_forward(inner.narrow(1, 0, width), activation)
+      .mul_(inner.narrow(1, width, width));
+}
+
+at::Tensor FeedForwardLayer::forward(const at::Tensor& x, State& state) const {
+  state.inner = up.forward(x);
+  return down.forward(activate(state.inner));
+}
+
+at::Tensor FeedForwardLayer::backward(const at::Tensor& y_gradient, const at::Tensor& x,
+                                      const State& state) const {
+  const at::Tensor& inner = state.inner;
+  if (!gated) {
+    const at::Tensor gradient = down.backward(y_gradient, activate(inner));
+    return up.backward(activation_backward(gradient, inner, activation), x);
+  }
+  const int64_t width = inner.size(1) / 2;
+  const at::Tensor gate = inner.narrow(1, 0, width);
+  const at::Tensor factor = inner.narrow(1, width, width);
+  const at::Tensor activated = activation_forward(gate, activation);
+  const at::Tensor gradient = down.backward(y_gradient, activated.mul(factor));
+  const at::Tensor inner_gradient = at::empty_like(inner);
+  inner_gradient.narrow(1, 0, width)
+      .copy_(activation_backward(gradient.mul(factor), gate, activation));
+  inner_gradient.narrow(1, width, width).copy_(activated.mul_(gradient));
+  return up.backward(inner_gradient, x);
+}
+
+}  // namespace pdl

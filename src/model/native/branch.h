@@ -1,0 +1,101 @@
+// The two branches of a decoder layer, attention and feed-forward, forward and backward. What
+// forward keeps for backward is in a state that the caller owns.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <map>
+#include <vector>
+
+#include "linear.h"
+#include "parameters.h"
+#include "pdl/model/families/decoder_spec.h"
+#include "pdl/ops/attention.h"
+#include "pdl/ops/norm.h"
+#include "pdl/ops/rotary.h"
+
+namespace pdl {
+
+// A norm and where its gradients are added up.
+struct TrainedNorm {
+  Norm norm;
+  Parameter weight;
+  Parameter bias;
+
+  at::Tensor forward(const at::Tensor& x, NormStatistics& statistics) const {
+    return norm_forward(x, norm, statistics);
+  }
+  at::Tensor backward(const at::Tensor& y_gradient, const at::Tensor& x,
+                      const NormStatistics& statistics) const {
+    return norm_backward(y_gradient, x, norm, statistics, gradient_to_add_to(weight),
+                         gradient_to_add_to(bias));
+  }
+  bool is_trained() const { return weight.is_trained() || bias.is_trained(); }
+};
+
+// What all layers of one forward share.
+struct SequenceContext {
+  int64_t batch_size = 0;
+  int64_t length = 0;
+  bool drops = false;                        // dropout is on
+  at::Tensor positions = {};                 // [B or 1, T] int64, in their documents
+  std::vector<RotaryAngles> angles = {};     // of DecoderSpec::rotary
+  std::map<int64_t, at::Tensor> masks = {};  // by window, of attention_mask()
+};
+
+// Attention with its projections, for rows x [B·T, D].
+class AttentionLayer {
+ public:
+  // What backward needs.
+  struct State {
+    at::Tensor unnormalised;  // queries, keys and values before their norm, if there is one
+    at::Tensor unclipped;     // which of them clip_qkv has left alone
+    NormStatistics query_statistics;
+    NormStatistics key_statistics;
+    Attention attention;
+    at::Tensor heads;  // [B·T, H·D], what attention gives
+  };
+
+  at::Tensor forward(const at::Tensor& x, const SequenceContext& context, State& state) const;
+  at::Tensor backward(const at::Tensor& y_gradient, const at::Tensor& x,
+                      const SequenceContext& context, State& state) const;
+
+  Linear qkv;
+  Linear output;
+  TrainedNorm query_norm;
+  TrainedNorm key_norm;
+  const DecoderSpec* spec = nullptr;
+  LayerSpec layer;
+
+ private:
+  struct Split {
+    at::Tensor q, k, v;  // views [B, T, heads, D]
+  };
+  Split split(const at::Tensor& rows, const SequenceContext& context) const;
+  at::Tensor rows_of_norm(const at::Tensor& heads) const;
+  at::Tensor normalise(const at::Tensor& rows, const SequenceContext& context, State& state) const;
+  void normalise_back(const at::Tensor& gradient, const SequenceContext& context,
+                      const State& state) const;
+};
+
+// down(f(gate(x)) · up(x)), or down(f(up(x))).
+class FeedForwardLayer {
+ public:
+  struct State {
+    at::Tensor inner;  // what gate and up give, [B·T, 2·I] or [B·T, I]
+  };
+
+  at::Tensor forward(const at::Tensor& x, State& state) const;
+  at::Tensor backward(const at::Tensor& y_gradient, const at::Tensor& x, const State& state) const;
+
+  Linear up;  // gate and up, one below the other, if `gated`
+  Linear down;
+  bool gated = true;
+  Activation activation = Activation::kSilu;
+
+ private:
+  at::Tensor activate(const at::Tensor& inner) const;
+};
+
+}  // namespace pdl

@@ -1,0 +1,151 @@
+#include "native_model.h"
+
+#include <ATen/core/grad_mode.h>
+
+#include <future>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "companion_files.h"
+#include "decoder.h"
+#include "decoder_weights.h"
+#include "pdl/base/error.h"
+#include "pdl/base/file.h"
+#include "pdl/base/log.h"
+#include "pdl/base/sha256.h"
+#include "pdl/model/families/read_decoder_spec.h"
+#include "stored_weights.h"
+
+namespace pdl {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kModelFolder = "model";
+constexpr int64_t kMaxShardBytes = 5'000'000'000;  // as transformers' "5GB"
+
+// Of config.json and of the files with weights, in their order.
+std::string hash_folder(const std::string& config, const std::vector<std::string>& files) {
+  std::string hashes = sha256(config) + "\n";
+  for (const std::string& file : files) {
+    Sha256 hash;
+    const std::string problem =
+        try_read_pieces(file, [&](std::string_view bytes) { hash.update(bytes); });
+    if (!problem.empty()) throw ModelError("'" + file + "' " + problem);
+    hashes += hash.finish() + "\n";
+  }
+  return sha256(hashes);
+}
+
+class NativeModel : public LanguageModel {
+ public:
+  NativeModel(const fs::path& folder, const LoadOptions& options)
+      : files_(read_companion_files(folder)),
+        config_(read_decoder_spec(files_.front().content, folder.string())),
+        stored_(find_weights(folder, config_.spec)) {
+    // While another thread reads the files for their hash, this one reads the weights.
+    std::future<std::string> hash = std::async(std::launch::async, [this] {
+      return hash_folder(files_.front().content, stored_.store.files());
+    });
+    weights_ = std::make_unique<DecoderWeights>(stored_, options.device, options.freeze);
+    decoder_ = std::make_unique<Decoder>(
+        config_.spec, *weights_, stored_.ties_head,
+        DecoderOptions{.compute_dtype = options.autocast.value_or(at::kFloat),
+                       .checkpoints_gradients = options.gradient_checkpointing});
+    info_ = {.path = folder,
+             .vocab_size = config_.spec.vocab_size,
+             .device = options.device,
+             .splits_head = true,
+             .isolates_documents = true,
+             .max_positions = config_.spec.max_positions,
+             .compute_dtype = options.autocast.value_or(at::kFloat),
+             .sha256 = hash.get()};
+    log_description();
+  }
+
+  const ModelInfo& info() const override { return info_; }
+
+  at::Tensor forward(const ModelInput& input) override { return head(hidden(input)); }
+
+  at::Tensor hidden(const ModelInput& input) override {
+    if (training_ || !is_rounded_) decoder_->round_weights();
+    is_rounded_ = true;
+    const bool keeps = training_ && at::GradMode::is_enabled();
+    if (keeps) weights_->begin_gradients();
+    at::AutoGradMode attention_alone(keeps);
+    return decoder_->hidden(input, keeps, /*drops=*/training_);
+  }
+
+  at::Tensor head(const at::Tensor& hidden) override { return decoder_->head(hidden); }
+
+  HeadGradient head_gradient(const at::Tensor& hidden, const at::Tensor& targets,
+                             const at::Tensor& weights, const at::Tensor& weight_sum) override {
+    return decoder_->head_gradient(hidden, targets, weights, weight_sum);
+  }
+
+  void backward(const at::Tensor& /*hidden*/, const at::Tensor& gradient) override {
+    decoder_->backward(gradient);
+    weights_->end_gradients();
+  }
+
+  std::unique_ptr<ComputeScope> compute_scope() override {
+    return std::make_unique<ComputeScope>();
+  }
+
+  const ParameterSet& parameters() const override { return weights_->parameters(); }
+
+  void set_training(bool training) override {
+    training_ = training;
+    is_rounded_ = false;
+  }
+  // Forward is known to be what training needs.
+  void prepare_training(const at::Tensor& /*input_ids*/) override { set_training(true); }
+
+  void save(const fs::path& folder) override {
+    const fs::path unfinished = folder / (std::string(kTemporaryPrefix) + kModelFolder);
+    remove_durably(unfinished);
+    make_folder(unfinished);
+    for (const CompanionFile& file : files_) {
+      const fs::path path = unfinished / file.name;
+      if (path.parent_path() != unfinished) make_folder(path.parent_path());
+      write_file_durably(path, file.content);
+    }
+    write_weights(unfinished, weights_->as_stored(), kMaxShardBytes);
+    sync_folder(unfinished);
+    replace_folder_durably(unfinished, folder / kModelFolder);
+  }
+  std::vector<std::string> saved_files() const override { return {kModelFolder}; }
+
+ private:
+  void log_description() const {
+    const DecoderSpec& spec = config_.spec;
+    const auto number = [](int64_t value) { return std::to_string(value); };
+    log_info("model '" + info_.path.string() + "': " + spec.family + ", " +
+             number(std::ssize(spec.layers)) + " layers of width " + number(spec.hidden_size) +
+             ", " + number(spec.num_heads) + " heads (" + number(spec.num_kv_heads) +
+             " of keys and values), vocabulary " + number(spec.vocab_size) + ", " +
+             number(spec.max_positions) + " positions, head " +
+             (stored_.ties_head ? "tied to the embedding" : "of its own"));
+    for (const std::string& note : config_.notes) log_warning(note);
+    for (const std::string& note : stored_.notes) log_warning(note);
+  }
+
+  std::vector<CompanionFile> files_;  // config.json is the first
+  FamilyConfig config_;
+  StoredWeights stored_;
+  std::unique_ptr<DecoderWeights> weights_;
+  std::unique_ptr<Decoder> decoder_;
+  ModelInfo info_;
+  bool training_ = false;
+  bool is_rounded_ = false;  // the decoder's rounded weights are those of now
+};
+
+}  // namespace
+
+std::unique_ptr<LanguageModel> load_native_model(const fs::path& folder,
+                                                 const LoadOptions& options) {
+  return std::make_unique<NativeModel>(folder, options);
+}
+
+}  // namespace pdl

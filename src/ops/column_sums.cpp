@@ -1,0 +1,66 @@
+#include "pdl/ops/column_sums.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/ops/index_put.h>
+
+#include <algorithm>
+
+#ifndef _OPENMP
+#error "at::parallel_for runs in one thread in a file that is compiled without -fopenmp"
+#endif
+
+namespace pdl {
+namespace {
+
+// Each thread has columns of its own, so that the order of a sum is that of the rows.
+template <class AddRow>
+void for_each_row_by_columns(int64_t num_rows, int64_t num_columns, const AddRow& add_row) {
+  constexpr int64_t kColumns = 32;
+  const int64_t num_blocks = (num_columns + kColumns - 1) / kColumns;
+  // Small matrices are not worth a second thread.
+  const int64_t grain = std::max<int64_t>(1, 32'768 / std::max<int64_t>(1, num_rows * kColumns));
+  at::parallel_for(0, num_blocks, grain, [&](int64_t begin, int64_t end) {
+    const int64_t first = begin * kColumns;
+    const int64_t last = std::min(end * kColumns, num_columns);
+    for (int64_t row = 0; row < num_rows; ++row) add_row(row, first, last);
+  });
+}
+
+bool is_plain(const at::Tensor& x) { return x.is_cpu() && x.scalar_type() == at::kFloat; }
+
+}  // namespace
+
+void add_column_sums(const at::Tensor& x, const at::Tensor& sums) {
+  if (!is_plain(x)) {
+    sums.add_(x.sum(0));
+    return;
+  }
+  const at::Tensor rows = x.contiguous();
+  const int64_t width = rows.size(1);
+  const auto* from = rows.const_data_ptr<float>();
+  auto* to = sums.mutable_data_ptr<float>();
+  for_each_row_by_columns(rows.size(0), width, [&](int64_t row, int64_t first, int64_t last) {
+    const float* values = from + row * width;
+    for (int64_t i = first; i < last; ++i) to[i] += values[i];
+  });
+}
+
+void add_to_rows(const at::Tensor& x, const at::Tensor& rows, const at::Tensor& sums) {
+  if (!is_plain(x)) {
+    sums.index_put_({rows}, x, /*accumulate=*/true);
+    return;
+  }
+  const at::Tensor values = x.contiguous();
+  const at::Tensor indices = rows.contiguous();
+  const int64_t width = values.size(1);
+  const auto* from = values.const_data_ptr<float>();
+  const auto* index = indices.const_data_ptr<int64_t>();
+  auto* to = sums.mutable_data_ptr<float>();
+  for_each_row_by_columns(values.size(0), width, [&](int64_t row, int64_t first, int64_t last) {
+    const float* source = from + row * width;
+    float* target = to + index[row] * width;
+    for (int64_t i = first; i < last; ++i) target[i] += source[i];
+  });
+}
+
+}  // namespace pdl

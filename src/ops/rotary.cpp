@@ -1,0 +1,62 @@
+#include "pdl/ops/rotary.h"
+
+#include <ATen/ops/arange.h>
+#include <ATen/ops/pow.h>
+#include <ATen/ops/where.h>
+
+#include <numbers>
+#include <utility>
+
+namespace pdl {
+namespace {
+
+// Long waves are stretched by `factor`, short ones stay, those between are blended.
+at::Tensor llama3_frequencies(const at::Tensor& frequencies, const RotarySpec& spec) {
+  const auto length = static_cast<double>(spec.original_max_positions);
+  const at::Tensor wave_length = frequencies.reciprocal().mul(2 * std::numbers::pi);
+  const at::Tensor blend = wave_length.reciprocal()
+                               .mul(length)
+                               .sub(spec.low_freq_factor)
+                               .div(spec.high_freq_factor - spec.low_freq_factor);
+  const at::Tensor stretched = frequencies.div(spec.factor);
+  const at::Tensor blended = blend.neg().add(1).mul(stretched).add(blend.mul(frequencies));
+  const at::Tensor long_or_blended =
+      at::where(wave_length.gt(length / spec.low_freq_factor), stretched, blended);
+  return at::where(wave_length.lt(length / spec.high_freq_factor), frequencies, long_or_blended);
+}
+
+// The two halves of the pairs of x.
+std::pair<at::Tensor, at::Tensor> pairs_of(const at::Tensor& x, const RotaryAngles& angles) {
+  const int64_t half = angles.cos.size(-1);
+  if (!angles.interleaved) return {x.narrow(-1, 0, half), x.narrow(-1, half, half)};
+  return {x.slice(-1, 0, 2 * half, 2), x.slice(-1, 1, 2 * half, 2)};
+}
+
+void turn(const at::Tensor& x, const RotaryAngles& angles, double direction) {
+  const auto [a, b] = pairs_of(x, angles);
+  const at::Tensor turned_a = a.mul(angles.cos).addcmul_(b, angles.sin, -direction);
+  b.mul_(angles.cos).addcmul_(a, angles.sin, direction);
+  a.copy_(turned_a);
+}
+
+}  // namespace
+
+at::Tensor rotary_frequencies(const RotarySpec& spec, at::Device device) {
+  const at::Tensor exponents =
+      at::arange(0, spec.dims, 2, at::dtype(at::kLong)).to(at::kFloat).div(spec.dims);
+  at::Tensor frequencies = at::pow(spec.theta, exponents).reciprocal();
+  if (spec.type == RotaryType::kLinear) frequencies = frequencies.div(spec.factor);
+  if (spec.type == RotaryType::kLlama3) frequencies = llama3_frequencies(frequencies, spec);
+  return frequencies.to(device);
+}
+
+RotaryAngles rotary_angles(const at::Tensor& positions, const at::Tensor& frequencies,
+                           bool interleaved) {
+  const at::Tensor angles = positions.to(at::kFloat).unsqueeze(-1).unsqueeze(-1).mul(frequencies);
+  return {angles.cos(), angles.sin(), interleaved};
+}
+
+void rotate(const at::Tensor& x, const RotaryAngles& angles) { turn(x, angles, 1); }
+void rotate_back(const at::Tensor& x, const RotaryAngles& angles) { turn(x, angles, -1); }
+
+}  // namespace pdl

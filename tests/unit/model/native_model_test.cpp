@@ -1,0 +1,213 @@
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "pdl/base/error.h"
+#include "pdl/model/families/read_decoder_spec.h"
+#include "pdl/model/load_model.h"
+#include "pdl/tensors/tensor_store.h"
+#include "pdl/trainer/forward_backward.h"
+#include "support/temp_folder.h"
+
+namespace pdl {
+namespace {
+
+namespace fs = std::filesystem;
+
+const fs::path kFolders = fs::path(PDL_TEST_DATA) / "data" / "native_families";
+
+at::Tensor read(const TensorStore& store, const std::string& name) {
+  const TensorInfo info = store.info(name);
+  at::Tensor tensor = at::empty(info.shape, at::dtype(info.dtype));
+  store.read({name, info.shape, 0, tensor});
+  return tensor;
+}
+
+double relative_error(const at::Tensor& value, const at::Tensor& expected) {
+  const at::Tensor difference = value.to(at::kDouble).sub(expected.to(at::kDouble));
+  return (difference.norm() / expected.to(at::kDouble).norm()).item<double>();
+}
+
+// What transformers has computed; see data/native_families/make_expected.py.
+struct Expected {
+  explicit Expected(const std::string& family)
+      : store(TensorStore::open<ModelError>(kFolders / family / "expected.safetensors")) {
+    const at::Tensor ids = read(store, "input_ids");
+    batch.input_ids = ids;
+    batch.targets = at::full_like(ids, kIgnoreTarget);
+    batch.targets.narrow(1, 0, ids.size(1) - 1).copy_(ids.narrow(1, 1, ids.size(1) - 1));
+    weights = read(store, "weights");
+    weight_sum = sum_target_weights(batch.targets, weights).weight_sum;
+  }
+
+  TensorStore store;
+  Batch batch;
+  at::Tensor weights;
+  at::Tensor weight_sum;
+};
+
+std::unique_ptr<LanguageModel> load(const std::string& family, const LoadOptions& options = {}) {
+  return load_language_model(kFolders / family, options);
+}
+
+double loss_of(LanguageModel& model, const Expected& expected, int64_t chunk_positions = 0) {
+  model.set_training(true);
+  const LossSums sums = forward_backward(model, expected.batch, expected.weights,
+                                         expected.weight_sum, {.chunk_positions = chunk_positions});
+  return (sums.weighted_sum / expected.weight_sum).item<double>();
+}
+
+std::map<std::string, at::Tensor> gradients_of(const LanguageModel& model) {
+  std::map<std::string, at::Tensor> gradients;
+  for (const NamedTensor& parameter : model.parameters().trained)
+    gradients[parameter.name] = parameter.tensor.grad().clone();
+  return gradients;
+}
+
+class NativeFamilyTest : public testing::TestWithParam<std::string> {};
+
+TEST_P(NativeFamilyTest, LogitsAreThoseOfTransformers) {
+  const Expected expected(GetParam());
+  const auto model = load(GetParam());
+  const at::NoGradGuard no_grad;
+  const at::Tensor logits = model->forward(expected.batch.input_ids);
+  EXPECT_LT(relative_error(logits, read(expected.store, "logits")), 1e-5);
+}
+
+TEST_P(NativeFamilyTest, LossAndGradientsAreThoseOfTransformers) {
+  const Expected expected(GetParam());
+  const auto model = load(GetParam());
+  const double loss = read(expected.store, "loss").item<double>();
+  EXPECT_NEAR(loss_of(*model, expected), loss, 1e-6 * loss);
+  at::Tensor square_sum = at::zeros({}, at::kDouble);
+  for (const auto& [name, gradient] : gradients_of(*model))
+    square_sum += gradient.to(at::kDouble).square().sum();
+  const double norm = square_sum.sqrt().item<double>();
+  for (const auto& [name, gradient] : gradients_of(*model)) {
+    const at::Tensor want = read(expected.store, "gradient." + name);
+    // A gradient may be zero but for rounding: a key's bias without rotary positions.
+    const double error = gradient.sub(want).norm().item<double>();
+    EXPECT_LT(error, 1e-4 * want.norm().item<double>() + 1e-7 * norm) << name;
+  }
+}
+
+TEST_P(NativeFamilyTest, ChunksAndMicroBatchesAddUp) {
+  const Expected expected(GetParam());
+  const auto whole = load(GetParam());
+  const double loss = loss_of(*whole, expected);
+  const auto parts = load(GetParam());
+  parts->set_training(true);
+  double sum = 0;
+  for (const int64_t row : {0, 1}) {
+    Batch batch;
+    batch.input_ids = expected.batch.input_ids.narrow(0, row, 1);
+    batch.targets = expected.batch.targets.narrow(0, row, 1);
+    sum += forward_backward(*parts, batch, expected.weights, expected.weight_sum,
+                            {.chunk_positions = 4})
+               .weighted_sum.item<double>();
+  }
+  EXPECT_NEAR(sum / expected.weight_sum.item<double>(), loss, 1e-6 * loss);
+  const auto want = gradients_of(*whole);
+  for (const auto& [name, gradient] : gradients_of(*parts)) {
+    EXPECT_LT(gradient.sub(want.at(name)).norm().item<double>(),
+              1e-5 * want.at(name).norm().item<double>() + 1e-7)
+        << name;
+  }
+}
+
+TEST_P(NativeFamilyTest, GradientCheckpointingChangesNothing) {
+  const Expected expected(GetParam());
+  const auto plain = load(GetParam());
+  const auto checkpointing = load(GetParam(), {.gradient_checkpointing = true});
+  EXPECT_EQ(loss_of(*plain, expected), loss_of(*checkpointing, expected));
+  const auto want = gradients_of(*plain);
+  for (const auto& [name, gradient] : gradients_of(*checkpointing))
+    EXPECT_TRUE(at::equal(gradient, want.at(name))) << name;
+}
+
+// Two documents in one sequence are computed as if each had its own.
+TEST_P(NativeFamilyTest, DocumentsAreKeptApart) {
+  const Expected expected(GetParam());
+  const auto model = load(GetParam());
+  const at::NoGradGuard no_grad;
+  const at::Tensor ids = expected.batch.input_ids.narrow(0, 0, 1);
+  const int64_t length = ids.size(1);
+  constexpr int64_t kFirst = 4;
+  at::Tensor starts = at::zeros_like(ids);
+  starts.narrow(1, kFirst, length - kFirst).fill_(kFirst);
+  const at::Tensor together = model->forward({ids, starts});
+  const at::Tensor first = model->forward(ids.narrow(1, 0, kFirst));
+  const at::Tensor second = model->forward(ids.narrow(1, kFirst, length - kFirst));
+  EXPECT_LT(relative_error(together, at::cat({first, second}, 1)), 1e-5);
+  EXPECT_GT(relative_error(model->forward(ids), together), 1e-3);
+}
+
+TEST_P(NativeFamilyTest, SavesWhatItLoaded) {
+  const TempFolder folder;
+  load(GetParam())->save(folder.path());
+  for (const char* file : {"config.json", "model.safetensors"}) {
+    EXPECT_EQ(file_content(folder.path() / "model" / file),
+              file_content(kFolders / GetParam() / file))
+        << file;
+  }
+}
+
+TEST_P(NativeFamilyTest, Bfloat16IsCloseToFloat32) {
+  const Expected expected(GetParam());
+  const auto model = load(GetParam(), {.autocast = at::kBFloat16});
+  const double loss = read(expected.store, "loss").item<double>();
+  EXPECT_NEAR(loss_of(*model, expected), loss, 2e-2 * loss);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, NativeFamilyTest, testing::ValuesIn(native_families()),
+                         [](const auto& family) { return family.param; });
+
+TEST(NativeModelTest, FreezeTakesTheNamesOfTheFile) {
+  const Expected expected("gpt_neox");
+  const auto model = load("gpt_neox", {.freeze = {"embed_in", "layers\\.0\\.", "query_key_value"}});
+  loss_of(*model, expected);
+  const auto whole = load("gpt_neox");
+  loss_of(*whole, expected);
+  const auto want = gradients_of(*whole);
+  const auto gradients = gradients_of(*model);
+  EXPECT_FALSE(gradients.contains("gpt_neox.embed_in.weight"));
+  EXPECT_FALSE(gradients.contains("gpt_neox.layers.1.attention.query_key_value.weight"));
+  EXPECT_TRUE(gradients.contains("embed_out.weight"));
+  for (const auto& [name, gradient] : gradients)
+    EXPECT_TRUE(at::equal(gradient, want.at(name))) << name;
+}
+
+// One product reads queries, keys and values; each has a gradient of its own.
+TEST(NativeModelTest, FreezesAPartOfAJoinedProduct) {
+  const Expected expected("llama");
+  const auto model = load("llama", {.freeze = {"k_proj"}});
+  loss_of(*model, expected);
+  const auto whole = load("llama");
+  loss_of(*whole, expected);
+  const auto want = gradients_of(*whole);
+  const auto gradients = gradients_of(*model);
+  EXPECT_EQ(gradients.size() + 2, want.size());
+  for (const auto& [name, gradient] : gradients)
+    EXPECT_TRUE(at::equal(gradient, want.at(name))) << name;
+}
+
+TEST(NativeModelTest, TrainsTheHeadAlone) {
+  const Expected expected("llama");
+  const auto model = load("llama", {.freeze = {"^model"}});
+  loss_of(*model, expected);
+  const auto gradients = gradients_of(*model);
+  ASSERT_EQ(gradients.size(), 1);
+  EXPECT_LT(relative_error(gradients.at("lm_head.weight"),
+                           read(expected.store, "gradient.lm_head.weight")),
+            1e-5);
+}
+
+}  // namespace
+}  // namespace pdl

@@ -1,0 +1,113 @@
+#include "pdl/ops/attention.h"
+
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+#include <gtest/gtest.h>
+
+#include <limits>
+
+namespace pdl {
+namespace {
+
+struct AttentionCase {
+  int64_t length;
+  int64_t heads;
+  int64_t kv_heads;
+  int64_t dims;
+  int64_t window;
+  double softcap;
+  bool has_documents;
+};
+
+// Query t sees keys from this one to t.
+int64_t first_seen(const AttentionCase& c, const at::Tensor& starts, int64_t row, int64_t t) {
+  const int64_t of_window = c.window > 0 ? std::max<int64_t>(0, t - c.window + 1) : 0;
+  return std::max(of_window, c.has_documents ? starts[row][t].item<int64_t>() : 0);
+}
+
+// The formula query by query, in float64 with autograd.
+at::Tensor by_formula(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                      const AttentionCase& c, const at::Tensor& starts, double scale) {
+  std::vector<at::Tensor> outputs;
+  for (int64_t b = 0; b < q.size(0); ++b) {
+    for (int64_t t = 0; t < c.length; ++t) {
+      for (int64_t h = 0; h < c.heads; ++h) {
+        const int64_t kv = h / (c.heads / c.kv_heads);
+        const int64_t first = first_seen(c, starts, b, t);
+        const at::Tensor keys = k[b].select(1, kv).slice(0, first, t + 1);
+        at::Tensor scores = keys.matmul(q[b][t][h]) * scale;
+        if (c.softcap > 0) scores = (scores / c.softcap).tanh() * c.softcap;
+        outputs.push_back(scores.softmax(0).matmul(v[b].select(1, kv).slice(0, first, t + 1)));
+      }
+    }
+  }
+  return at::stack(outputs).view({q.size(0), c.length, c.heads, c.dims});
+}
+
+void expect_close(const at::Tensor& value, const at::Tensor& expected) {
+  EXPECT_LT(value.to(at::kDouble).sub(expected).abs().max().item<double>(),
+            3e-6 * (1 + expected.abs().max().item<double>()));
+}
+
+class AttentionTest : public testing::TestWithParam<AttentionCase> {};
+
+TEST_P(AttentionTest, IsTheFormulaForwardAndBackward) {
+  const AttentionCase& c = GetParam();
+  at::manual_seed(1);
+  const at::Tensor joined = at::randn({2, c.length, c.heads + 2 * c.kv_heads, c.dims});
+  const at::Tensor q = joined.narrow(2, 0, c.heads);
+  const at::Tensor k = joined.narrow(2, c.heads, c.kv_heads);
+  const at::Tensor v = joined.narrow(2, c.heads + c.kv_heads, c.kv_heads);
+  at::Tensor starts = at::zeros({2, c.length}, at::kLong);
+  starts[0].slice(0, c.length / 3).fill_(c.length / 3);  // the second sequence is one document
+  const double scale = 0.3;
+  const at::Tensor gradient = at::randn({2, c.length, c.heads, c.dims});
+
+  const auto leaf = [](const at::Tensor& t) { return t.to(at::kDouble).set_requires_grad(true); };
+  const at::Tensor exact_q = leaf(q);
+  const at::Tensor exact_k = leaf(k);
+  const at::Tensor exact_v = leaf(v);
+  const at::Tensor exact = by_formula(exact_q, exact_k, exact_v, c, starts, scale);
+  exact.backward(gradient.to(at::kDouble));
+
+  const at::Tensor mask =
+      attention_mask(c.length, c.window, c.has_documents ? starts : at::Tensor(), at::kCPU);
+  Attention attention;
+  const AttentionOptions options{.scale = scale, .softcap = c.softcap};
+  expect_close(attention.forward(q, k, v, mask, options), exact.detach());
+  const Attention::Gradients gradients = attention.backward(gradient);
+  expect_close(gradients.q, exact_q.grad());
+  expect_close(gradients.k, exact_k.grad());
+  expect_close(gradients.v, exact_v.grad());
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, AttentionTest,
+    testing::Values(AttentionCase{1, 1, 1, 2, 0, 0, false}, AttentionCase{13, 3, 3, 5, 0, 0, false},
+                    AttentionCase{13, 6, 2, 8, 4, 0, false}, AttentionCase{13, 6, 1, 8, 0, 0, true},
+                    AttentionCase{17, 4, 2, 10, 5, 0, true},
+                    AttentionCase{11, 4, 2, 6, 0, 2, false}, AttentionCase{11, 4, 4, 6, 3, 2, true},
+                    AttentionCase{11, 2, 1, 6, 40, 0, false}));
+
+TEST(AttentionMaskTest, NothingIsMaskedButTheFuture) {
+  EXPECT_FALSE(attention_mask(8, 0, {}, at::kCPU).defined());
+  EXPECT_FALSE(attention_mask(8, 8, {}, at::kCPU).defined());
+  EXPECT_TRUE(attention_mask(8, 7, {}, at::kCPU).defined());
+}
+
+// What is dropped is scaled up, so that the mean over many drops is what is computed without.
+TEST(AttentionDropoutTest, KeepsTheMean) {
+  at::manual_seed(1);
+  const at::NoGradGuard no_grad;
+  const at::Tensor q = at::randn({1, 6, 1, 4});
+  const at::Tensor v = at::randn({1, 6, 1, 4});
+  const at::Tensor plain = Attention().forward(q, q, v, {}, {.scale = 0.5});
+  at::Tensor sum = at::zeros_like(plain);
+  constexpr int kTimes = 4000;
+  for (int i = 0; i < kTimes; ++i)
+    sum += Attention().forward(q, q, v, {}, {.scale = 0.5, .dropout = 0.3});
+  EXPECT_LT(sum.div(kTimes).sub(plain).abs().max().item<double>(), 0.06);
+}
+
+}  // namespace
+}  // namespace pdl

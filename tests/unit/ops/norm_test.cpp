@@ -1,0 +1,80 @@
+#include "pdl/ops/norm.h"
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include <string>
+
+namespace pdl {
+namespace {
+
+constexpr double kEps = 1e-3;
+
+struct NormCase {
+  NormKind kind;
+  bool has_weight;
+  bool one_plus;
+  bool has_bias;
+  int64_t rows;
+  int64_t width;
+};
+
+// The formula, in float64 with autograd.
+at::Tensor by_formula(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
+                      const NormCase& c) {
+  const at::Tensor centred = c.kind == NormKind::kLayer ? x - x.mean(-1, true) : x;
+  at::Tensor y = centred * (centred.square().mean(-1, true) + kEps).rsqrt();
+  if (c.has_weight) y = y * (c.one_plus ? weight + 1 : weight);
+  return c.has_bias ? y + bias : y;
+}
+
+void expect_close(const at::Tensor& value, const at::Tensor& expected) {
+  const double error = value.to(at::kDouble).sub(expected).abs().max().item<double>();
+  EXPECT_LT(error, 2e-6 * (1 + expected.abs().max().item<double>()));
+}
+
+class NormTest : public testing::TestWithParam<NormCase> {};
+
+TEST_P(NormTest, IsTheFormulaForwardAndBackward) {
+  const NormCase& c = GetParam();
+  at::manual_seed(1);
+  // Rows with a stride, as of a part of a wider matrix.
+  const at::Tensor x = at::randn({c.rows, c.width + 3}).narrow(1, 1, c.width);
+  const at::Tensor weight = at::randn({c.width});
+  const at::Tensor bias = at::randn({c.width});
+  const at::Tensor y_gradient = at::randn({c.rows, c.width});
+  const Norm norm{.kind = c.kind,
+                  .eps = kEps,
+                  .one_plus_weight = c.one_plus,
+                  .weight = c.has_weight ? weight : at::Tensor(),
+                  .bias = c.has_bias ? bias : at::Tensor()};
+
+  const auto leaf = [](const at::Tensor& t) { return t.to(at::kDouble).set_requires_grad(true); };
+  const at::Tensor exact_x = leaf(x);
+  const at::Tensor exact_weight = leaf(weight);
+  const at::Tensor exact_bias = leaf(bias);
+  const at::Tensor exact_y = by_formula(exact_x, exact_weight, exact_bias, c);
+  exact_y.backward(y_gradient.to(at::kDouble));
+
+  NormStatistics statistics;
+  expect_close(norm_forward(x, norm, statistics), exact_y.detach());
+  const at::Tensor before = at::randn({c.width});  // gradients are added
+  const at::Tensor weight_gradient = c.has_weight ? before.clone() : at::Tensor();
+  const at::Tensor bias_gradient = c.has_bias ? before.clone() : at::Tensor();
+  expect_close(norm_backward(y_gradient, x, norm, statistics, weight_gradient, bias_gradient),
+               exact_x.grad());
+  if (c.has_weight) expect_close(weight_gradient - before, exact_weight.grad());
+  if (c.has_bias) expect_close(bias_gradient - before, exact_bias.grad());
+}
+
+INSTANTIATE_TEST_SUITE_P(All, NormTest,
+                         testing::Values(NormCase{NormKind::kRms, true, false, false, 5, 7},
+                                         NormCase{NormKind::kRms, true, true, false, 3, 64},
+                                         NormCase{NormKind::kRms, true, false, false, 1, 1},
+                                         NormCase{NormKind::kLayer, true, false, true, 130, 33},
+                                         NormCase{NormKind::kLayer, true, false, false, 4, 16},
+                                         NormCase{NormKind::kLayer, false, false, false, 6, 5}));
+
+}  // namespace
+}  // namespace pdl
