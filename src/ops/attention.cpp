@@ -4,6 +4,7 @@
 #include <ATen/ops/arange.h>
 #include <ATen/ops/dropout.h>
 #include <ATen/ops/matmul.h>
+#include <ATen/ops/maximum.h>
 #include <ATen/ops/scaled_dot_product_attention.h>
 #include <ATen/ops/tanh.h>
 #include <ATen/ops/zeros.h>
@@ -13,10 +14,21 @@
 #include <optional>
 #include <utility>
 
+#include "attention_cpu.h"
+
 namespace pdl {
 namespace {
 
-// Scores of a row of T queries and T keys exist at once.
+// What is added to scores [B or 1, 1, T, T]: 0 for a key that the query sees, else -infinity.
+at::Tensor additive_mask(const SeenKeys& seen) {
+  const at::Tensor& first = seen.first;
+  const at::Tensor keys = at::arange(first.size(1), first.options());
+  const at::Tensor hidden = keys.gt(keys.unsqueeze(1)).logical_or(keys.lt(first.unsqueeze(-1)));
+  return at::zeros(hidden.sizes(), first.options().dtype(at::kFloat))
+      .masked_fill_(hidden, -std::numeric_limits<float>::infinity())
+      .unsqueeze_(1);
+}
+
 at::Tensor plain_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                            const at::Tensor& mask, const AttentionOptions& options) {
   at::Tensor scores = at::matmul(q, k.transpose(-2, -1)).mul(options.scale);
@@ -34,58 +46,62 @@ at::Tensor repeat_heads(const at::Tensor& x, int64_t times) {
 
 // All of shape [B, H, T, D].
 at::Tensor attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
-                  const at::Tensor& mask, const AttentionOptions& options) {
+                  const SeenKeys& seen, const AttentionOptions& options) {
   const int64_t group = q.size(1) / k.size(1);
   if (options.softcap > 0 || options.dropout > 0) {
-    const at::Tensor seen =
-        mask.defined()
-            ? mask
-            : attention_mask(q.size(2), 0, at::zeros({1, q.size(2)}, at::kLong), q.device());
-    return plain_attention(q, repeat_heads(k, group), repeat_heads(v, group), seen, options);
+    return plain_attention(q, repeat_heads(k, group), repeat_heads(v, group), additive_mask(seen),
+                           options);
   }
   return at::scaled_dot_product_attention(
-      q, k, v, mask.defined() ? std::optional(mask) : std::nullopt, /*dropout_p=*/0,
-      /*is_causal=*/!mask.defined(), options.scale, /*enable_gqa=*/group > 1);
+      q, k, v, seen.is_all ? std::nullopt : std::optional(additive_mask(seen)), /*dropout_p=*/0,
+      /*is_causal=*/seen.is_all, options.scale, /*enable_gqa=*/group > 1);
 }
 
 }  // namespace
 
-at::Tensor attention_mask(int64_t length, int64_t window, const at::Tensor& starts,
-                          at::Device device) {
+SeenKeys seen_keys(int64_t length, int64_t window, const at::Tensor& starts, at::Device device) {
   const bool has_window = window > 0 && window < length;
-  if (!has_window && !starts.defined()) return {};
-  const at::Tensor positions = at::arange(length, at::dtype(at::kLong).device(device));
-  const at::Tensor query = positions.unsqueeze(1);
-  at::Tensor hidden = positions.gt(query).unsqueeze(0);  // [1, query, key]
-  if (has_window) hidden = hidden.logical_or(positions.le(query.sub(window)));
-  if (starts.defined()) hidden = hidden.logical_or(positions.lt(starts.unsqueeze(-1)));
-  return at::zeros(hidden.sizes(), at::dtype(at::kFloat).device(device))
-      .masked_fill_(hidden, -std::numeric_limits<float>::infinity())
-      .unsqueeze_(1);
+  at::Tensor first = at::zeros({1, length}, at::dtype(at::kInt).device(device));
+  if (has_window) {
+    first = at::arange(1 - window, length + 1 - window, first.options()).clamp_min_(0).unsqueeze(0);
+  }
+  if (starts.defined()) first = at::maximum(first, starts.to(at::kInt));
+  return {first, !has_window && !starts.defined()};
 }
 
 at::Tensor Attention::forward(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
-                              const at::Tensor& mask, const AttentionOptions& options) {
+                              const SeenKeys& seen, const AttentionOptions& options) {
   const bool keeps = at::GradMode::is_enabled();
+  const bool has_kernels = has_cpu_attention(q) && options.dropout == 0;
   std::vector<at::Tensor> inputs;
   for (const at::Tensor* input : {&q, &k, &v}) {
-    inputs.push_back(input->detach().set_requires_grad(keeps));
+    inputs.push_back(input->detach().set_requires_grad(keeps && !has_kernels));
   }
-  const at::Tensor output = attend(inputs[0].transpose(1, 2), inputs[1].transpose(1, 2),
-                                   inputs[2].transpose(1, 2), mask, options)
-                                .transpose(1, 2);
+  CpuAttentionOutput output;
+  if (has_kernels) {
+    output = cpu_attention_forward(inputs, seen, options);
+  } else {
+    output.values = attend(inputs[0].transpose(1, 2), inputs[1].transpose(1, 2),
+                           inputs[2].transpose(1, 2), seen, options)
+                        .transpose(1, 2);
+  }
   if (keeps) {
     inputs_ = std::move(inputs);
-    output_ = output;
+    output_ = output.values;
+    log_sums_ = output.log_sums;
+    seen_ = seen;
+    options_ = options;
   }
-  return output.detach();
+  return output.values.detach();
 }
 
 Attention::Gradients Attention::backward(const at::Tensor& gradient) {
+  const std::vector<at::Tensor> inputs = std::exchange(inputs_, {});
+  const CpuAttentionOutput output{std::exchange(output_, {}), std::exchange(log_sums_, {})};
+  if (output.log_sums.defined())
+    return cpu_attention_backward(inputs, output, gradient, seen_, options_);
   const torch::autograd::variable_list gradients =
-      torch::autograd::grad({output_}, inputs_, {gradient});
-  inputs_.clear();
-  output_.reset();
+      torch::autograd::grad({output.values}, inputs, {gradient});
   return {gradients[0], gradients[1], gradients[2]};
 }
 

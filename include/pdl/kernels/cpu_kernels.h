@@ -51,12 +51,56 @@ struct RowKernels {
                             const uint8_t* bands);
 };
 
+// One head of attention over T positions, float32. Rows of D values have a stride, so that heads
+// may lie within rows of a wider matrix.
+struct AttentionHead {
+  int64_t length = 0;  // T
+  int64_t dims = 0;    // D
+  const float* q = nullptr;
+  const float* k = nullptr;
+  const float* v = nullptr;
+  int64_t q_stride = 0;
+  int64_t k_stride = 0;
+  int64_t v_stride = 0;
+  // [T]: query t sees the keys from first_key[t] to t; never decreasing, at most t.
+  const int32_t* first_key = nullptr;
+  float scale = 1;    // of q·k, above 0
+  float softcap = 0;  // c of c·tanh(score / c); 0: none
+};
+
+// Rows that a kernel writes.
+struct AttentionRows {
+  float* values = nullptr;
+  int64_t stride = 0;
+};
+
+// The gradients of one head.
+struct AttentionGradients {
+  AttentionRows q;
+  AttentionRows k;
+  AttentionRows v;
+};
+
+// softmax(mask(cap(scale · q·kᵀ))) · v of one head, forward and backward. Scores exist for a few
+// queries at a time; backward computes them again. Sums are float32 in an order that depends on the
+// shape alone.
+struct AttentionKernels {
+  // The number of floats that the kernels may write to at `workspace`.
+  int64_t (*workspace)(int64_t length, int64_t dims);
+  // Writes the output and, for backward, log Σ exp(score) of each query to lse [T].
+  void (*forward)(const AttentionHead& head, AttentionRows out, float* lse, float* workspace);
+  // `out` and `lse` are those of forward(); `gradient` is that of the output.
+  void (*backward)(const AttentionHead& head, AttentionRows out, AttentionRows gradient,
+                   const float* lse, const AttentionGradients& to, float* workspace);
+};
+
 // The kernels as one instruction set has them.
 struct CpuKernels {
   RowKernels<float> float_rows;
   RowKernels<Bfloat16> bfloat16_rows;
   // Σ values², each square and sum in float64.
   double (*sum_of_squares)(const float* values, int64_t size);
+  AttentionKernels attention;
 };
 
 // Returns the kernels of a set. Throws std::invalid_argument for a set that is not supported.

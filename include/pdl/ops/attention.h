@@ -15,23 +15,28 @@ struct AttentionOptions {
   double dropout = 0;  // probability with which a probability is dropped, others scaled up
 };
 
-// Returns what is added to scores [B or 1, 1, T, T] float32: 0 for a key that the query sees, else
-// -infinity. A query sees itself and the keys before it, of these the last `window` (0: all) and
-// none before `starts` [B, T] int64, the position of the first token of its document (undefined:
-// 0). Returns an undefined tensor if all keys up to the query's are seen.
-at::Tensor attention_mask(int64_t length, int64_t window, const at::Tensor& starts,
-                          at::Device device);
+// The keys that each query sees: from its first one to its own.
+struct SeenKeys {
+  at::Tensor first;  // [B or 1, T] int32, never decreasing along T, on the model's device
+  bool is_all = true;  // every first key is 0
+};
+
+// A query sees itself and the keys before it, of these the last `window` - 1 (0: all) and none
+// before `starts` [B, T] int64, the position of the first token of its document (undefined: 0).
+SeenKeys seen_keys(int64_t length, int64_t window, const at::Tensor& starts, at::Device device);
 
 // One call of attention, which keeps what backward needs.
 //
 //   q     [B, T, H, D] float32; the last dimension must be contiguous
 //   k, v  [B, T, KV, D]; each head of k serves H / KV heads of q, neighbours
-//   mask  of attention_mask()
+//
+// On the CPU it runs the kernels of kernels/cpu_kernels.h, unless there is dropout: a head has one
+// thread, so that the bits do not depend on their number. Elsewhere it runs ATen's operators.
 class Attention {
  public:
   // Returns [B, T, H, D]. Keeps nothing if gradients are off (at::NoGradGuard).
   at::Tensor forward(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
-                     const at::Tensor& mask, const AttentionOptions& options);
+                     const SeenKeys& seen, const AttentionOptions& options);
 
   // The gradients of q, k and v, for that of what forward() has returned. Releases what was kept.
   struct Gradients {
@@ -40,8 +45,11 @@ class Attention {
   Gradients backward(const at::Tensor& gradient);
 
  private:
-  std::vector<at::Tensor> inputs_;  // leaves of a graph of their own
+  std::vector<at::Tensor> inputs_;  // q, k and v; of ATen's operators leaves of their graph
   at::Tensor output_;
+  at::Tensor log_sums_;  // [B, H, T] float32 of the kernels; undefined: ATen's operators ran
+  SeenKeys seen_;
+  AttentionOptions options_;
 };
 
 }  // namespace pdl

@@ -71,7 +71,7 @@ at::Tensor AttentionLayer::forward(const at::Tensor& x, const SequenceContext& c
                                  .softcap = spec->attention_softcap,
                                  .dropout = context.drops ? spec->dropout.attention : 0};
   const at::Tensor result =
-      state.attention.forward(heads.q, heads.k, heads.v, context.masks.at(layer.window), options);
+      state.attention.forward(heads.q, heads.k, heads.v, context.seen.at(layer.window), options);
   state.heads = result.reshape({x.size(0), spec->num_heads * spec->head_dim});
   return output.forward(state.heads);
 }

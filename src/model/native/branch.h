@@ -41,7 +41,7 @@ struct SequenceContext {
   bool drops = false;                        // dropout is on
   at::Tensor positions = {};                 // [B or 1, T] int64, in their documents
   std::vector<RotaryAngles> angles = {};     // of DecoderSpec::rotary
-  std::map<int64_t, at::Tensor> masks = {};  // by window, of attention_mask()
+  std::map<int64_t, SeenKeys> seen = {};  // by window
 };
 
 // Attention with its projections, for rows x [B·T, D].

@@ -149,9 +149,9 @@ SequenceContext Decoder::make_context(const ModelInput& input, bool drops) const
         rotary_angles(positions, frequencies_[i], spec_.rotary[i].interleaved));
   }
   for (const LayerSpec& layer : spec_.layers) {
-    if (context.masks.contains(layer.window)) continue;
-    context.masks[layer.window] =
-        attention_mask(context.length, layer.window, input.document_starts, input.ids.device());
+    if (context.seen.contains(layer.window)) continue;
+    context.seen[layer.window] =
+        seen_keys(context.length, layer.window, input.document_starts, input.ids.device());
   }
   context.positions = positions;
   return context;

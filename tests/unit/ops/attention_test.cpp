@@ -4,7 +4,8 @@
 #include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
 
-#include <limits>
+#include <algorithm>
+#include <vector>
 
 namespace pdl {
 namespace {
@@ -70,11 +71,11 @@ TEST_P(AttentionTest, IsTheFormulaForwardAndBackward) {
   const at::Tensor exact = by_formula(exact_q, exact_k, exact_v, c, starts, scale);
   exact.backward(gradient.to(at::kDouble));
 
-  const at::Tensor mask =
-      attention_mask(c.length, c.window, c.has_documents ? starts : at::Tensor(), at::kCPU);
+  const SeenKeys seen =
+      seen_keys(c.length, c.window, c.has_documents ? starts : at::Tensor(), at::kCPU);
   Attention attention;
   const AttentionOptions options{.scale = scale, .softcap = c.softcap};
-  expect_close(attention.forward(q, k, v, mask, options), exact.detach());
+  expect_close(attention.forward(q, k, v, seen, options), exact.detach());
   const Attention::Gradients gradients = attention.backward(gradient);
   expect_close(gradients.q, exact_q.grad());
   expect_close(gradients.k, exact_k.grad());
@@ -87,12 +88,16 @@ INSTANTIATE_TEST_SUITE_P(
                     AttentionCase{13, 6, 2, 8, 4, 0, false}, AttentionCase{13, 6, 1, 8, 0, 0, true},
                     AttentionCase{17, 4, 2, 10, 5, 0, true},
                     AttentionCase{11, 4, 2, 6, 0, 2, false}, AttentionCase{11, 4, 4, 6, 3, 2, true},
-                    AttentionCase{11, 2, 1, 6, 40, 0, false}));
+                    AttentionCase{11, 2, 1, 6, 40, 0, false},
+                                         AttentionCase{131, 2, 1, 64, 50, 0, true},
+                                         AttentionCase{97, 1, 1, 33, 0, 30, true}));
 
-TEST(AttentionMaskTest, NothingIsMaskedButTheFuture) {
-  EXPECT_FALSE(attention_mask(8, 0, {}, at::kCPU).defined());
-  EXPECT_FALSE(attention_mask(8, 8, {}, at::kCPU).defined());
-  EXPECT_TRUE(attention_mask(8, 7, {}, at::kCPU).defined());
+TEST(SeenKeysTest, AreAllUnlessSomethingHidesThem) {
+  EXPECT_TRUE(seen_keys(8, 0, {}, at::kCPU).is_all);
+  EXPECT_TRUE(seen_keys(8, 8, {}, at::kCPU).is_all);
+  const SeenKeys seen = seen_keys(5, 3, {}, at::kCPU);
+  EXPECT_FALSE(seen.is_all);
+  EXPECT_TRUE(at::equal(seen.first, at::tensor({0, 0, 0, 1, 2}, at::kInt).unsqueeze(0)));
 }
 
 // What is dropped is scaled up, so that the mean over many drops is what is computed without.
@@ -101,11 +106,12 @@ TEST(AttentionDropoutTest, KeepsTheMean) {
   const at::NoGradGuard no_grad;
   const at::Tensor q = at::randn({1, 6, 1, 4});
   const at::Tensor v = at::randn({1, 6, 1, 4});
-  const at::Tensor plain = Attention().forward(q, q, v, {}, {.scale = 0.5});
+  const SeenKeys seen = seen_keys(6, 0, {}, at::kCPU);
+  const at::Tensor plain = Attention().forward(q, q, v, seen, {.scale = 0.5});
   at::Tensor sum = at::zeros_like(plain);
   constexpr int kTimes = 4000;
   for (int i = 0; i < kTimes; ++i)
-    sum += Attention().forward(q, q, v, {}, {.scale = 0.5, .dropout = 0.3});
+    sum += Attention().forward(q, q, v, seen, {.scale = 0.5, .dropout = 0.3});
   EXPECT_LT(sum.div(kTimes).sub(plain).abs().max().item<double>(), 0.06);
 }
 

@@ -1,0 +1,143 @@
+#include "attention_cpu.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/ops/empty.h>
+
+#include "pdl/kernels/cpu_kernels.h"
+
+#ifndef _OPENMP
+#error "at::parallel_for runs in one thread in a file that is compiled without -fopenmp"
+#endif
+
+namespace pdl {
+namespace {
+
+// Heads of a batch, [B, T, H, D].
+class Heads {
+ public:
+  explicit Heads(const at::Tensor& tensor)
+      : values_(static_cast<float*>(tensor.data_ptr())),
+        batch_stride_(tensor.stride(0)),
+        row_stride_(tensor.stride(1)),
+        head_stride_(tensor.stride(2)) {}
+
+  float* values(int64_t batch, int64_t head) const {
+    return values_ + batch * batch_stride_ + head * head_stride_;
+  }
+  int64_t row_stride() const { return row_stride_; }
+  AttentionRows rows(int64_t batch, int64_t head) const {
+    return {values(batch, head), row_stride_};
+  }
+
+ private:
+  float* values_;
+  int64_t batch_stride_;
+  int64_t row_stride_;
+  int64_t head_stride_;
+};
+
+at::Tensor with_contiguous_rows(const at::Tensor& x) {
+  return x.stride(-1) == 1 ? x : x.contiguous();
+}
+
+class HeadReader {
+ public:
+  HeadReader(const std::vector<at::Tensor>& inputs, const SeenKeys& seen,
+             const AttentionOptions& options)
+      : q_(inputs[0]), k_(inputs[1]), v_(inputs[2]), first_keys_(seen.first.contiguous()) {
+    head_.length = inputs[0].size(1);
+    head_.dims = inputs[0].size(3);
+    head_.q_stride = q_.row_stride();
+    head_.k_stride = k_.row_stride();
+    head_.v_stride = v_.row_stride();
+    head_.scale = static_cast<float>(options.scale);
+    head_.softcap = static_cast<float>(options.softcap);
+    group_ = inputs[0].size(2) / inputs[1].size(2);
+  }
+
+  AttentionHead head(int64_t batch, int64_t head) const {
+    AttentionHead result = head_;
+    result.q = q_.values(batch, head);
+    result.k = k_.values(batch, head / group_);
+    result.v = v_.values(batch, head / group_);
+    const int64_t row = first_keys_.size(0) == 1 ? 0 : batch;
+    result.first_key = first_keys_.const_data_ptr<int32_t>() + row * head_.length;
+    return result;
+  }
+
+ private:
+  Heads q_, k_, v_;
+  at::Tensor first_keys_;
+  AttentionHead head_;
+  int64_t group_ = 1;
+};
+
+// Calls visit(batch, head, workspace) for each head, on all threads.
+template <class Visit>
+void for_each_head(const at::Tensor& q, const Visit& visit) {
+  const int64_t heads = q.size(2);
+  const int64_t size = cpu_kernels().attention.workspace(q.size(1), q.size(3));
+  at::parallel_for(0, q.size(0) * heads, /*grain_size=*/1, [&](int64_t begin, int64_t end) {
+    const at::Tensor workspace = at::empty({size}, at::kFloat);
+    for (int64_t i = begin; i < end; ++i)
+      visit(i / heads, i % heads, workspace.mutable_data_ptr<float>());
+  });
+}
+
+// The sum over the heads of q that one head of k serves.
+at::Tensor sum_groups(const at::Tensor& gradient, int64_t kv_heads) {
+  const int64_t heads = gradient.size(2);
+  if (heads == kv_heads) return gradient;
+  return gradient
+      .view({gradient.size(0), gradient.size(1), kv_heads, heads / kv_heads, gradient.size(3)})
+      .sum(3);
+}
+
+}  // namespace
+
+bool has_cpu_attention(const at::Tensor& q) {
+  return q.is_cpu() && q.scalar_type() == at::kFloat;
+}
+
+CpuAttentionOutput cpu_attention_forward(const std::vector<at::Tensor>& inputs,
+                                         const SeenKeys& seen, const AttentionOptions& options) {
+  const at::Tensor& q = inputs[0];
+  CpuAttentionOutput output{at::empty(q.sizes(), q.options()),
+                            at::empty({q.size(0), q.size(2), q.size(1)}, q.options())};
+  const HeadReader reader(inputs, seen, options);
+  const Heads values(output.values);
+  auto* log_sums = output.log_sums.mutable_data_ptr<float>();
+  const auto forward = cpu_kernels().attention.forward;
+  for_each_head(q, [&](int64_t batch, int64_t head, float* workspace) {
+    forward(reader.head(batch, head), values.rows(batch, head),
+            log_sums + (batch * q.size(2) + head) * q.size(1), workspace);
+  });
+  return output;
+}
+
+Attention::Gradients cpu_attention_backward(const std::vector<at::Tensor>& inputs,
+                                            const CpuAttentionOutput& output,
+                                            const at::Tensor& gradient, const SeenKeys& seen,
+                                            const AttentionOptions& options) {
+  const at::Tensor& q = inputs[0];
+  const at::Tensor out_gradient = with_contiguous_rows(gradient);
+  Attention::Gradients result{at::empty(q.sizes(), q.options()), at::empty(q.sizes(), q.options()),
+                              at::empty(q.sizes(), q.options())};
+  const HeadReader reader(inputs, seen, options);
+  const Heads values(output.values);
+  const Heads gradients(out_gradient);
+  const Heads to_q(result.q);
+  const Heads to_k(result.k);
+  const Heads to_v(result.v);
+  const auto* log_sums = output.log_sums.const_data_ptr<float>();
+  const auto backward = cpu_kernels().attention.backward;
+  for_each_head(q, [&](int64_t batch, int64_t head, float* workspace) {
+    backward(reader.head(batch, head), values.rows(batch, head), gradients.rows(batch, head),
+             log_sums + (batch * q.size(2) + head) * q.size(1),
+             {to_q.rows(batch, head), to_k.rows(batch, head), to_v.rows(batch, head)}, workspace);
+  });
+  const int64_t kv_heads = inputs[1].size(2);
+  return {result.q, sum_groups(result.k, kv_heads), sum_groups(result.v, kv_heads)};
+}
+
+}  // namespace pdl
