@@ -104,7 +104,7 @@ std::string extras_message(const CLI::App& app) {
 
 // Returns the exit code; throws Error by blame.
 int run_command_line(int argc, char** argv) {
-  CLI::App app("Finetunes a TorchScript causal language model with the Power-Law Decay Loss.",
+  CLI::App app("Finetunes a causal language model with the Power-Law Decay Loss.",
                "pdl-train");
   app.set_version_flag("--version", version_text,
                        "Print the versions of the program and its libraries");
@@ -119,6 +119,8 @@ int run_command_line(int argc, char** argv) {
   add_tokenize_command(app);
   add_eval_command(app);
   add_verify_command(app);
+  add_export_command(app);
+  add_merge_command(app);
   add_schema_command(app);
   // Set after the commands are added, because they would inherit the footer.
   for (CLI::App* command : app.get_subcommands({})) command->group("Commands");

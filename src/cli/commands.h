@@ -16,6 +16,8 @@ void add_weights_command(CLI::App& app);
 void add_tokenize_command(CLI::App& app);
 void add_eval_command(CLI::App& app);
 void add_verify_command(CLI::App& app);
+void add_export_command(CLI::App& app);
+void add_merge_command(CLI::App& app);
 void add_schema_command(CLI::App& app);
 
 }  // namespace pdl

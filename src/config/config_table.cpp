@@ -142,6 +142,7 @@ constexpr KeyRules data_files(bool required = false) {
 
 using G = KeyGroup;
 using R = RunConfig;
+using Adapter = AdapterOptions;
 using Text = TextOptions;
 using Weight = WeightOptions;
 using Schedule = ScheduleOptions;
@@ -166,6 +167,29 @@ constexpr std::array kKeys{
                     {"regular expressions; parameters with a match are not trained",
                      "A match anywhere in the name of a parameter counts."},
                     {.is_regex = true}),
+
+    key<&R::adapter, &Adapter::lora_rank>(
+        G::kModel, "lora_rank",
+        {"rank of the adapters that are trained instead of the model; 0: none",
+         "For Hugging Face folders. The run writes `adapter/`, as PEFT reads it, and `model/` with "
+         "the adapters merged."},
+        {.min = 0, .max = 65536}),
+    key<&R::adapter, &Adapter::lora_alpha>(
+        G::kModel, "lora_alpha", {"adapters count lora_alpha / lora_rank times"},
+        {.min = 0, .open_min = true}),
+    key<&R::adapter, &Adapter::lora_dropout>(G::kModel, "lora_dropout",
+                                             {"dropout of the input of adapters"},
+                                             {.min = 0, .max = 1, .open_max = true}),
+    key<&R::adapter, &Adapter::lora_target_modules>(
+        G::kModel, "lora_target_modules",
+        {"names of the matrices that are adapted; none: the attention's projections",
+         "A name counts at the end of a module's name, after a dot: `q_proj`. `all-linear` is every "
+         "matrix of the layers."}),
+    key<&R::adapter, &Adapter::adapter_path>(
+        G::kModel, "adapter_path",
+        {"folder of a LoRA adapter to start from, this program's or PEFT's",
+         "Its rank, alpha and modules count."},
+        {.may_change_on_resume = true}),
 
     key<&R::train_files>(G::kData, "train_files", {"training data; globs are expanded"},
                          data_files(/*required=*/true)),

@@ -6,6 +6,7 @@
 #include <exception>
 
 #include "pdl/base/error.h"
+#include "pdl/base/file.h"
 #include "pdl/model/torch_error.h"
 
 namespace pdl {
@@ -31,6 +32,11 @@ class RecomputingDecoding : public Decoding {
 
 std::unique_ptr<Decoding> LanguageModel::start_decoding() {
   return std::make_unique<RecomputingDecoding>(*this);
+}
+
+void LanguageModel::export_to(const std::filesystem::path& folder) {
+  make_folder(folder);
+  save(folder);
 }
 
 HeadGradient LanguageModel::head_gradient(const at::Tensor& hidden, const at::Tensor& targets,

@@ -1,5 +1,6 @@
 #include "pdl/model/load_model.h"
 
+#include <string>
 #include <system_error>
 
 #include "native/native_model.h"
@@ -15,6 +16,11 @@ std::unique_ptr<LanguageModel> load_language_model(const std::filesystem::path& 
   if (options.gradient_checkpointing) {
     throw ConfigError("gradient_checkpointing: model '" + path.string() +
                       "' is a TorchScript file, which cannot do that; use a Hugging Face folder");
+  }
+  if (options.lora.is_on()) {
+    throw ConfigError(std::string(options.lora.adapter.empty() ? "lora_rank" : "adapter_path") +
+                      ": model '" + path.string() +
+                      "' is a TorchScript file, which has no adapters; use a Hugging Face folder");
   }
   return load_torchscript_model(path, options);
 }

@@ -44,11 +44,12 @@ CrossEntropySums head_gradient_in_chunks(LanguageModel& model, const at::Tensor&
 
 int64_t automatic_chunk_positions(const ModelInfo& model, int64_t batch_positions) {
   if (!model.splits_head) return 0;
-  // A chunk takes 96 MB in float32, but has enough positions for efficient matrix products. Each
-  // chunk adds its gradient of the head to the sum in memory, so that smaller chunks cost time.
-  constexpr int64_t kChunkLogits = 24'000'000;
+  // A chunk has enough positions for efficient matrix products, and takes 96 MB in float32 of a
+  // program: each chunk adds its gradient of the head to the sum in memory, so that smaller chunks
+  // cost time. The decoder of this program adds while it multiplies, and 32 MB cost it none.
+  const int64_t chunk_logits = model.is_program ? 24'000'000 : 8'000'000;
   constexpr int64_t kMinPositions = 256;
-  const int64_t positions = std::max(kMinPositions, kChunkLogits / model.vocab_size);
+  const int64_t positions = std::max(kMinPositions, chunk_logits / model.vocab_size);
   if (batch_positions < 2 * positions) return 0;
   const int64_t num_chunks = (batch_positions - 1) / positions + 1;
   return (batch_positions - 1) / num_chunks + 1;  // all chunks of nearly the same size

@@ -23,22 +23,10 @@ std::unique_ptr<Tokenizer> load_tokenizer_of(const RunConfig& config) {
   return nullptr;
 }
 
-struct ModelSource {
-  std::filesystem::path path;
-  std::vector<std::string> freeze;
-  bool gradient_checkpointing = false;
-  std::filesystem::path tokenizer_path;  // for messages
-};
-
-std::unique_ptr<LanguageModel> load_model_for(const ModelSource& source,
-                                              const ComputeTarget& target,
+std::unique_ptr<LanguageModel> load_model_for(const RunConfig& config, const ComputeTarget& target,
                                               const Tokenizer* tokenizer) {
-  auto model =
-      load_language_model(source.path, {.device = target.device,
-                                        .autocast = target.autocast,
-                                        .freeze = source.freeze,
-                                        .gradient_checkpointing = source.gradient_checkpointing});
-  if (tokenizer != nullptr) require_width(model->info(), *tokenizer, source.tokenizer_path);
+  auto model = load_language_model(config.model_path, model_options(config, target));
+  if (tokenizer != nullptr) require_width(model->info(), *tokenizer, config.tokenizer_path);
   return model;
 }
 
@@ -55,10 +43,6 @@ int64_t bounded_documents(const Dataset& data, const TokenCounts& table) {
 Job load_job(const RunConfig& config, const ProgressFactory& progress) {
   const ComputeOptions compute_options{
       .device = config.device, .precision = config.precision, .num_threads = config.num_threads};
-  const ModelSource model_source{.path = config.model_path,
-                                 .freeze = config.freeze,
-                                 .gradient_checkpointing = config.gradient_checkpointing,
-                                 .tokenizer_path = config.tokenizer_path};
   const DataSources data_sources{.train_files = config.train_files,
                                  .eval_files = config.eval_files,
                                  .sequences = config.sequences};
@@ -73,7 +57,7 @@ Job load_job(const RunConfig& config, const ProgressFactory& progress) {
 
   const ComputeTarget target = set_up_compute(compute_options);
   auto tokenizer = load_tokenizer_of(config);
-  auto model = load_model_for(model_source, target, tokenizer.get());
+  auto model = load_model_for(config, target, tokenizer.get());
   auto caches = std::make_unique<CorpusCaches>(RunFolder(config.output_dir).cache());
   const TextInput input{.tokenizer = tokenizer.get(),
                         .vocab_size = model->info().vocab_size,
@@ -92,6 +76,20 @@ Job load_job(const RunConfig& config, const ProgressFactory& progress) {
           .data = std::move(data),
           .loss = std::move(loss),
           .plan = plan};
+}
+
+LoadOptions model_options(const RunConfig& config, const ComputeTarget& target) {
+  const AdapterOptions& adapter = config.adapter;
+  return {.device = target.device,
+          .autocast = target.autocast,
+          .freeze = config.freeze,
+          .gradient_checkpointing = config.gradient_checkpointing,
+          .lora = {.rank = adapter.lora_rank,
+                   .alpha = adapter.lora_alpha,
+                   .dropout = adapter.lora_dropout,
+                   .target_modules = adapter.lora_target_modules,
+                   .seed = static_cast<uint64_t>(config.training.seed),
+                   .adapter = adapter.adapter_path}};
 }
 
 BatchOptions batch_options(const Job& job) {

@@ -30,7 +30,8 @@ StartMetrics start_metrics(const Job& job) {
   const ParameterSet& parameters = job.model->parameters();
   const int64_t trained = count_elements(parameters.trained);
   const DocumentCounts& documents = sequences.corpus().document_counts;
-  return {.parameters = trained + count_elements(parameters.frozen),
+  return {.parameters = trained + count_elements(parameters.frozen) +
+                          count_elements(parameters.fixed),
           .trainable_parameters = trained,
           .num_tokens = sequences.num_targets(),
           .rows = sequences.size(),

@@ -49,6 +49,15 @@ struct TextOptions {
   bool add_eos = true;
 };
 
+// The low-rank adapters of a native model; model/lora.h has their meaning.
+struct AdapterOptions {
+  int64_t lora_rank = 0;  // 0 is off
+  double lora_alpha = 16;
+  double lora_dropout = 0;
+  std::vector<std::string> lora_target_modules;  // empty: the attention's projections
+  std::filesystem::path adapter_path;            // to start from; empty: none
+};
+
 // How tokens become sequences.
 struct SequenceOptions {
   int64_t max_length = 1024;  // tokens in a sequence, >= 2
@@ -130,6 +139,7 @@ struct RunConfig {
   double pdl_max_unseen_share = 0.5;
 
   TextOptions text;
+  AdapterOptions adapter;
   SequenceOptions sequences;
   WeightOptions weights;
   ScheduleOptions schedule;

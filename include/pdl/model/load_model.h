@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "pdl/model/language_model.h"
+#include "pdl/model/lora.h"
 
 namespace pdl {
 
@@ -22,6 +23,7 @@ struct LoadOptions {
   std::vector<std::string> freeze = {};  // see part_parameters()
   // Keeps little of forward, and computes the rest again in backward. For Hugging Face folders.
   bool gradient_checkpointing = false;
+  LoraOptions lora = {};  // for Hugging Face folders
 };
 
 // Loads what lies at `path`: a TorchScript file, or a Hugging Face folder.

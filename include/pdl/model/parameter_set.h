@@ -14,6 +14,9 @@ struct ParameterSet {
   std::vector<NamedTensor> trained;  // require a gradient; float32
   std::vector<NamedTensor> frozen;   // parameters that are not trained
   std::vector<NamedTensor> buffers;  // not parameters
+  // Parameters below adapters: nothing changes them, and the model's files have them, so that they
+  // are no part of a checkpoint.
+  std::vector<NamedTensor> fixed;
   // Those of `buffers` that forward itself changes in training, e.g. the statistics of BatchNorm.
   // Known after LanguageModel::prepare_training().
   std::vector<NamedTensor> changing;

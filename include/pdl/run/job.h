@@ -8,6 +8,7 @@
 #include "pdl/config/run_config.h"
 #include "pdl/evaluation/evaluator.h"
 #include "pdl/model/language_model.h"
+#include "pdl/model/load_model.h"
 #include "pdl/run/compute_plan.h"
 #include "pdl/run/dataset.h"
 #include "pdl/run/loss_weights.h"
@@ -29,6 +30,9 @@ struct Job {
 // Applies device and num_threads, loads and checks. Writes nothing. Throws a subclass of Error by
 // blame.
 Job load_job(const RunConfig& config, const ProgressFactory& progress = {});
+
+// Returns how the keys want a model to be loaded.
+LoadOptions model_options(const RunConfig& config, const ComputeTarget& target);
 
 // Returns how the job's batches are made.
 BatchOptions batch_options(const Job& job);

@@ -46,7 +46,7 @@ at::Tensor Block::forward(const at::Tensor& x, const SequenceContext& context, S
   state.middle = is_parallel ? x : sum;
   const at::Tensor fed = branch_forward(
       feed_forward_frame, state.feed_forward_frame, state.middle, context.drops,
-      [&](const at::Tensor& h) { return feed_forward.forward(h, state.feed_forward); });
+      [&](const at::Tensor& h) { return feed_forward.forward(h, context, state.feed_forward); });
   return fed.add_(sum);
 }
 

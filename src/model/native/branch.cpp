@@ -55,7 +55,7 @@ void AttentionLayer::normalise_back(const at::Tensor& gradient, const SequenceCo
 
 at::Tensor AttentionLayer::forward(const at::Tensor& x, const SequenceContext& context,
                                    State& state) const {
-  at::Tensor rows = qkv.forward(x);
+  at::Tensor rows = qkv.forward(x, context.drops, state.qkv);
   if (spec->clip_qkv > 0) {
     state.unclipped = rows.abs().le(spec->clip_qkv);
     rows.clamp_(-spec->clip_qkv, spec->clip_qkv);
@@ -73,12 +73,12 @@ at::Tensor AttentionLayer::forward(const at::Tensor& x, const SequenceContext& c
   const at::Tensor result =
       state.attention.forward(heads.q, heads.k, heads.v, context.seen.at(layer.window), options);
   state.heads = result.reshape({x.size(0), spec->num_heads * spec->head_dim});
-  return output.forward(state.heads);
+  return output.forward(state.heads, context.drops, state.output);
 }
 
 at::Tensor AttentionLayer::backward(const at::Tensor& y_gradient, const at::Tensor& x,
                                     const SequenceContext& context, State& state) const {
-  const at::Tensor heads_gradient = output.backward(y_gradient, state.heads);
+  const at::Tensor heads_gradient = output.backward(y_gradient, state.heads, state.output);
   const Attention::Gradients from = state.attention.backward(
       heads_gradient.view({context.batch_size, context.length, spec->num_heads, spec->head_dim}));
   const int64_t width = (spec->num_heads + 2 * spec->num_kv_heads) * spec->head_dim;
@@ -94,7 +94,7 @@ at::Tensor AttentionLayer::backward(const at::Tensor& y_gradient, const at::Tens
   }
   if (spec->query_key_norm != QueryKeyNorm::kNone) normalise_back(gradient, context, state);
   if (spec->clip_qkv > 0) gradient.mul_(state.unclipped);
-  return qkv.backward(gradient, x);
+  return qkv.backward(gradient, x, state.qkv);
 }
 
 at::Tensor FeedForwardLayer::activate(const at::Tensor& inner) const {
@@ -104,28 +104,29 @@ at::Tensor FeedForwardLayer::activate(const at::Tensor& inner) const {
       .mul_(inner.narrow(1, width, width));
 }
 
-at::Tensor FeedForwardLayer::forward(const at::Tensor& x, State& state) const {
-  state.inner = up.forward(x);
-  return down.forward(activate(state.inner));
+at::Tensor FeedForwardLayer::forward(const at::Tensor& x, const SequenceContext& context,
+                                     State& state) const {
+  state.inner = up.forward(x, context.drops, state.up);
+  return down.forward(activate(state.inner), context.drops, state.down);
 }
 
 at::Tensor FeedForwardLayer::backward(const at::Tensor& y_gradient, const at::Tensor& x,
                                       const State& state) const {
   const at::Tensor& inner = state.inner;
   if (!gated) {
-    const at::Tensor gradient = down.backward(y_gradient, activate(inner));
-    return up.backward(activation_backward(gradient, inner, activation), x);
+    const at::Tensor gradient = down.backward(y_gradient, activate(inner), state.down);
+    return up.backward(activation_backward(gradient, inner, activation), x, state.up);
   }
   const int64_t width = inner.size(1) / 2;
   const at::Tensor gate = inner.narrow(1, 0, width);
   const at::Tensor factor = inner.narrow(1, width, width);
   const at::Tensor activated = activation_forward(gate, activation);
-  const at::Tensor gradient = down.backward(y_gradient, activated.mul(factor));
+  const at::Tensor gradient = down.backward(y_gradient, activated.mul(factor), state.down);
   const at::Tensor inner_gradient = at::empty_like(inner);
   inner_gradient.narrow(1, 0, width)
       .copy_(activation_backward(gradient.mul(factor), gate, activation));
   inner_gradient.narrow(1, width, width).copy_(activated.mul_(gradient));
-  return up.backward(inner_gradient, x);
+  return up.backward(inner_gradient, x, state.up);
 }
 
 }  // namespace pdl

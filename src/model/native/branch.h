@@ -55,6 +55,8 @@ class AttentionLayer {
     NormStatistics key_statistics;
     Attention attention;
     at::Tensor heads;  // [B·T, H·D], what attention gives
+    Linear::State qkv;
+    Linear::State output;
   };
 
   at::Tensor forward(const at::Tensor& x, const SequenceContext& context, State& state) const;
@@ -84,9 +86,11 @@ class FeedForwardLayer {
  public:
   struct State {
     at::Tensor inner;  // what gate and up give, [B·T, 2·I] or [B·T, I]
+    Linear::State up;
+    Linear::State down;
   };
 
-  at::Tensor forward(const at::Tensor& x, State& state) const;
+  at::Tensor forward(const at::Tensor& x, const SequenceContext& context, State& state) const;
   at::Tensor backward(const at::Tensor& y_gradient, const at::Tensor& x, const State& state) const;
 
   Linear up;  // gate and up, one below the other, if `gated`

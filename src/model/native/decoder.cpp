@@ -23,6 +23,11 @@ std::vector<std::string> with_ending(const std::vector<std::string>& names,
   return full;
 }
 
+// Norms are computed in float32; a weight below adapters may have fewer digits.
+at::Tensor as_float32(const at::Tensor& weight) {
+  return weight.defined() ? weight.to(at::kFloat) : weight;
+}
+
 at::Tensor generator_state(at::Device device) {
   at::Generator generator = at::globalContext().defaultGenerator(device);
   const std::lock_guard lock(generator.mutex());
@@ -50,6 +55,8 @@ Decoder::Decoder(const DecoderSpec& spec, const DecoderWeights& weights, bool ti
   head_ = Linear(ties_head ? embedding_ : weights.find({names.head + ".weight"}), head_bias,
                  /*transposed=*/false);
   head_.set_compute_dtype(options_.compute_dtype);
+  const LoraParameters adapter = weights.adapters().find(names.head);
+  if (adapter.a.value.defined()) head_.attach({adapter, 0, spec_.vocab_size});
   for (const RotarySpec& rotary : spec_.rotary)
     frequencies_.push_back(rotary_frequencies(rotary, embedding_.value.device()));
   if (!embedding_.is_trained() && !positions_.is_trained()) {
@@ -65,8 +72,8 @@ TrainedNorm Decoder::make_norm(const DecoderWeights& weights, const std::string&
   norm.norm = {.kind = spec_.norm,
                .eps = spec_.norm_eps,
                .one_plus_weight = spec_.norm_one_plus_weight,
-               .weight = norm.weight.value,
-               .bias = norm.bias.value};
+               .weight = as_float32(norm.weight.value),
+               .bias = as_float32(norm.bias.value)};
   return norm;
 }
 
@@ -75,6 +82,14 @@ Linear Decoder::make_linear(const DecoderWeights& weights,
   Linear linear(weights.find(with_ending(names, ".weight")),
                 weights.find(with_ending(names, ".bias")), spec_.transposed);
   linear.set_compute_dtype(options_.compute_dtype);
+  int64_t begin = 0;
+  for (const std::string& name : names) {
+    const LoraParameters adapter = weights.adapters().find(name);
+    const Parameter weight = weights.find({name + ".weight"});
+    const int64_t size = weight.value.size(spec_.transposed ? 1 : 0);
+    if (adapter.a.value.defined()) linear.attach({adapter, begin, size});
+    begin += size;
+  }
   return linear;
 }
 
@@ -159,7 +174,7 @@ SequenceContext Decoder::make_context(const ModelInput& input, bool drops) const
 
 at::Tensor Decoder::embed(const ModelInput& input, bool drops) {
   ids_ = input.ids.reshape(-1);
-  at::Tensor x = embedding_.value.index_select(0, ids_);
+  at::Tensor x = embedding_.value.index_select(0, ids_).to(at::kFloat);
   if (spec_.embedding_scale != 1) x.mul_(spec_.embedding_scale);
   if (spec_.learned_positions) {
     position_ids_ = context_.positions.expand_as(input.ids).reshape(-1);
@@ -229,7 +244,9 @@ void Decoder::embedding_backward(const at::Tensor& gradient) const {
 }
 
 at::Tensor Decoder::head(const at::Tensor& hidden) const {
-  at::Tensor logits = head_.forward(hidden.reshape({-1, spec_.hidden_size}));
+  Linear::State ignored;
+  at::Tensor logits =
+      head_.forward(hidden.reshape({-1, spec_.hidden_size}), /*drops=*/false, ignored);
   if (spec_.logit_scale != 1) logits.mul_(spec_.logit_scale);
   if (spec_.logit_softcap > 0) logits.div_(spec_.logit_softcap).tanh_().mul_(spec_.logit_softcap);
   std::vector<int64_t> shape = hidden.sizes().vec();
@@ -240,7 +257,8 @@ at::Tensor Decoder::head(const at::Tensor& hidden) const {
 HeadGradient Decoder::head_gradient(const at::Tensor& hidden, const at::Tensor& targets,
                                     const at::Tensor& weights, const at::Tensor& weight_sum) const {
   const at::Tensor rows = hidden.reshape({-1, spec_.hidden_size});
-  at::Tensor logits = head_.forward(rows);
+  Linear::State state;
+  at::Tensor logits = head_.forward(rows, context_.drops, state);
   if (spec_.logit_scale != 1) logits.mul_(spec_.logit_scale);
   at::Tensor capped;  // tanh(logits / c)
   if (spec_.logit_softcap > 0) {
@@ -251,7 +269,7 @@ HeadGradient Decoder::head_gradient(const at::Tensor& hidden, const at::Tensor& 
       replace_by_gradient(logits, targets.reshape(-1), weights, weight_sum);
   if (capped.defined()) logits.mul_(capped.square_().neg_().add_(1));
   if (spec_.logit_scale != 1) logits.mul_(spec_.logit_scale);
-  return {sums, head_.backward(logits, rows).view(hidden.sizes())};
+  return {sums, head_.backward(logits, rows, state).view(hidden.sizes())};
 }
 
 }  // namespace pdl

@@ -1,5 +1,7 @@
 #include "decoder_weights.h"
 
+#include <ATen/ops/empty.h>
+
 #include <algorithm>
 
 namespace pdl {
@@ -11,79 +13,71 @@ std::vector<TensorSpec> specs_of(const std::vector<StoredTensor>& stored) {
   return specs;
 }
 
-// The tensors that one product reads.
-std::vector<std::vector<size_t>> groups_of(const std::vector<StoredTensor>& stored) {
-  std::vector<std::vector<size_t>> groups;
-  for (size_t i = 0; i < stored.size(); ++i) {
-    if (!stored[i].spec.joins_previous) groups.emplace_back();
-    groups.back().push_back(i);
-  }
-  return groups;
+// What nothing changes needs no more digits than the files or the products have.
+at::ScalarType dtype_of(const StoredWeights& stored, const LoadOptions& options) {
+  if (!options.lora.is_on()) return at::kFloat;
+  const bool is_bfloat16 = std::ranges::all_of(
+      stored.tensors, [](const StoredTensor& tensor) { return tensor.dtype == at::kBFloat16; });
+  return is_bfloat16 || options.autocast == at::kBFloat16 ? at::kBFloat16 : at::kFloat;
 }
 
 }  // namespace
 
-DecoderWeights::DecoderWeights(const StoredWeights& stored, at::Device device,
-                               const std::vector<std::string>& freeze)
-    : stored_(stored.tensors), weights_(specs_of(stored.tensors), device) {
+DecoderWeights::DecoderWeights(const DecoderSpec& spec, const StoredWeights& stored,
+                               const LoadOptions& options)
+    : stored_(stored),
+      transposed_(spec.transposed),
+      tensors_(specs_of(stored.tensors),
+               at::TensorOptions().dtype(dtype_of(stored, options)).device(options.device)) {
+  const bool is_adapted = options.lora.is_on();
   std::vector<NamedTensor> parameters;
-  for (size_t i = 0; i < stored_.size(); ++i) {
-    const StoredTensor& tensor = stored_[i];
-    index_[tensor.spec.name] = i;
-    values_.push_back(weights_.view(tensor.spec.name).detach().set_requires_grad(true));
-    stored.store.read({tensor.file_name, tensor.spec.shape, 0, values_.back()});
-    parameters.push_back({tensor.file_name, values_.back(), tensor.file_aliases});
+  for (size_t i = 0; i < stored.tensors.size(); ++i) {
+    const StoredTensor& tensor = stored.tensors[i];
+    const at::Tensor& value = tensors_.values()[i];
+    stored.store.read({tensor.file_name, tensor.spec.shape, 0, value});
+    value.set_requires_grad(!is_adapted);
+    parameters.push_back({tensor.file_name, value, tensor.file_aliases});
   }
-  parameters_ = part_parameters(parameters, freeze);
-  train_groups(groups_of(stored_), device);
-}
-
-void DecoderWeights::train_groups(const std::vector<Group>& groups, at::Device device) {
-  std::vector<TensorSpec> trained;
-  for (const Group& group : groups) {
-    const bool is_trained =
-        std::ranges::any_of(group, [&](size_t i) { return values_[i].requires_grad(); });
-    if (!is_trained) continue;
-    const auto is_fresh = std::make_shared<bool>(false);
-    for (const size_t i : group) {
-      trained.push_back(stored_[i].spec);
-      is_fresh_[stored_[i].spec.name] = is_fresh;
-    }
+  if (is_adapted) {
+    adapters_ = LoraAdapters(spec, stored, options.lora, options.device, options.freeze);
+    parameters_ = adapters_.parameters();
+    parameters_.fixed = parameters;
+  } else {
+    parameters_ = part_parameters(parameters, options.freeze);
+    tensors_.train();
   }
-  gradients_ = FlatTensors(trained, device);
-}
-
-Parameter DecoderWeights::find(const std::vector<std::string>& names) const {
-  if (!index_.contains(names.front())) return {};
-  Parameter parameter{.value = weights_.joined(names)};
-  const auto fresh = is_fresh_.find(names.front());
-  if (fresh == is_fresh_.end()) return parameter;
-  parameter.gradient = gradients_.joined(names);
-  parameter.is_fresh = fresh->second;
-  return parameter;
 }
 
 void DecoderWeights::begin_gradients() {
-  for (size_t i = 0; i < stored_.size(); ++i) {
-    if (!values_[i].requires_grad() || values_[i].grad().defined()) continue;
-    values_[i].mutable_grad() = gradients_.view(stored_[i].spec.name);
-    *is_fresh_.at(stored_[i].spec.name) = true;
-  }
+  tensors_.begin_gradients();
+  adapters_.begin_gradients();
 }
 
 void DecoderWeights::end_gradients() {
-  for (const auto& [name, is_fresh] : is_fresh_) {
-    if (*is_fresh) gradients_.view(name).zero_();
-  }
-  for (const auto& [name, is_fresh] : is_fresh_) *is_fresh = false;
+  tensors_.end_gradients();
+  adapters_.end_gradients();
+}
+
+at::Tensor DecoderWeights::merged(const StoredTensor& tensor) const {
+  const std::string name = tensor.spec.name.substr(0, tensor.spec.name.rfind('.'));
+  const bool is_adapted =
+      tensor.spec.shape.size() == 2 && adapters_.find(name).a.value.defined();
+  const at::Tensor value = at::empty(
+      tensor.spec.shape, at::dtype(is_adapted ? at::kFloat : tensor.dtype));
+  stored_.store.read({tensor.file_name, tensor.spec.shape, 0, value});
+  if (is_adapted) adapters_.merge_into(value, name, transposed_);
+  return value.to(tensor.dtype);
 }
 
 std::vector<NamedTensor> DecoderWeights::as_stored() const {
   std::vector<NamedTensor> tensors;
-  for (size_t i = 0; i < stored_.size(); ++i) {
-    const at::Tensor value = values_[i].detach().to(stored_[i].dtype);
-    tensors.push_back({stored_[i].file_name, value, {}});
-    for (const std::string& alias : stored_[i].file_aliases) tensors.push_back({alias, value, {}});
+  for (size_t i = 0; i < stored_.tensors.size(); ++i) {
+    const StoredTensor& tensor = stored_.tensors[i];
+    const at::Tensor value = adapters_.is_on()
+                                 ? merged(tensor)
+                                 : tensors_.values()[i].detach().to(tensor.dtype);
+    tensors.push_back({tensor.file_name, value, {}});
+    for (const std::string& alias : tensor.file_aliases) tensors.push_back({alias, value, {}});
   }
   std::ranges::sort(tensors, {}, &NamedTensor::name);  // as transformers writes them
   return tensors;

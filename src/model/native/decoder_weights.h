@@ -4,50 +4,49 @@
 #include <ATen/core/Tensor.h>
 
 #include <map>
-#include <memory>
 #include <string>
 #include <vector>
 
+#include "lora.h"
 #include "parameters.h"
+#include "pdl/model/load_model.h"
 #include "pdl/model/parameter_set.h"
 #include "stored_weights.h"
 
 namespace pdl {
 
-// Holds all weights as float32 masters in one buffer, and the gradients of those that are trained
-// in another.
+// Without LoRA all weights are float32 masters in one buffer. With it they are never changed, and
+// are kept in bfloat16 if the files have that, or if products are computed in it; the adapters alone
+// are trained.
 class DecoderWeights {
  public:
-  // Reads the tensors. Throws ModelError, and ConfigError as part_parameters() does.
-  DecoderWeights(const StoredWeights& stored, at::Device device,
-                 const std::vector<std::string>& freeze);
+  // Reads the tensors. Throws ModelError, and ConfigError as part_parameters() and LoraAdapters do.
+  // `stored` must outlive this.
+  DecoderWeights(const DecoderSpec& spec, const StoredWeights& stored, const LoadOptions& options);
 
   // Returns the weights of these names of list_tensors(), which one product reads, as one; without
-  // a value if the decoder has no such tensor. If one of them is trained, all have a gradient.
-  Parameter find(const std::vector<std::string>& names) const;
+  // a value if the decoder has no such tensor.
+  Parameter find(const std::vector<std::string>& names) const { return tensors_.find(names); }
+  const LoraAdapters& adapters() const { return adapters_; }
 
-  // Under the names of the files.
+  // Under the names of the files, or under PEFT's.
   const ParameterSet& parameters() const { return parameters_; }
 
-  // Call begin_gradients() before the first gradient of a micro-batch is added: what the trained
-  // parameters have no grad() for is new. Call end_gradients() after the last.
+  // See TrainedTensors.
   void begin_gradients();
   void end_gradients();
 
-  // Returns all tensors in the dtypes and under all names of the files.
+  // Returns all tensors in the dtypes and under all names of the files, adapters merged into them:
+  // in float32, and rounded once.
   std::vector<NamedTensor> as_stored() const;
 
  private:
-  using Group = std::vector<size_t>;  // indices of tensors that one product reads
+  at::Tensor merged(const StoredTensor& tensor) const;
 
-  void train_groups(const std::vector<Group>& groups, at::Device device);
-
-  std::vector<StoredTensor> stored_;
-  std::vector<at::Tensor> values_;  // of stored_, as parameters
-  std::map<std::string, size_t> index_;
-  FlatTensors weights_;
-  FlatTensors gradients_;
-  std::map<std::string, std::shared_ptr<bool>> is_fresh_;  // of trained tensors
+  const StoredWeights& stored_;
+  bool transposed_;
+  TrainedTensors tensors_;
+  LoraAdapters adapters_;
   ParameterSet parameters_;
 };
 

@@ -1,14 +1,18 @@
 #include "linear.h"
 
 #include <ATen/ops/addmm.h>
+#include <ATen/ops/empty_like.h>
 #include <ATen/ops/mm.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "pdl/ops/column_sums.h"
 
 namespace pdl {
+namespace {
 
+// Adds a·b to the gradient of `parameter`, or writes it if the gradient is fresh.
 void add_product(const Parameter& parameter, const at::Tensor& a, const at::Tensor& b) {
   const bool is_fresh = std::exchange(*parameter.is_fresh, false);
   at::Tensor gradient = parameter.gradient;
@@ -22,6 +26,12 @@ void add_product(const Parameter& parameter, const at::Tensor& a, const at::Tens
   }
 }
 
+at::Tensor adapter_input(const at::Tensor& x, const at::Tensor& kept) {
+  return kept.defined() ? x.mul(kept) : x;
+}
+
+}  // namespace
+
 at::Tensor gradient_to_add_to(const Parameter& parameter) {
   if (!parameter.is_trained()) return {};
   if (std::exchange(*parameter.is_fresh, false)) parameter.gradient.zero_();
@@ -31,8 +41,16 @@ at::Tensor gradient_to_add_to(const Parameter& parameter) {
 Linear::Linear(Parameter weight, Parameter bias, bool transposed)
     : weight_(std::move(weight)), bias_(std::move(bias)), transposed_(transposed) {}
 
+bool Linear::is_trained() const {
+  return weight_.is_trained() || bias_.is_trained() ||
+         std::ranges::any_of(adapters_, [](const LinearAdapter& adapter) {
+           return adapter.weights.a.is_trained() || adapter.weights.b.is_trained();
+         });
+}
+
 void Linear::round_weight() {
-  if (compute_dtype_ == at::kFloat) return;
+  const bool is_rounded = compute_dtype_ != weight_.value.scalar_type();
+  if (compute_dtype_ == at::kFloat || !is_rounded) return;
   if (rounded_.defined()) {
     rounded_.copy_(weight_.value);
   } else {
@@ -40,18 +58,35 @@ void Linear::round_weight() {
   }
 }
 
-at::Tensor Linear::forward(const at::Tensor& x) const {
+at::Tensor Linear::product_weight() const {
+  return rounded_.defined() ? rounded_ : weight_.value.to(compute_dtype_);
+}
+
+at::Tensor Linear::forward(const at::Tensor& x, bool drops, State& state) const {
   const at::Tensor weight = product_weight();
   const at::Tensor input = x.to(weight.scalar_type());
   const at::Tensor right = transposed_ ? weight : weight.t();
+  const bool has_bias = bias_.value.defined();
+  at::Tensor y;
   if (weight.scalar_type() == at::kFloat) {
-    return bias_.value.defined() ? at::addmm(bias_.value, input, right) : at::mm(input, right);
+    y = has_bias ? at::addmm(bias_.value.to(at::kFloat), input, right) : at::mm(input, right);
+  } else {
+    y = at::mm(input, right).to(at::kFloat);
+    if (has_bias) y.add_(bias_.value);
   }
-  const at::Tensor y = at::mm(input, right).to(at::kFloat);
-  return bias_.value.defined() ? y.add(bias_.value) : y;
+  for (const LinearAdapter& adapter : adapters_) {
+    const auto& [a, b, scale, dropout] = adapter.weights;
+    at::Tensor& kept = state.kept.emplace_back();
+    if (drops && dropout > 0)
+      kept = at::empty_like(x).bernoulli_(1 - dropout).div_(1 - dropout);
+    const at::Tensor inner = at::mm(adapter_input(x, kept), a.value.t());
+    y.narrow(1, adapter.begin, adapter.size).addmm_(inner, b.value.t(), 1, scale);
+  }
+  return y;
 }
 
-at::Tensor Linear::backward(const at::Tensor& y_gradient, const at::Tensor& x) const {
+at::Tensor Linear::backward(const at::Tensor& y_gradient, const at::Tensor& x,
+                            const State& state) const {
   const at::Tensor weight = product_weight();
   const at::Tensor gradient = y_gradient.to(weight.scalar_type());
   if (weight_.is_trained()) {
@@ -63,7 +98,19 @@ at::Tensor Linear::backward(const at::Tensor& y_gradient, const at::Tensor& x) c
     }
   }
   if (bias_.is_trained()) add_column_sums(y_gradient, gradient_to_add_to(bias_));
-  return at::mm(gradient, transposed_ ? weight.t() : weight).to(at::kFloat);
+  at::Tensor x_gradient = at::mm(gradient, transposed_ ? weight.t() : weight).to(at::kFloat);
+  for (size_t i = 0; i < adapters_.size(); ++i) {
+    const auto& [a, b, scale, dropout] = adapters_[i].weights;
+    const at::Tensor input = adapter_input(x, state.kept[i]);
+    const at::Tensor scaled =
+        y_gradient.narrow(1, adapters_[i].begin, adapters_[i].size).mul(scale);
+    const at::Tensor inner_gradient = at::mm(scaled, b.value);
+    if (b.is_trained()) add_product(b, scaled.t(), at::mm(input, a.value.t()));
+    if (a.is_trained()) add_product(a, inner_gradient.t(), input);
+    const at::Tensor input_gradient = at::mm(inner_gradient, a.value);
+    x_gradient.add_(adapter_input(input_gradient, state.kept[i]));
+  }
+  return x_gradient;
 }
 
 }  // namespace pdl

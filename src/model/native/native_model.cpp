@@ -23,6 +23,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kModelFolder = "model";
+constexpr const char* kAdapterFolder = "adapter";
 constexpr int64_t kMaxShardBytes = 5'000'000'000;  // as transformers' "5GB"
 
 // Of config.json and of the files with weights, in their order.
@@ -48,7 +49,7 @@ class NativeModel : public LanguageModel {
     std::future<std::string> hash = std::async(std::launch::async, [this] {
       return hash_folder(files_.front().content, stored_.store.files());
     });
-    weights_ = std::make_unique<DecoderWeights>(stored_, options.device, options.freeze);
+    weights_ = std::make_unique<DecoderWeights>(config_.spec, stored_, options);
     decoder_ = std::make_unique<Decoder>(
         config_.spec, *weights_, stored_.ties_head,
         DecoderOptions{.compute_dtype = options.autocast.value_or(at::kFloat),
@@ -61,6 +62,8 @@ class NativeModel : public LanguageModel {
              .max_positions = config_.spec.max_positions,
              .compute_dtype = options.autocast.value_or(at::kFloat),
              .sha256 = hash.get()};
+    const std::string& adapter = weights_->adapters().sha256();
+    if (!adapter.empty()) info_.sha256 = sha256(info_.sha256 + "\n" + adapter + "\n");
     log_description();
   }
 
@@ -103,21 +106,42 @@ class NativeModel : public LanguageModel {
   void prepare_training(const at::Tensor& /*input_ids*/) override { set_training(true); }
 
   void save(const fs::path& folder) override {
-    const fs::path unfinished = folder / (std::string(kTemporaryPrefix) + kModelFolder);
-    remove_durably(unfinished);
-    make_folder(unfinished);
-    for (const CompanionFile& file : files_) {
-      const fs::path path = unfinished / file.name;
-      if (path.parent_path() != unfinished) make_folder(path.parent_path());
-      write_file_durably(path, file.content);
+    if (weights_->adapters().is_on()) {
+      write_folder(folder / kAdapterFolder, [this](const fs::path& unfinished) {
+        weights_->adapters().save(unfinished, info_.path);
+      });
     }
-    write_weights(unfinished, weights_->as_stored(), kMaxShardBytes);
-    sync_folder(unfinished);
-    replace_folder_durably(unfinished, folder / kModelFolder);
+    export_to(folder / kModelFolder);
   }
-  std::vector<std::string> saved_files() const override { return {kModelFolder}; }
+  std::vector<std::string> saved_files() const override {
+    if (weights_->adapters().is_on()) return {kModelFolder, kAdapterFolder};
+    return {kModelFolder};
+  }
+
+  void export_to(const fs::path& folder) override {
+    write_folder(folder, [this](const fs::path& unfinished) {
+      for (const CompanionFile& file : files_) {
+        const fs::path path = unfinished / file.name;
+        if (path.parent_path() != unfinished) make_folder(path.parent_path());
+        write_file_durably(path, file.content);
+      }
+      write_weights(unfinished, weights_->as_stored(), kMaxShardBytes);
+    });
+  }
 
  private:
+  // Replaces a folder by one that is whole: write(unfinished) fills it under another name.
+  template <class Write>
+  static void write_folder(const fs::path& folder, const Write& write) {
+    const fs::path unfinished =
+        folder.parent_path() / (std::string(kTemporaryPrefix) + folder.filename().string());
+    remove_durably(unfinished);
+    make_folder(unfinished);
+    write(unfinished);
+    sync_folder(unfinished);
+    replace_folder_durably(unfinished, folder);
+  }
+
   void log_description() const {
     const DecoderSpec& spec = config_.spec;
     const auto number = [](int64_t value) { return std::to_string(value); };
@@ -127,6 +151,11 @@ class NativeModel : public LanguageModel {
              " of keys and values), vocabulary " + number(spec.vocab_size) + ", " +
              number(spec.max_positions) + " positions, head " +
              (stored_.ties_head ? "tied to the embedding" : "of its own"));
+    if (weights_->adapters().is_on()) {
+      const auto adapted = std::ssize(weights_->adapters().parameters().all()) / 2;
+      log_info("adapters of rank " + number(weights_->adapters().rank()) + " on " +
+               number(adapted) + " matrices are trained, and nothing else");
+    }
     for (const std::string& note : config_.notes) log_warning(note);
     for (const std::string& note : stored_.notes) log_warning(note);
   }

@@ -1,0 +1,198 @@
+"""LoRA against PEFT: the start, ten steps, the files, merging."""
+
+import json
+import pathlib
+import shutil
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
+import program  # noqa: E402
+
+import numpy  # noqa: E402
+import torch  # noqa: E402
+import torch.nn.functional as F  # noqa: E402
+import transformers  # noqa: E402
+from native_families import VOCAB, make_model  # noqa: E402
+from safetensors.torch import load_file  # noqa: E402
+
+try:
+    import peft
+except ImportError:
+    peft = None
+
+LENGTH = 16
+STEPS = 10
+RATE = 0.01
+ALL = {
+    "llama": ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"],
+    "gpt2": ["c_attn", "c_proj", "c_fc"],
+    "gpt_neox": ["query_key_value", "lm_head"],
+    "phi3": ["qkv_proj", "gate_up_proj"],
+    "gemma3_text": ["all-linear"],
+    "llama_biases": [],  # the default
+}
+DEFAULT = ["q_proj", "k_proj", "v_proj", "o_proj"]
+
+
+def ce(model, ids):
+    logits = model(input_ids=ids, use_cache=False).logits[:, :-1].reshape(-1, VOCAB).double()
+    return F.cross_entropy(logits, ids[:, 1:].reshape(-1))
+
+
+@unittest.skipIf(peft is None, "peft is not installed")
+class LoraTest(unittest.TestCase):
+    def setUp(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, self.folder)
+
+    def make(self, name, dtype=torch.float32):
+        make_model(name).to(dtype).save_pretrained(self.folder / "base")
+        ids = numpy.random.default_rng(1).integers(0, VOCAB, 4 * LENGTH, dtype=numpy.int32)
+        numpy.save(self.folder / "data.npy", ids)
+        return torch.tensor(ids.reshape(4, LENGTH).astype(numpy.int64))
+
+    def train(self, output, **keys):
+        config = {
+            "model_path": "base", "train_files": ["data.npy"], "eval_files": ["data.npy"],
+            "output_dir": output, "max_length": LENGTH, "per_device_train_batch_size": 4,
+            "max_steps": STEPS, "learning_rate": RATE, "lr_scheduler_type": "constant",
+            "max_grad_norm": 0, "pdl_alpha": 0, "shuffle": False, "logging_steps": 1,
+            "tensorboard": False, "lora_rank": 3, "lora_alpha": 12, **keys,
+        }
+        (self.folder / "run.json").write_text(json.dumps(config))
+        result = program.run("--config", "run.json", folder=self.folder)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        lines = (self.folder / output / "metrics.jsonl").read_text().splitlines()
+        events = [json.loads(line) for line in lines]
+        losses = [event["loss"] for event in events if event["event"] == "train"]
+        eval_ce = [event["eval_ce"] for event in events if event["event"] == "eval"]
+        return losses, eval_ce[-1]
+
+    def base(self):
+        return transformers.AutoModelForCausalLM.from_pretrained(
+            self.folder / "base", dtype=torch.float32, attn_implementation="eager").eval()
+
+    def with_adapter(self, output, trains=False):
+        return peft.PeftModel.from_pretrained(self.base(), self.folder / output / "adapter",
+                                              is_trainable=trains).eval()
+
+    def test_is_what_peft_computes(self):
+        for name, targets in ALL.items():
+            with self.subTest(name):
+                shutil.rmtree(self.folder)
+                self.folder.mkdir()
+                ids = self.make(name)
+                keys = {"lora_target_modules": targets} if targets else {}
+                losses, _ = self.train("start", learning_rate=0, max_steps=1, **keys)
+                with torch.no_grad():
+                    self.assertLess(abs(losses[0] - ce(self.base(), ids).item()), 1e-6 * losses[0])
+                model = self.with_adapter("start", trains=True)
+                trained = [p for p in model.parameters() if p.requires_grad]
+                optimizer = torch.optim.AdamW(trained, lr=RATE, weight_decay=0)
+                want = []
+                for _ in range(STEPS):
+                    loss = ce(model, ids)
+                    optimizer.zero_grad()
+                    loss.backward()
+                    optimizer.step()
+                    want.append(loss.item())
+                losses, eval_ce = self.train("run", **keys)
+                for step, (loss, expected) in enumerate(zip(losses, want, strict=True)):
+                    self.assertLess(abs(loss - expected), 1e-5 * expected, (step, losses, want))
+                with torch.no_grad():
+                    adapted = ce(self.with_adapter("run"), ids).item()
+                    merged_model = transformers.AutoModelForCausalLM.from_pretrained(
+                        self.folder / "run" / "model", dtype=torch.float32)
+                    merged = ce(merged_model.eval(), ids).item()
+                self.assertLess(abs(adapted - eval_ce), 1e-6 * eval_ce)
+                self.assertLess(abs(merged - eval_ce), 1e-5 * eval_ce)
+
+    def test_a_start_is_uniform_and_of_the_seed_alone(self):
+        self.make("llama")
+        for output, keys in (("a", {}), ("b", {"per_device_train_batch_size": 2}),
+                             ("c", {"seed": 7})):
+            self.train(output, learning_rate=0, max_steps=1, **keys)
+        tensors = {output: load_file(self.folder / output / "adapter/adapter_model.safetensors")
+                   for output in "abc"}
+        for name, tensor in tensors["a"].items():
+            self.assertTrue(torch.equal(tensor, tensors["b"][name]), name)
+            if ".lora_B." in name:
+                self.assertFalse(tensor.any(), name)
+                continue
+            self.assertFalse(torch.equal(tensor, tensors["c"][name]), name)
+            bound = tensor.shape[1] ** -0.5
+            self.assertLessEqual(tensor.abs().max().item(), bound)
+            self.assertGreater(tensor.abs().max().item(), 0.8 * bound)
+
+    def test_an_adapter_of_peft_is_a_start(self):
+        ids = self.make("llama")
+        torch.manual_seed(1)
+        config = peft.LoraConfig(r=5, lora_alpha=7, target_modules=["v_proj", "down_proj"],
+                                 task_type="CAUSAL_LM", init_lora_weights=False, use_rslora=True)
+        model = peft.get_peft_model(self.base(), config).eval()
+        model.save_pretrained(self.folder / "start")
+        with torch.no_grad():
+            want = ce(model, ids).item()
+        losses, _ = self.train("run", adapter_path="start", lora_rank=0, lora_alpha=16)
+        self.assertLess(abs(losses[0] - want), 1e-6 * want)
+        self.assertLess(losses[-1], losses[0])
+
+    def test_merge_gives_the_bytes_of_the_run(self):
+        for dtype in (torch.float32, torch.bfloat16):
+            for precision in ("fp32", "bf16"):
+                with self.subTest(dtype=dtype, precision=precision):
+                    shutil.rmtree(self.folder)
+                    self.folder.mkdir()
+                    self.make("llama", dtype)
+                    self.train("run", precision=precision)
+                    result = program.run("merge", "run/adapter", "--model_path", "base",
+                                         "--output", "merged", folder=self.folder)
+                    self.assertEqual(result.returncode, 0, result.stderr)
+                    for path in (self.folder / "merged").iterdir():
+                        of_run = self.folder / "run/model" / path.name
+                        self.assertEqual(path.read_bytes(), of_run.read_bytes(), path.name)
+
+    def test_resumes(self):
+        self.make("llama")
+        keys = {"lora_dropout": 0.2, "save_steps": 4}
+        self.train("whole", **keys)
+        self.train("rest", **keys, max_steps=4)
+        self.train("rest", **keys)
+        for name in ("adapter/adapter_model.safetensors", "model/model.safetensors"):
+            self.assertEqual((self.folder / "whole" / name).read_bytes(),
+                             (self.folder / "rest" / name).read_bytes())
+        checkpoint = load_file(self.folder / "whole/checkpoint-10/model.safetensors")
+        self.assertTrue(all(".lora_" in name for name in checkpoint))
+
+    def refused(self, code, text, **keys):
+        config = {"model_path": "base", "train_files": ["data.npy"], "output_dir": "none",
+                  "max_length": LENGTH, "max_steps": 1, **keys}
+        (self.folder / "run.json").write_text(json.dumps(config))
+        result = program.run("--config", "run.json", folder=self.folder)
+        self.assertEqual(result.returncode, code, result.stderr)
+        errors = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
+        self.assertEqual(len(errors), 1, result.stderr)
+        self.assertIn(text, errors[0])
+        self.assertFalse((self.folder / "none").exists())
+
+    def test_refusals(self):
+        self.make("llama_biases")  # its head is tied
+        self.refused(2, '"lm_head" is tied', lora_rank=2, lora_target_modules=["lm_head"])
+        self.refused(2, '"embed_tokens" is the embedding', lora_rank=2,
+                     lora_target_modules=["embed_tokens"])
+        self.refused(2, '"query" is no matrix', lora_rank=2, lora_target_modules="query")
+        self.refused(4, "adapter_config.json", adapter_path="base")
+        self.train("run")
+        self.refused(2, "lora_rank", adapter_path="run/adapter", lora_rank=4)
+        config = self.folder / "run/adapter/adapter_config.json"
+        good = json.loads(config.read_text())
+        for key, value in (("use_dora", True), ("bias", "all"), ("peft_type", "IA3"), ("r", 4),
+                           ("rank_pattern", {"q_proj": 2}), ("modules_to_save", ["lm_head"])):
+            config.write_text(json.dumps({**good, key: value}))
+            self.refused(4, "adapter_model" if key == "r" else key, adapter_path="run/adapter")
+
+
+if __name__ == "__main__":
+    program.main()
