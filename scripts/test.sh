@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 source scripts/setup.sh
 install_debian_packages
 find_libtorch
-install_python_packages numpy sentencepiece tensorboard jsonschema tokenizers transformers
+install_python_packages numpy sentencepiece tensorboard jsonschema tokenizers transformers peft
 
 configure_and_build asan
 ctest --preset asan --parallel "$(nproc)"

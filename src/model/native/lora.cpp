@@ -7,7 +7,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <nlohmann/json.hpp>
+#include <string_view>
 #include <utility>
 
 #include "adapter_config.h"
@@ -28,7 +28,10 @@ constexpr const char* kA = ".lora_A.weight";
 constexpr const char* kB = ".lora_B.weight";
 
 // GPT-NeoX's head has another name in transformers than in its file.
-std::string module_name(const std::string& name) { return name == "embed_out" ? "lm_head" : name; }
+std::string module_name(const std::string& name) {
+  constexpr std::string_view kInFile = "embed_out";
+  return name.starts_with(kInFile) ? "lm_head" + name.substr(kInFile.size()) : name;
+}
 
 std::string peft_name(const std::string& name) { return "base_model.model." + module_name(name); }
 
