@@ -1,0 +1,1 @@
+"""Compares what pdl-train makes of a Hugging Face folder with transformers and PyTorch."""
