@@ -62,25 +62,25 @@ def text_data(text, model, max_length):
     return comparison.Data({**keys, "max_length": max_length}, rows, rows)
 
 
-def chat_data(folder, chats, model, max_length):
+def chat_data(options, folder):
     """Chats of a file, or made of a text."""
+    chats = os.path.abspath(options.chats)
     if not chats.endswith(".jsonl"):
         made = sequences.make_chats(chats, NUM_CHATS)
         chats = str(folder / "chats.jsonl")
         lines = [json.dumps({"messages": messages}) + "\n" for messages in made]
         pathlib.Path(chats).write_text("".join(lines), encoding="utf-8")
-    tokenizer = transformers.AutoTokenizer.from_pretrained(model)
-    rows = sequences.pack(sequences.chat_documents(chats, tokenizer), max_length)
-    keys = {"train_files": [chats], "eval_files": [chats], "chat_template": "auto"}
-    return comparison.Data({**keys, "max_length": max_length}, rows, rows)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(options.folder)
+    rows = sequences.pack(sequences.chat_documents(chats, tokenizer), options.max_length)
+    keys = {"train_files": [chats], "eval_files": [chats], "chat_template": options.chat_template}
+    return comparison.Data({**keys, "max_length": options.max_length}, rows, rows)
 
 
 def make_data(options, folder):
     if options.text:
         return text_data(os.path.abspath(options.text), options.folder, options.max_length)
     if options.chats:
-        chats = os.path.abspath(options.chats)
-        return chat_data(folder, chats, options.folder, options.max_length)
+        return chat_data(options, folder)
     return random_data(folder, options.folder, options.max_length)
 
 
@@ -122,6 +122,7 @@ def parse_arguments():
     add("--binary", required=True, metavar="PATH", help="the pdl-train program")
     add("--text", metavar="FILE", help="a text, of which each paragraph is a document")
     add("--chats", metavar="FILE", help="chats in JSONL, or a text to make chats of")
+    add("--chat_template", default="auto", help="of the program; here it is always the folder's")
     add("--steps", type=int, default=10, help="steps of a training")
     add("--learning_rate", type=float, default=1e-4)
     add("--adam_epsilon", type=float, default=1e-6, help="small ones make steps of rounding")

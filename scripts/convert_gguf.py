@@ -48,8 +48,8 @@ PACKAGES = {
 
 # How byte-level tokenizers cut a text is a name in the file. transformers knows some of the names
 # and takes GPT-2's way for all others, silently.
-CUT_AS_GPT2 = ("default", "gpt-2", "gpt2")
-CUT_DIGITS = ("smollm", "starcoder", "refact", "command-r")
+CUT_AS_GPT2 = ("gpt-2", "mpt", "olmo", "jais")
+CUT_DIGITS = ("smollm", "starcoder", "refact", "command-r", "codeshell", "exaone", "minerva-7b")
 
 
 class ConversionError(Exception):
@@ -108,7 +108,7 @@ def load_tokenizer(path):
     folder, name = os.path.split(path)
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder, gguf_file=name)
     _, settings, _ = mapping.get_gguf_tokenizer(path)
-    cut = settings.get("pre_tokenizer_type", "default")
+    cut = settings.get("pre_tokenizer_type")
     if settings["tokenizer_type"] != "gpt2" or cut in mapping.GGUF_PRE_TOKENIZER_SPLITS:
         return tokenizer
     if cut in CUT_DIGITS:
