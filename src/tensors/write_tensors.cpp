@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "pdl/base/file.h"
@@ -100,15 +101,10 @@ SafetensorsEntry entry_of(const TensorSlice& slice) {
   return entry;
 }
 
-}  // namespace
-
-bool can_be_saved(const at::Tensor& tensor) {
-  return tensor.layout() == at::kStrided && has_safetensors_dtype(tensor.scalar_type());
-}
-
-FileDigest write_tensors(const std::filesystem::path& path, std::span<const TensorSlice> slices) {
-  std::vector<SafetensorsEntry> entries;
-  for (const TensorSlice& slice : slices) entries.push_back(entry_of(slice));
+// tensor_of(i) gives the elements of entry i.
+template <class TensorOf>
+FileDigest write_file(const std::filesystem::path& path,
+                      std::vector<SafetensorsEntry> entries, const TensorOf& tensor_of) {
   const std::string header = encode_safetensors_header(entries);
   at::Tensor host;  // outlives the thread that hashes it
   BackgroundSha256 hash;
@@ -120,15 +116,35 @@ FileDigest write_tensors(const std::filesystem::path& path, std::span<const Tens
     digest.size += std::ssize(bytes);
   };
   write(header);
-  for (const TensorSlice& slice : slices) {
-    host = slice.tensor.detach().cpu().contiguous();
+  for (size_t i = 0; i < entries.size(); ++i) {
+    host = tensor_of(i).cpu().contiguous();
     write({static_cast<const char*>(host.const_data_ptr()), host.nbytes()});
-    // The next tensor reuses the memory of a copied one.
-    if (!host.is_alias_of(slice.tensor)) hash.wait();
+    // The next tensor may reuse the memory of this one.
+    if (host.use_count() == 1 && host.storage().use_count() == 1) hash.wait();
   }
   file.close();
   digest.sha256 = hash.finish();
   return digest;
+}
+
+}  // namespace
+
+bool can_be_saved(const at::Tensor& tensor) {
+  return tensor.layout() == at::kStrided && has_safetensors_dtype(tensor.scalar_type());
+}
+
+FileDigest write_tensors(const std::filesystem::path& path, std::span<const TensorSlice> slices) {
+  std::vector<SafetensorsEntry> entries;
+  for (const TensorSlice& slice : slices) entries.push_back(entry_of(slice));
+  return write_file(path, std::move(entries), [&](size_t i) { return slices[i].tensor.detach(); });
+}
+
+FileDigest write_tensors(const std::filesystem::path& path,
+                         std::span<const TensorSource> sources) {
+  std::vector<SafetensorsEntry> entries;
+  for (const TensorSource& source : sources)
+    entries.push_back({source.name, safetensors_dtype(source.dtype), source.shape});
+  return write_file(path, std::move(entries), [&](size_t i) { return sources[i].make(); });
 }
 
 }  // namespace pdl

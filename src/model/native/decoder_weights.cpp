@@ -69,17 +69,21 @@ at::Tensor DecoderWeights::merged(const StoredTensor& tensor) const {
   return value.to(tensor.dtype);
 }
 
-std::vector<NamedTensor> DecoderWeights::as_stored() const {
-  std::vector<NamedTensor> tensors;
+std::vector<TensorSource> DecoderWeights::as_stored() const {
+  std::vector<TensorSource> tensors;
   for (size_t i = 0; i < stored_.tensors.size(); ++i) {
     const StoredTensor& tensor = stored_.tensors[i];
-    const at::Tensor value = adapters_.is_on()
-                                 ? merged(tensor)
-                                 : tensors_.values()[i].detach().to(tensor.dtype);
-    tensors.push_back({tensor.file_name, value, {}});
-    for (const std::string& alias : tensor.file_aliases) tensors.push_back({alias, value, {}});
+    std::vector<std::string> names = tensor.file_aliases;
+    names.push_back(tensor.file_name);
+    for (const std::string& name : names) {
+      tensors.push_back({name, tensor.spec.shape, tensor.dtype, [this, &tensor, i] {
+                           return adapters_.is_on()
+                                      ? merged(tensor)
+                                      : tensors_.values()[i].detach().to(tensor.dtype);
+                         }});
+    }
   }
-  std::ranges::sort(tensors, {}, &NamedTensor::name);  // as transformers writes them
+  std::ranges::sort(tensors, {}, &TensorSource::name);  // as transformers writes them
   return tensors;
 }
 

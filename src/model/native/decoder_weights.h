@@ -37,8 +37,8 @@ class DecoderWeights {
   void end_gradients();
 
   // Returns all tensors in the dtypes and under all names of the files, adapters merged into them:
-  // in float32, and rounded once.
-  std::vector<NamedTensor> as_stored() const;
+  // in float32, and rounded once. They read this when they are made.
+  std::vector<TensorSource> as_stored() const;
 
  private:
   at::Tensor merged(const StoredTensor& tensor) const;

@@ -1,8 +1,9 @@
 #include "linear.h"
 
-#include <ATen/ops/addmm.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/mm.h>
+#include <ATen/ops/zeros.h>
 
 #include <algorithm>
 #include <utility>
@@ -24,6 +25,16 @@ void add_product(const Parameter& parameter, const at::Tensor& a, const at::Tens
   } else {
     gradient.addmm_(a, b);
   }
+}
+
+// Calls visit(begin, count) for blocks of rows, so that a wider copy of a large matrix need not
+// exist as a whole.
+template <class Visit>
+void for_each_row_block(const at::Tensor& matrix, const Visit& visit) {
+  constexpr int64_t kBlockElements = 4'000'000;
+  const int64_t rows = std::max<int64_t>(1, kBlockElements / matrix.size(1));
+  for (int64_t begin = 0; begin < matrix.size(0); begin += rows)
+    visit(begin, std::min(rows, matrix.size(0) - begin));
 }
 
 at::Tensor adapter_input(const at::Tensor& x, const at::Tensor& kept) {
@@ -59,21 +70,41 @@ void Linear::round_weight() {
 }
 
 at::Tensor Linear::product_weight() const {
-  return rounded_.defined() ? rounded_ : weight_.value.to(compute_dtype_);
+  return rounded_.defined() ? rounded_ : weight_.value;
+}
+
+at::Tensor Linear::multiply(const at::Tensor& x) const {
+  const at::Tensor weight = product_weight();
+  const at::Tensor input = x.to(compute_dtype_);
+  if (weight.scalar_type() == compute_dtype_)
+    return at::mm(input, transposed_ ? weight : weight.t());
+  if (transposed_) return at::mm(input, weight.to(compute_dtype_));
+  at::Tensor y = at::empty({x.size(0), weight.size(0)}, input.options());
+  for_each_row_block(weight, [&](int64_t begin, int64_t count) {
+    at::Tensor part = y.narrow(1, begin, count);
+    at::mm_out(part, input, weight.narrow(0, begin, count).to(compute_dtype_).t());
+  });
+  return y;
+}
+
+at::Tensor Linear::multiply_back(const at::Tensor& y) const {
+  const at::Tensor weight = product_weight();
+  const at::Tensor gradient = y.to(compute_dtype_);
+  if (weight.scalar_type() == compute_dtype_)
+    return at::mm(gradient, transposed_ ? weight.t() : weight);
+  if (transposed_) return at::mm(gradient, weight.to(compute_dtype_).t());
+  at::Tensor x = at::zeros({y.size(0), weight.size(1)}, gradient.options());
+  for_each_row_block(weight, [&](int64_t begin, int64_t count) {
+    x.addmm_(gradient.narrow(1, begin, count),
+             weight.narrow(0, begin, count).to(compute_dtype_));
+  });
+  return x;
 }
 
 at::Tensor Linear::forward(const at::Tensor& x, bool drops, State& state) const {
-  const at::Tensor weight = product_weight();
-  const at::Tensor input = x.to(weight.scalar_type());
-  const at::Tensor right = transposed_ ? weight : weight.t();
-  const bool has_bias = bias_.value.defined();
-  at::Tensor y;
-  if (weight.scalar_type() == at::kFloat) {
-    y = has_bias ? at::addmm(bias_.value.to(at::kFloat), input, right) : at::mm(input, right);
-  } else {
-    y = at::mm(input, right).to(at::kFloat);
-    if (has_bias) y.add_(bias_.value);
-  }
+  const at::Tensor product = multiply(x);
+  at::Tensor y = product.to(at::kFloat);
+  if (bias_.value.defined()) y.add_(bias_.value);
   for (const LinearAdapter& adapter : adapters_) {
     const auto& [a, b, scale, dropout] = adapter.weights;
     at::Tensor& kept = state.kept.emplace_back();
@@ -87,10 +118,9 @@ at::Tensor Linear::forward(const at::Tensor& x, bool drops, State& state) const 
 
 at::Tensor Linear::backward(const at::Tensor& y_gradient, const at::Tensor& x,
                             const State& state) const {
-  const at::Tensor weight = product_weight();
-  const at::Tensor gradient = y_gradient.to(weight.scalar_type());
   if (weight_.is_trained()) {
-    const at::Tensor input = x.to(weight.scalar_type());
+    const at::Tensor gradient = y_gradient.to(compute_dtype_);
+    const at::Tensor input = x.to(compute_dtype_);
     if (transposed_) {
       add_product(weight_, input.t(), gradient);
     } else {
@@ -98,7 +128,7 @@ at::Tensor Linear::backward(const at::Tensor& y_gradient, const at::Tensor& x,
     }
   }
   if (bias_.is_trained()) add_column_sums(y_gradient, gradient_to_add_to(bias_));
-  at::Tensor x_gradient = at::mm(gradient, transposed_ ? weight.t() : weight).to(at::kFloat);
+  at::Tensor x_gradient = multiply_back(y_gradient).to(at::kFloat);
   for (size_t i = 0; i < adapters_.size(); ++i) {
     const auto& [a, b, scale, dropout] = adapters_[i].weights;
     const at::Tensor input = adapter_input(x, state.kept[i]);

@@ -2,6 +2,7 @@
 
 #include <ATen/ops/empty.h>
 #include <ATen/ops/equal.h>
+#include <c10/util/accumulate.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
@@ -11,7 +12,6 @@
 #include "pdl/base/error.h"
 #include "pdl/base/file.h"
 #include "pdl/base/unicode.h"
-#include "pdl/tensors/write_tensors.h"
 
 namespace pdl {
 namespace {
@@ -205,18 +205,19 @@ std::vector<size_t> split_into_shards(const std::vector<int64_t>& sizes_in_bytes
   return counts;
 }
 
-void write_weights(const fs::path& folder, const std::vector<NamedTensor>& tensors,
+void write_weights(const fs::path& folder, const std::vector<TensorSource>& tensors,
                    int64_t max_bytes) {
   std::vector<int64_t> sizes;
   int64_t total = 0;
-  for (const NamedTensor& tensor : tensors) {
-    sizes.push_back(static_cast<int64_t>(tensor.tensor.nbytes()));
+  for (const TensorSource& tensor : tensors) {
+    sizes.push_back(c10::multiply_integers(tensor.shape) *
+                    static_cast<int64_t>(c10::elementSize(tensor.dtype)));
     total += sizes.back();
   }
   const std::vector<size_t> shards = split_into_shards(sizes, max_bytes);
-  const std::vector<TensorSlice> slices = whole_slices(tensors);
+  const std::span<const TensorSource> all(tensors);
   if (shards.size() <= 1) {
-    write_tensors(folder / kWeightsFile, slices);
+    write_tensors(folder / kWeightsFile, all);
     return;
   }
   nlohmann::ordered_json index;
@@ -224,9 +225,9 @@ void write_weights(const fs::path& folder, const std::vector<NamedTensor>& tenso
   size_t begin = 0;
   for (size_t shard = 0; shard < shards.size(); ++shard) {
     const std::string file = shard_name(shard, shards.size());
-    write_tensors(folder / file, std::span(slices).subspan(begin, shards[shard]));
+    write_tensors(folder / file, all.subspan(begin, shards[shard]));
     for (size_t i = begin; i < begin + shards[shard]; ++i)
-      index["weight_map"][slices[i].name] = file;
+      index["weight_map"][tensors[i].name] = file;
     begin += shards[shard];
   }
   write_file_durably(folder / kIndexFile, index.dump(2) + "\n");

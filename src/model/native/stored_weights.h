@@ -10,6 +10,7 @@
 
 #include "pdl/model/families/decoder_spec.h"
 #include "pdl/tensors/tensor_store.h"
+#include "pdl/tensors/write_tensors.h"
 
 namespace pdl {
 
@@ -48,7 +49,7 @@ std::vector<size_t> split_into_shards(const std::vector<int64_t>& sizes_in_bytes
 
 // Writes `tensors` into `folder` as model.safetensors or, if they take more than `max_bytes`, as
 // shards with an index. Throws StorageError.
-void write_weights(const std::filesystem::path& folder, const std::vector<NamedTensor>& tensors,
+void write_weights(const std::filesystem::path& folder, const std::vector<TensorSource>& tensors,
                    int64_t max_bytes);
 
 }  // namespace pdl
