@@ -20,6 +20,14 @@ struct FamilyReading {
 using ReadFamily = void (*)(const FamilyReading& reading);
 
 // By model_type.
-const std::map<std::string, ReadFamily, std::less<>>& families();
+using FamilyTable = std::map<std::string, ReadFamily, std::less<>>;
+
+// All of them.
+const FamilyTable& families();
+
+// Its parts.
+FamilyTable rms_norm_families();
+FamilyTable gemma_families();
+FamilyTable layer_norm_families();
 
 }  // namespace pdl
