@@ -9,6 +9,8 @@ namespace pdl {
 namespace {
 
 constexpr int64_t kMaxSize = 1 << 20;
+constexpr int64_t kMaxLayers = 10'000;
+constexpr int64_t kMaxLength = 1 << 30;
 
 // Keys that older or other programs write and that change no number of a causal language model:
 // those of every model, of generation, of training.
@@ -19,12 +21,16 @@ constexpr std::array kWithoutEffect = {"_attn_implementation",
                                        "_flash_attn_2_enabled",
                                        "_model_name_or_path",
                                        "_name_or_path",
+                                       "_num_labels",
                                        "architectures",
+                                       "assistant_confidence_threshold",
+                                       "assistant_lookbehind",
                                        "attn_implementation",
                                        "auto_map",
                                        "bad_words_ids",
                                        "begin_suppress_tokens",
                                        "bos_token_id",
+                                       "cache_implementation",
                                        "chunk_size_feed_forward",
                                        "decoder_start_token_id",
                                        "diversity_penalty",
@@ -32,7 +38,10 @@ constexpr std::array kWithoutEffect = {"_attn_implementation",
                                        "dtype",
                                        "early_stopping",
                                        "encoder_no_repeat_ngram_size",
+                                       "encoder_repetition_penalty",
                                        "eos_token_id",
+                                       "epsilon_cutoff",
+                                       "eta_cutoff",
                                        "exponential_decay_length_penalty",
                                        "finetuning_task",
                                        "forced_bos_token_id",
@@ -45,12 +54,19 @@ constexpr std::array kWithoutEffect = {"_attn_implementation",
                                        "label2id",
                                        "length_penalty",
                                        "max_length",
+                                       "max_new_tokens",
                                        "min_length",
+                                       "min_new_tokens",
+                                       "min_p",
                                        "model_type",
                                        "n_ctx",
+                                       "name_or_path",
                                        "no_repeat_ngram_size",
+                                       "num_assistant_tokens",
+                                       "num_assistant_tokens_schedule",
                                        "num_beam_groups",
                                        "num_beams",
+                                       "num_labels",
                                        "num_return_sequences",
                                        "output_attentions",
                                        "output_hidden_states",
@@ -59,16 +75,20 @@ constexpr std::array kWithoutEffect = {"_attn_implementation",
                                        "prefix",
                                        "pretraining_tp",
                                        "problem_type",
+                                       "pruned_heads",
                                        "remove_invalid_values",
                                        "repetition_penalty",
                                        "return_dict",
                                        "return_dict_in_generate",
                                        "rope_interleaved",
                                        "sep_token_id",
+                                       "stop_strings",
                                        "suppress_tokens",
+                                       "target_lookbehind",
                                        "task_specific_params",
                                        "temperature",
                                        "tf_legacy_loss",
+                                       "tie_last_hidden_states",
                                        "tokenizer_class",
                                        "top_k",
                                        "top_p",
@@ -95,20 +115,38 @@ void ConfigReader::fail(std::string_view key, const std::string& why) {
   object_.fail_at(key, (value == nullptr ? "" : shown(*value) + " ") + why);
 }
 
-int64_t ConfigReader::size(std::string_view key, std::optional<int64_t> fallback) {
-  if (object_.find(key) == nullptr && fallback) return *fallback;
-  return object_.integer(key, 1, kMaxSize);
+int64_t ConfigReader::size(std::string_view key, int64_t fallback) {
+  return object_.find(key) == nullptr ? fallback : object_.integer(key, 1, kMaxSize);
+}
+
+int64_t ConfigReader::layer_count(std::string_view key, int64_t fallback) {
+  return object_.find(key) == nullptr ? fallback : object_.integer(key, 1, kMaxLayers);
+}
+
+int64_t ConfigReader::length(std::string_view key, int64_t fallback) {
+  return object_.find(key) == nullptr ? fallback : object_.integer(key, 1, kMaxLength);
 }
 
 std::optional<int64_t> ConfigReader::optional_size(std::string_view key) {
   if (object_.find(key) == nullptr) return std::nullopt;
-  return size(key);
+  return size(key, 0);
+}
+
+std::optional<int64_t> ConfigReader::optional_length(std::string_view key) {
+  if (object_.find(key) == nullptr) return std::nullopt;
+  return length(key, 0);
 }
 
 double ConfigReader::number(std::string_view key, double fallback) {
   if (object_.find(key) == nullptr) return fallback;
   const double value = object_.number(key);
   if (!std::isfinite(value)) fail(key, "is not finite");
+  return value;
+}
+
+double ConfigReader::non_negative(std::string_view key, double fallback) {
+  const double value = number(key, fallback);
+  if (value < 0) fail(key, "is below 0");
   return value;
 }
 
@@ -151,7 +189,8 @@ std::optional<std::vector<bool>> ConfigReader::sliding_layers(int64_t num_layers
   if (types == nullptr) return std::nullopt;
   std::vector<bool> sliding;
   for (const JsonValue& type : types->items()) {
-    const std::string name = type.is_string() ? type.text() : "";
+    std::string name = type.is_string() ? type.text() : "";
+    if (name == "attention") name = "full_attention";  // as older files call it
     if (name != "sliding_attention" && name != "full_attention") {
       object_.fail_at(element_place("layer_types", sliding.size()),
                       shown(type) + " is not supported: sliding_attention or full_attention");
@@ -168,6 +207,18 @@ std::optional<std::vector<bool>> ConfigReader::sliding_layers(int64_t num_layers
 
 void ConfigReader::refuse_true(std::string_view key) {
   if (flag(key)) fail(key, "is not supported");
+}
+
+void ConfigReader::expect_true(std::string_view key) {
+  if (!flag(key, true)) fail(key, "is not supported");
+}
+
+void ConfigReader::expect(std::string_view key, double value) {
+  if (number(key, value) != value) fail(key, "is not supported");
+}
+
+void ConfigReader::expect(std::string_view key, std::string_view value) {
+  if (text(key, std::string(value)) != value) fail(key, "is not supported");
 }
 
 void ConfigReader::finish(const std::string& family) {

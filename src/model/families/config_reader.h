@@ -20,14 +20,20 @@ class ConfigReader {
   explicit ConfigReader(ObjectReader object) : object_(std::move(object)) {}
 
   // The value, or `fallback` where the key is missing. Sizes are from 1 to a limit that keeps
-  // products of three within int64_t.
-  int64_t size(std::string_view key, std::optional<int64_t> fallback = std::nullopt);
+  // products of three within int64_t. Counts of layers have one that keeps a list of all tensors
+  // small, because it is made before the files are read. Lengths are of sequences and have nothing
+  // allocated for them.
+  int64_t size(std::string_view key, int64_t fallback);
+  int64_t layer_count(std::string_view key, int64_t fallback);
+  int64_t length(std::string_view key, int64_t fallback);
   double number(std::string_view key, double fallback);
+  double non_negative(std::string_view key, double fallback);
   double positive(std::string_view key, double fallback);
   double probability(std::string_view key, double fallback = 0);
   bool flag(std::string_view key, bool fallback = false);
   std::string text(std::string_view key, const std::string& fallback);
   std::optional<int64_t> optional_size(std::string_view key);
+  std::optional<int64_t> optional_length(std::string_view key);
   double optional_positive(std::string_view key);  // 0: missing
   Activation activation(std::string_view key, const std::string& fallback);
   // "layer_types": whether each of `num_layers` layers is a sliding one. nullopt: missing.
@@ -35,6 +41,11 @@ class ConfigReader {
 
   // Refuses `key` if it is true.
   void refuse_true(std::string_view key);
+  // Refuse a key that the family does not read, unless its value says what the family does anyhow.
+  // Files of other programs and versions have such keys.
+  void expect_true(std::string_view key);
+  void expect(std::string_view key, double value);
+  void expect(std::string_view key, std::string_view value);
   // The key has no effect.
   void pass_over(std::string_view key) { object_.ignore(key); }
   ObjectReader& object() { return object_; }

@@ -58,8 +58,9 @@ void read_sizes(const FamilyReading& reading, const SizeDefaults& defaults) {
   spec.vocab_size = config.size("vocab_size", defaults.vocab_size);
   spec.hidden_size = config.size("hidden_size", defaults.hidden_size);
   spec.intermediate_size = config.size("intermediate_size", defaults.intermediate_size);
-  spec.max_positions = config.size("max_position_embeddings", defaults.max_positions);
-  spec.layers.resize(static_cast<size_t>(config.size("num_hidden_layers", defaults.num_layers)));
+  spec.max_positions = config.length("max_position_embeddings", defaults.max_positions);
+  spec.layers.resize(
+      static_cast<size_t>(config.layer_count("num_hidden_layers", defaults.num_layers)));
   read_heads(reading, defaults);
   read_padding(reading, defaults.padding_id);
   spec.ties_head = config.flag("tie_word_embeddings", defaults.ties_head);
@@ -67,12 +68,12 @@ void read_sizes(const FamilyReading& reading, const SizeDefaults& defaults) {
 }
 
 void read_rms_norm(const FamilyReading& reading, double eps) {
-  reading.spec.norm_eps = reading.config.number("rms_norm_eps", eps);
+  reading.spec.norm_eps = reading.config.non_negative("rms_norm_eps", eps);
 }
 
 void read_layer_norm(const FamilyReading& reading, const std::string& key, bool has_bias) {
   reading.spec.norm = NormKind::kLayer;
-  reading.spec.norm_eps = reading.config.number(key, 1e-5);
+  reading.spec.norm_eps = reading.config.non_negative(key, 1e-5);
   reading.spec.norm_has_bias = has_bias;
 }
 
@@ -106,7 +107,7 @@ void set_windows(const FamilyReading& reading, std::optional<int64_t> window,
 }
 
 std::optional<int64_t> window_or(ConfigReader& config, std::optional<int64_t> fallback) {
-  if (config.object().has("sliding_window")) return config.optional_size("sliding_window");
+  if (config.object().has("sliding_window")) return config.optional_length("sliding_window");
   return fallback;
 }
 

@@ -88,8 +88,8 @@ void read_gemma3(const FamilyReading& reading) {
         "transformers");
   }
   spec.query_key_norm = QueryKeyNorm::kHead;
-  const int64_t saved_pattern = config.size("_sliding_window_pattern", 6);
-  const int64_t pattern = config.size("sliding_window_pattern", saved_pattern);
+  config.pass_over("_sliding_window_pattern");  // is saved, but not read again
+  const int64_t pattern = config.size("sliding_window_pattern", 6);
   set_windows(reading, window_or(config, 4096),
               [&](int64_t layer) { return (layer + 1) % pattern != 0; });
   spec.rotary = read_two_rotaries(config, spec, notes);

@@ -60,9 +60,10 @@ void read_stablelm(const FamilyReading& reading) {
 
 // transformers takes these keys by both names.
 int64_t size_of(ConfigReader& config, std::string_view key, std::string_view alias,
-                int64_t fallback) {
-  const int64_t other = config.size(alias, fallback);
-  const int64_t value = config.size(key, other);
+                int64_t fallback,
+                int64_t (ConfigReader::*read)(std::string_view, int64_t) = &ConfigReader::size) {
+  const int64_t other = (config.*read)(alias, fallback);
+  const int64_t value = (config.*read)(key, other);
   if (config.object().find(alias) != nullptr && value != other)
     config.fail(key, "differs from " + std::string(alias) + ", which means the same");
   return value;
@@ -76,8 +77,9 @@ void read_gpt2(const FamilyReading& reading) {
   spec.num_kv_heads = spec.num_heads;
   if (spec.hidden_size % spec.num_heads != 0) config.fail("n_embd", "is no multiple of n_head");
   spec.head_dim = spec.hidden_size / spec.num_heads;
-  spec.layers.assign(static_cast<size_t>(size_of(config, "n_layer", "num_hidden_layers", 12)),
-                     {.rotary = LayerSpec::kNoRotary});
+  const int64_t num_layers =
+      size_of(config, "n_layer", "num_hidden_layers", 12, &ConfigReader::layer_count);
+  spec.layers.assign(static_cast<size_t>(num_layers), {.rotary = LayerSpec::kNoRotary});
   spec.max_positions = size_of(config, "n_positions", "max_position_embeddings", 1024);
   spec.intermediate_size = config.optional_size("n_inner").value_or(4 * spec.hidden_size);
   read_layer_norm(reading, "layer_norm_epsilon", /*has_bias=*/true);
@@ -93,8 +95,9 @@ void read_gpt2(const FamilyReading& reading) {
   spec.dropout.feed_forward_output = spec.dropout.attention_output;
   spec.ties_head = config.flag("tie_word_embeddings", true);
   for (const char* key :
-       {"pad_token_id", "reorder_and_upcast_attn", "summary_type", "summary_use_proj",
-        "summary_activation", "summary_proj_to_labels", "summary_first_dropout"}) {
+       {"pad_token_id", "n_special", "predict_special_tokens", "reorder_and_upcast_attn",
+        "summary_type", "summary_use_proj", "summary_activation", "summary_proj_to_labels",
+        "summary_first_dropout"}) {
     config.pass_over(key);
   }
   spec.learned_positions = true;
@@ -137,6 +140,8 @@ void read_gpt_neox(const FamilyReading& reading) {
   spec.dropout.embedding = dropout;
   spec.dropout.attention_output = dropout;
   spec.dropout.feed_forward_output = dropout;
+  config.pass_over("attention_probs_dropout_prob");  // of older files
+  config.pass_over("hidden_dropout_prob");
   config.pass_over("classifier_dropout");
   config.pass_over("is_decoder");
   spec.gated = false;
@@ -151,6 +156,9 @@ void read_gpt_neox(const FamilyReading& reading) {
                 .head = "embed_out"};
   read_one_rotary(reading,
                   {.theta_key = "rotary_emb_base", .share_key = "rotary_pct", .share = 0.25});
+  // Files of transformers 4 repeat the two under these names, which transformers 5 passes over.
+  config.expect("rope_theta", spec.rotary.front().theta);
+  config.expect("partial_rotary_factor", config.number("rotary_pct", 0.25));
 }
 
 // What the two Coheres share.
@@ -170,6 +178,7 @@ void read_cohere_common(const FamilyReading& reading, double theta) {
   spec.logit_scale = config.number("logit_scale", 0.0625);
   spec.block = BlockOrder::kParallelOneNorm;
   config.refuse_true("use_qk_norm");
+  config.pass_over("model_max_length");
   read_one_rotary(reading, {.theta = theta, .interleaved = true});
 }
 
@@ -179,6 +188,13 @@ void read_cohere2(const FamilyReading& reading) {
   const auto& [config, spec, notes] = reading;
   read_cohere_common(reading, 10'000);
   const int64_t pattern = config.size("sliding_window_pattern", 4);
+  for (const char* key : {"use_embedding_sharing", "use_gated_activation", "use_parallel_block"})
+    config.expect_true(key);
+  config.expect("order_of_interleaved_layers", "local_attn_first");
+  config.expect("position_embedding_type", "rope_gptj");
+  config.expect("rotary_pct", 1);
+  for (const char* key : {"_sliding_window_pattern", "layer_switch", "use_parallel_embedding"})
+    config.pass_over(key);
   set_windows(reading, window_or(config, 4096),
               [&](int64_t layer) { return (layer + 1) % pattern != 0; });
   for (LayerSpec& layer : spec.layers) {
@@ -208,6 +224,12 @@ void read_starcoder2(const FamilyReading& reading) {
   spec.gated = false;
   spec.names.up = "mlp.c_fc";
   spec.names.down = "mlp.c_proj";
+  for (const char* key :
+       {"attention_softmax_in_fp32", "scale_attention_softmax_in_fp32", "scale_attn_weights"}) {
+    config.expect_true(key);
+  }
+  config.expect("mlp_type", "default");
+  config.expect("norm_type", "layer_norm");
   read_one_rotary(reading);
 }
 

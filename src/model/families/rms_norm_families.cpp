@@ -37,7 +37,7 @@ void read_qwen(const FamilyReading& reading, bool reads_head_dim) {
   read_rms_norm(reading);
   spec.activation = config.activation("hidden_act", "silu");
   const bool has_window = config.flag("use_sliding_window");
-  const std::optional<int64_t> window = window_or(config, std::nullopt);
+  const std::optional<int64_t> window = window_or(config, 4096);
   const int64_t first_sliding = config.object().find("max_window_layers") == nullptr
                                     ? 28
                                     : config.object().integer("max_window_layers", 0, INT32_MAX);
@@ -80,12 +80,13 @@ void read_phi3(const FamilyReading& reading) {
 
 // Which layers rotate: "no_rope_layers" has 1 for those that do.
 std::vector<bool> rotating_layers(ConfigReader& config, int64_t num_layers) {
-  const int64_t interval = config.size("no_rope_layer_interval", 4);
   std::vector<bool> rotates;
   if (config.object().find("no_rope_layers") == nullptr) {
+    const int64_t interval = config.size("no_rope_layer_interval", 4);
     for (int64_t i = 0; i < num_layers; ++i) rotates.push_back((i + 1) % interval != 0);
     return rotates;
   }
+  config.pass_over("no_rope_layer_interval");
   for (const int64_t value : config.object().integers("no_rope_layers", 0, 1))
     rotates.push_back(value == 1);
   if (std::ssize(rotates) != num_layers) {
@@ -110,6 +111,7 @@ void read_smollm3(const FamilyReading& reading) {
   read_attention_bias(reading);
   spec.feed_forward_bias = config.flag("mlp_bias");
   spec.activation = config.activation("hidden_act", "silu");
+  config.pass_over("max_window_layers");
   const std::vector<bool> rotates = rotating_layers(config, std::ssize(spec.layers));
   const bool has_window = config.flag("use_sliding_window");
   const std::optional<int64_t> window = window_or(config, std::nullopt);
