@@ -21,12 +21,14 @@ namespace fs = std::filesystem;
 constexpr const char* kWeightsFile = "model.safetensors";
 constexpr const char* kIndexFile = "model.safetensors.index.json";
 
-// Buffers that older versions of transformers stored and that are computed.
+// Buffers that older versions of transformers stored and that are computed: masks of attention, a
+// factor of the embedding, and all that modules for rotary positions hold, such as
+// "rotary_emb.inv_freq" and "model.rotary_emb_local.original_inv_freq".
 bool is_computed_buffer(const std::string& name) {
-  constexpr const char* kEndings[] = {".rotary_emb.inv_freq",   ".attn.bias",
-                                      ".attn.masked_bias",      ".attention.bias",
+  constexpr const char* kEndings[] = {".attn.bias", ".attn.masked_bias", ".attention.bias",
                                       ".attention.masked_bias", "embed_scale"};
-  return std::ranges::any_of(kEndings, [&](const char* ending) { return name.ends_with(ending); });
+  return name.starts_with("rotary_emb") || name.find(".rotary_emb") != std::string::npos ||
+         std::ranges::any_of(kEndings, [&](const char* ending) { return name.ends_with(ending); });
 }
 
 fs::path weights_path(const fs::path& folder) {
