@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "companion_files.h"
+#include "../hf_folder.h"
 #include "decoder.h"
 #include "decoder_weights.h"
 #include "pdl/base/error.h"
@@ -22,9 +22,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kModelFolder = "model";
 constexpr const char* kAdapterFolder = "adapter";
-constexpr int64_t kMaxShardBytes = 5'000'000'000;  // as transformers' "5GB"
 
 // Of config.json and of the files with weights, in their order.
 std::string hash_folder(const std::string& config, const std::vector<std::string>& files) {
@@ -107,41 +105,22 @@ class NativeModel : public LanguageModel {
 
   void save(const fs::path& folder) override {
     if (weights_->adapters().is_on()) {
-      write_folder(folder / kAdapterFolder, [this](const fs::path& unfinished) {
+      replace_folder(folder / kAdapterFolder, [this](const fs::path& unfinished) {
         weights_->adapters().save(unfinished, info_.path);
       });
     }
-    export_to(folder / kModelFolder);
+    export_to(folder / kHfFolder);
   }
   std::vector<std::string> saved_files() const override {
-    if (weights_->adapters().is_on()) return {kModelFolder, kAdapterFolder};
-    return {kModelFolder};
+    if (weights_->adapters().is_on()) return {kHfFolder, kAdapterFolder};
+    return {kHfFolder};
   }
 
   void export_to(const fs::path& folder) override {
-    write_folder(folder, [this](const fs::path& unfinished) {
-      for (const CompanionFile& file : files_) {
-        const fs::path path = unfinished / file.name;
-        if (path.parent_path() != unfinished) make_folder(path.parent_path());
-        write_file_durably(path, file.content);
-      }
-      write_weights(unfinished, weights_->as_stored(), kMaxShardBytes);
-    });
+    write_hf_folder(folder, files_, weights_->as_stored());
   }
 
  private:
-  // Replaces a folder by one that is whole: write(unfinished) fills it under another name.
-  template <class Write>
-  static void write_folder(const fs::path& folder, const Write& write) {
-    const fs::path unfinished =
-        folder.parent_path() / (std::string(kTemporaryPrefix) + folder.filename().string());
-    remove_durably(unfinished);
-    make_folder(unfinished);
-    write(unfinished);
-    sync_folder(unfinished);
-    replace_folder_durably(unfinished, folder);
-  }
-
   void log_description() const {
     const DecoderSpec& spec = config_.spec;
     const auto number = [](int64_t value) { return std::to_string(value); };

@@ -2,24 +2,19 @@
 
 #include <ATen/ops/empty.h>
 #include <ATen/ops/equal.h>
-#include <c10/util/accumulate.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <set>
 #include <utility>
 
+#include "../hf_folder.h"
 #include "pdl/base/error.h"
-#include "pdl/base/file.h"
 #include "pdl/base/unicode.h"
 
 namespace pdl {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr const char* kWeightsFile = "model.safetensors";
-constexpr const char* kIndexFile = "model.safetensors.index.json";
 
 // Buffers that older versions of transformers stored and that are computed: masks of attention, a
 // factor of the embedding, and all that modules for rotary positions hold, such as
@@ -33,7 +28,7 @@ bool is_computed_buffer(const std::string& name) {
 
 fs::path weights_path(const fs::path& folder) {
   std::error_code ignored;
-  for (const char* file : {kWeightsFile, kIndexFile}) {
+  for (const char* file : {kHfWeightsFile, kHfIndexFile}) {
     if (fs::exists(folder / file, ignored)) return folder / file;
   }
   const bool has_pickle = fs::exists(folder / "pytorch_model.bin", ignored) ||
@@ -41,7 +36,7 @@ fs::path weights_path(const fs::path& folder) {
   throw ModelError("model '" + folder.string() + "' has no model.safetensors" +
                    (has_pickle ? "; its pytorch_model.bin is not read: load the folder with "
                                  "transformers and save it again"
-                               : " and no " + std::string(kIndexFile)));
+                               : " and no " + std::string(kHfIndexFile)));
 }
 
 class Finder {
@@ -178,61 +173,10 @@ class Finder {
   StoredWeights found_;
 };
 
-std::string shard_name(size_t index, size_t count) {
-  const auto padded = [](size_t number) {
-    const std::string digits = std::to_string(number);
-    return std::string(digits.size() < 5 ? 5 - digits.size() : 0, '0') + digits;
-  };
-  return "model-" + padded(index + 1) + "-of-" + padded(count) + ".safetensors";
-}
-
 }  // namespace
 
 StoredWeights find_weights(const fs::path& folder, const DecoderSpec& spec) {
   return Finder(folder, spec).find();
-}
-
-std::vector<size_t> split_into_shards(const std::vector<int64_t>& sizes_in_bytes,
-                                      int64_t max_bytes) {
-  std::vector<size_t> counts;
-  int64_t bytes = 0;
-  for (const int64_t size : sizes_in_bytes) {
-    if (counts.empty() || bytes + size > max_bytes) {
-      counts.push_back(0);
-      bytes = 0;
-    }
-    ++counts.back();
-    bytes += size;
-  }
-  return counts;
-}
-
-void write_weights(const fs::path& folder, const std::vector<TensorSource>& tensors,
-                   int64_t max_bytes) {
-  std::vector<int64_t> sizes;
-  int64_t total = 0;
-  for (const TensorSource& tensor : tensors) {
-    sizes.push_back(c10::multiply_integers(tensor.shape) *
-                    static_cast<int64_t>(c10::elementSize(tensor.dtype)));
-    total += sizes.back();
-  }
-  const std::vector<size_t> shards = split_into_shards(sizes, max_bytes);
-  const std::span<const TensorSource> all(tensors);
-  if (shards.size() <= 1) {
-    write_tensors(folder / kWeightsFile, all);
-    return;
-  }
-  nlohmann::ordered_json index;
-  index["metadata"]["total_size"] = total;
-  size_t begin = 0;
-  for (size_t shard = 0; shard < shards.size(); ++shard) {
-    const std::string file = shard_name(shard, shards.size());
-    write_tensors(folder / file, all.subspan(begin, shards[shard]));
-    for (size_t i = begin; i < begin + shards[shard]; ++i)
-      index["weight_map"][tensors[i].name] = file;
-    begin += shards[shard];
-  }
-  write_file_durably(folder / kIndexFile, index.dump(2) + "\n");
 }
 
 }  // namespace pdl

@@ -42,14 +42,4 @@ struct StoredWeights {
 // read, and for a tensor that is missing, surplus, or of another shape or dtype.
 StoredWeights find_weights(const std::filesystem::path& folder, const DecoderSpec& spec);
 
-// Splits tensors of these sizes into files of at most `max_bytes`, in order; a larger tensor has a
-// file of its own. Returns the number of tensors of each file.
-std::vector<size_t> split_into_shards(const std::vector<int64_t>& sizes_in_bytes,
-                                      int64_t max_bytes);
-
-// Writes `tensors` into `folder` as model.safetensors or, if they take more than `max_bytes`, as
-// shards with an index. Throws StorageError.
-void write_weights(const std::filesystem::path& folder, const std::vector<TensorSource>& tensors,
-                   int64_t max_bytes);
-
 }  // namespace pdl
