@@ -7,30 +7,31 @@ from bad_case import SPECIAL_FILES, Case
 CODES = (2,)
 
 # Every key by its type, with a value that is right, and for numbers those out of range.
-PATHS = ["model_path", "tokenizer_path", "output_dir", "pdl_frequency_table", "resume_from_checkpoint"]
+PATHS = ["model_path", "tokenizer_path", "output_dir", "pdl_frequency_table", "adapter_path", "resume_from_checkpoint"]
 PATH_LISTS = ["train_files", "eval_files", "pdl_reference_files"]
 REQUIRED = ["model_path", "tokenizer_path", "output_dir", "train_files"]
 CHOICES = {
     "text_document": "file", "chat_template": "chatml", "pdl_frequency": "count", "pdl_unseen": "formula",
     "pdl_special_tokens": "formula", "lr_scheduler_type": "linear", "optim": "adamw", "precision": "fp32",
     "metric_for_best_model": "eval_ce", "spike_action": "warn", "device": "cpu",
+    "isolate_documents": "auto",
 }  # fmt: skip
 STRINGS = ["text_field", "prompt_field", "completion_field", "messages_field"]
-BOOLEANS = ["completion_only_loss", "add_bos", "add_eos", "packing", "shuffle", "tensorboard"]
+BOOLEANS = ["completion_only_loss", "add_bos", "add_eos", "packing", "shuffle", "tensorboard", "gradient_checkpointing"]
 INTEGERS = {
     "max_length": [-1, 0, 1], "pdl_alpha_warmup_steps": [-1], "max_steps": [0, -2],
     "per_device_train_batch_size": [-1, 0], "gradient_accumulation_steps": [-1, 0],
     "per_device_eval_batch_size": [-1, 0], "logits_chunk_rows": [-1], "num_threads": [-1, 5000], "seed": [-1],
     "eval_steps": [-1], "eval_max_batches": [-1], "early_stopping_patience": [-1], "save_steps": [-1],
-    "save_total_limit": [-1], "logging_steps": [-1, 0], "max_bad_steps": [-1, 0],
+    "save_total_limit": [-1], "logging_steps": [-1, 0], "max_bad_steps": [-1, 0], "lora_rank": [-1],
 }  # fmt: skip
 NUMBERS = {
     "pdl_alpha": [-1], "pdl_epsilon": [-1, 0], "pdl_max_ratio": [-1, 0.5], "pdl_max_unseen_share": [-1, 1.5],
     "num_train_epochs": [-1, 0], "learning_rate": [-1], "warmup_steps": [-1, 1.5], "min_lr_ratio": [-1, 2],
     "weight_decay": [-1], "adam_beta1": [-1, 1], "adam_beta2": [-1, 1], "adam_epsilon": [-1],
-    "max_grad_norm": [-1], "momentum": [-1, 1], "max_minutes": [-1], "spike_threshold": [-1],
+    "max_grad_norm": [-1], "momentum": [-1, 1], "max_minutes": [-1], "spike_threshold": [-1], "lora_alpha": [-1, 0], "lora_dropout": [-1, 1],
 }  # fmt: skip
-KEYS = [*PATHS, *PATH_LISTS, *CHOICES, *STRINGS, *BOOLEANS, *INTEGERS, *NUMBERS, "freeze"]
+KEYS = [*PATHS, *PATH_LISTS, *CHOICES, *STRINGS, *BOOLEANS, *INTEGERS, *NUMBERS, "freeze", "lora_target_modules"]
 
 HUGE_STRING = json.dumps("x" * 1_000_000)
 BELOW_INT64 = str(-(2**63) - 1)
@@ -61,6 +62,10 @@ def bad_texts(key):
         texts += ["0", "1", '"true"', '""', "[]", str(2**63), "TRUE"]
     elif key == "freeze":
         texts += ["1", '[""]', "[null]", '["("]', '"(a"', '"[z-a]"', str(2**63), HUGE_STRING]
+    elif key == "lora_target_modules":
+        texts += ["1", '[""]', "[null]", "true", str(2**63), HUGE_STRING]
+    elif key == "isolate_documents":
+        texts += ["1", "[]", '"yes"', '"True"', str(2**63)]
     elif key in PATH_LISTS:
         texts += ["1", "-1", "true", '[""]', "[null]", '["a.txt", 1]', '"a\\u0000.txt"', HUGE_STRING, str(2**63)]
     else:

@@ -32,8 +32,11 @@ REFUSED = {
     "adam_beta2": 0.99, "adam_epsilon": 1e-6, "max_grad_norm": 2, "optim": "sgd", "momentum": 0.8,
     "logits_chunk_rows": 64, "freeze": "bias", "precision": "bf16", "device": "cpu", "seed": 7, "eval_steps": 3,
     "eval_max_batches": 1, "early_stopping_patience": 2, "metric_for_best_model": "eval_loss", "max_bad_steps": 5,
-    "spike_threshold": 8, "spike_action": "skip",
+    "spike_threshold": 8, "spike_action": "skip", "isolate_documents": "false", "lora_alpha": 8,
 }
+# Those that a TorchScript file refuses by itself.
+NATIVE = {"gradient_checkpointing": "true", "lora_rank": 2, "lora_dropout": 0.1, "lora_target_modules": "q",
+          "adapter_path": "copy"}
 
 
 def run(folder, *arguments):
@@ -92,15 +95,18 @@ class ChangedConfigTest(unittest.TestCase):
 
     def test_every_key(self):
         schema = json.loads(run(self.root, "schema").stdout)
-        known = [*ALLOWED, *REFUSED, "pdl_reference_files"]
+        known = [*ALLOWED, *REFUSED, *NATIVE, "pdl_reference_files"]
         self.assertEqual(sorted(schema["properties"]), sorted(known))
         with concurrent.futures.ThreadPoolExecutor(2) as pool:
-            results = dict(pool.map(lambda item: self.resume(*item), {**ALLOWED, **REFUSED}.items()))
+            results = dict(pool.map(lambda item: self.resume(*item), {**ALLOWED, **REFUSED, **NATIVE}.items()))
         for key, result in results.items():
             with self.subTest(key=key):
                 if key in ALLOWED:
                     self.assertEqual(result.returncode, 0, result.stderr)
                     self.assertIn(f"resuming with another {key} than ", result.stderr)
+                elif key in NATIVE:
+                    self.assertEqual(result.returncode, 2, result.stderr)
+                    self.assertIn(f"error: {key}: ", result.stderr)
                 else:
                     self.assertEqual(result.returncode, 2, result.stderr)
                     self.assertRegex(result.stderr, rf"error: cannot resume from .* with another (.*, )?{key}\b")

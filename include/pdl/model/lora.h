@@ -23,6 +23,7 @@ struct LoraOptions {
   // the same. Empty: none.
   std::filesystem::path adapter = {};
 
+  // Whether anything is adapted.
   bool is_on() const { return rank > 0 || !adapter.empty(); }
 };
 

@@ -36,10 +36,13 @@ TEST(LogitsChunksTest, AutomaticChunksNeedAHeadAndARewardingSize) {
   ModelInfo split = whole;
   split.splits_head = true;
   EXPECT_EQ(automatic_chunk_positions(split, 100), 0);
-  constexpr int64_t kMost = 24'000'000 / kTestVocab;  // 96 MB in float32
-  EXPECT_EQ(automatic_chunk_positions(split, 2 * kMost - 1), 0);
-  EXPECT_EQ(automatic_chunk_positions(split, 2 * kMost), kMost);
-  EXPECT_EQ(automatic_chunk_positions(split, 2 * kMost + 1), 2 * kMost / 3 + 1);
+  for (const bool is_program : {true, false}) {
+    split.is_program = is_program;
+    const int64_t most = (is_program ? 24'000'000 : 8'000'000) / kTestVocab;  // 96 or 32 MB
+    EXPECT_EQ(automatic_chunk_positions(split, 2 * most - 1), 0);
+    EXPECT_EQ(automatic_chunk_positions(split, 2 * most), most);
+    EXPECT_EQ(automatic_chunk_positions(split, 2 * most + 1), 2 * most / 3 + 1);
+  }
 }
 
 }  // namespace
