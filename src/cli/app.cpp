@@ -104,8 +104,7 @@ std::string extras_message(const CLI::App& app) {
 
 // Returns the exit code; throws Error by blame.
 int run_command_line(int argc, char** argv) {
-  CLI::App app("Finetunes a causal language model with the Power-Law Decay Loss.",
-               "pdl-train");
+  CLI::App app("Finetunes a causal language model with the Power-Law Decay Loss.", "pdl-train");
   app.set_version_flag("--version", version_text,
                        "Print the versions of the program and its libraries");
   app.formatter(std::make_shared<HelpFormatter>());

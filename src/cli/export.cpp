@@ -45,9 +45,8 @@ void add_merge_command(CLI::App& app) {
   command->add_option("--model_path", arguments->model_path, "folder of the base model")
       ->type_name("FOLDER")
       ->required();
-  command->callback([arguments] {
-    merge_adapter(arguments->source, arguments->model_path, arguments->output);
-  });
+  command->callback(
+      [arguments] { merge_adapter(arguments->source, arguments->model_path, arguments->output); });
 }
 
 }  // namespace pdl

@@ -174,16 +174,17 @@ constexpr std::array kKeys{
          "For Hugging Face folders. The run writes `adapter/`, as PEFT reads it, and `model/` with "
          "the adapters merged."},
         {.min = 0, .max = 65536}),
-    key<&R::adapter, &Adapter::lora_alpha>(
-        G::kModel, "lora_alpha", {"adapters count lora_alpha / lora_rank times"},
-        {.min = 0, .open_min = true}),
+    key<&R::adapter, &Adapter::lora_alpha>(G::kModel, "lora_alpha",
+                                           {"adapters count lora_alpha / lora_rank times"},
+                                           {.min = 0, .open_min = true}),
     key<&R::adapter, &Adapter::lora_dropout>(G::kModel, "lora_dropout",
                                              {"dropout of the input of adapters"},
                                              {.min = 0, .max = 1, .open_max = true}),
     key<&R::adapter, &Adapter::lora_target_modules>(
         G::kModel, "lora_target_modules",
         {"names of the matrices that are adapted; none: the attention's projections",
-         "A name counts at the end of a module's name, after a dot: `q_proj`. `all-linear` is every "
+         "A name counts at the end of a module's name, after a dot: `q_proj`. `all-linear` is "
+         "every "
          "matrix of the layers."}),
     key<&R::adapter, &Adapter::adapter_path>(
         G::kModel, "adapter_path",

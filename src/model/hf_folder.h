@@ -44,8 +44,8 @@ void write_weights(const std::filesystem::path& folder, const std::vector<Tensor
 void replace_folder(const std::filesystem::path& folder,
                     const std::function<void(const std::filesystem::path& unfinished)>& write);
 
-// Writes or replaces `folder` with these files and tensors. Weights of more than 5 GB become several
-// files. Throws StorageError.
+// Writes or replaces `folder` with these files and tensors. Weights of more than 5 GB become
+// several files. Throws StorageError.
 void write_hf_folder(const std::filesystem::path& folder, const std::vector<CompanionFile>& files,
                      const std::vector<TensorSource>& tensors);
 

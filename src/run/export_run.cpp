@@ -35,8 +35,7 @@ fs::path without_slash(const fs::path& folder) {
 void export_checkpoint(const fs::path& checkpoint, const fs::path& output,
                        const fs::path& model_path) {
   const std::string damage = find_damage(checkpoint);
-  if (!damage.empty())
-    throw CheckpointError("checkpoint '" + checkpoint.string() + "': " + damage);
+  if (!damage.empty()) throw CheckpointError("checkpoint '" + checkpoint.string() + "': " + damage);
   const auto [state, identity] = load_trainer_state(checkpoint);
   RunConfig config = load_config_text(identity.config_json, "config of the checkpoint");
   if (!model_path.empty()) config.model_path = model_path;

@@ -81,7 +81,7 @@ Job load_job(const RunConfig& config, const ProgressFactory& progress) {
 LoadOptions model_options(const RunConfig& config, const ComputeTarget& target) {
   const AdapterOptions& adapter = config.adapter;
   if (adapter.lora_rank == 0 && adapter.adapter_path.empty()) {
-    const std::string key = adapter.lora_dropout > 0              ? "lora_dropout"
+    const std::string key = adapter.lora_dropout > 0               ? "lora_dropout"
                             : !adapter.lora_target_modules.empty() ? "lora_target_modules"
                                                                    : "";
     if (!key.empty()) throw ConfigError(key + ": needs lora_rank or adapter_path; give one, too");

@@ -30,15 +30,15 @@ StartMetrics start_metrics(const Job& job) {
   const ParameterSet& parameters = job.model->parameters();
   const int64_t trained = count_elements(parameters.trained);
   const DocumentCounts& documents = sequences.corpus().document_counts;
-  return {.parameters = trained + count_elements(parameters.frozen) +
-                          count_elements(parameters.fixed),
-          .trainable_parameters = trained,
-          .num_tokens = sequences.num_targets(),
-          .rows = sequences.size(),
-          .documents = documents.documents,
-          .empty_documents = documents.empty_documents,
-          .steps = BatchPlan(sequences.size(), job.config.training).total_steps(),
-          .weights = statistics};
+  return {
+      .parameters = trained + count_elements(parameters.frozen) + count_elements(parameters.fixed),
+      .trainable_parameters = trained,
+      .num_tokens = sequences.num_targets(),
+      .rows = sequences.size(),
+      .documents = documents.documents,
+      .empty_documents = documents.empty_documents,
+      .steps = BatchPlan(sequences.size(), job.config.training).total_steps(),
+      .weights = statistics};
 }
 
 }  // namespace pdl

@@ -103,8 +103,8 @@ SafetensorsEntry entry_of(const TensorSlice& slice) {
 
 // tensor_of(i) gives the elements of entry i.
 template <class TensorOf>
-FileDigest write_file(const std::filesystem::path& path,
-                      std::vector<SafetensorsEntry> entries, const TensorOf& tensor_of) {
+FileDigest write_file(const std::filesystem::path& path, std::vector<SafetensorsEntry> entries,
+                      const TensorOf& tensor_of) {
   const std::string header = encode_safetensors_header(entries);
   at::Tensor host;  // outlives the thread that hashes it
   BackgroundSha256 hash;
@@ -139,8 +139,7 @@ FileDigest write_tensors(const std::filesystem::path& path, std::span<const Tens
   return write_file(path, std::move(entries), [&](size_t i) { return slices[i].tensor.detach(); });
 }
 
-FileDigest write_tensors(const std::filesystem::path& path,
-                         std::span<const TensorSource> sources) {
+FileDigest write_tensors(const std::filesystem::path& path, std::span<const TensorSource> sources) {
   std::vector<SafetensorsEntry> entries;
   for (const TensorSource& source : sources)
     entries.push_back({source.name, safetensors_dtype(source.dtype), source.shape});

@@ -117,9 +117,9 @@ class LanguageModel {
   // Writes the model with its current weights into `folder`, in the format that was loaded. Each
   // file is written completely or not at all. Throws StorageError.
   virtual void save(const std::filesystem::path& folder) = 0;
-  // Writes the model with its current weights as `folder`, for other programs: a Hugging Face folder
-  // if that was loaded, adapters merged; else what save() writes. Replaces a folder as a whole.
-  // Throws StorageError.
+  // Writes the model with its current weights as `folder`, for other programs: a Hugging Face
+  // folder if that was loaded, adapters merged; else what save() writes. Replaces a folder as a
+  // whole. Throws StorageError.
   virtual void export_to(const std::filesystem::path& folder);
   // Returns the names of the files that save() writes or replaces.
   virtual std::vector<std::string> saved_files() const = 0;

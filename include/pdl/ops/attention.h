@@ -17,7 +17,7 @@ struct AttentionOptions {
 
 // The keys that each query sees: from its first one to its own.
 struct SeenKeys {
-  at::Tensor first;  // [B or 1, T] int32, never decreasing along T, on the model's device
+  at::Tensor first;    // [B or 1, T] int32, never decreasing along T, on the model's device
   bool is_all = true;  // every first key is 0
 };
 

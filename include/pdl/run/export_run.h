@@ -14,8 +14,8 @@ void export_checkpoint(const std::filesystem::path& checkpoint, const std::files
                        const std::filesystem::path& model_path);
 
 // Writes the Hugging Face folder at `model_path` with a LoRA adapter merged, this program's or
-// PEFT's, as folder `output`. Throws as export_checkpoint() does, and ModelError for an adapter that
-// does not fit.
+// PEFT's, as folder `output`. Throws as export_checkpoint() does, and ModelError for an adapter
+// that does not fit.
 void merge_adapter(const std::filesystem::path& adapter, const std::filesystem::path& model_path,
                    const std::filesystem::path& output);
 

@@ -12,10 +12,12 @@ namespace {
 constexpr const char* kFile = "adapter_config.json";
 
 // Keys that change nothing of an adapter that has been trained.
-constexpr const char* kWithoutEffect[] = {
-    "auto_mapping",   "base_model_name_or_path", "fan_in_fan_out", "inference_mode",
-    "init_lora_weights", "megatron_core",        "peft_version",   "qalora_group_size",
-    "revision",       "task_type",               "lora_dropout"};
+constexpr const char* kWithoutEffect[] = {"auto_mapping",      "base_model_name_or_path",
+                                          "fan_in_fan_out",    "inference_mode",
+                                          "init_lora_weights", "megatron_core",
+                                          "peft_version",      "qalora_group_size",
+                                          "revision",          "task_type",
+                                          "lora_dropout"};
 
 bool is_empty(const JsonValue& value) {
   using Kind = JsonValue::Kind;
@@ -28,7 +30,8 @@ std::vector<std::string> read_targets(ObjectReader& object) {
   const JsonValue& value = object.required("target_modules");
   if (value.is_string()) {
     if (value.text() != "all-linear")
-      object.fail_at("target_modules", "is an expression, which is not supported; list the modules");
+      object.fail_at("target_modules",
+                     "is an expression, which is not supported; list the modules");
     return {value.text()};
   }
   std::vector<std::string> targets;
@@ -44,8 +47,8 @@ std::vector<std::string> read_targets(ObjectReader& object) {
 
 AdapterConfig read_adapter_config(const std::filesystem::path& folder) {
   const std::filesystem::path path = folder / kFile;
-  const JsonBlame blame =
-      JsonBlame::of<ModelError>("adapter '" + folder.string() + "' cannot be used: adapter_config.json: ");
+  const JsonBlame blame = JsonBlame::of<ModelError>("adapter '" + folder.string() +
+                                                    "' cannot be used: adapter_config.json: ");
   const JsonValue root = parse_json(read_file<ModelError>("file", path), JsonRules{}, blame);
   ObjectReader object(root, blame);
   if (object.string("peft_type") != "LORA")

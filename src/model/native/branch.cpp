@@ -2,6 +2,7 @@
 
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
+#include <ATen/ops/mul.h>
 
 #include "pdl/ops/activation.h"
 
@@ -115,17 +116,19 @@ at::Tensor FeedForwardLayer::backward(const at::Tensor& y_gradient, const at::Te
   const at::Tensor& inner = state.inner;
   if (!gated) {
     const at::Tensor gradient = down.backward(y_gradient, activate(inner), state.down);
-    return up.backward(activation_backward(gradient, inner, activation), x, state.up);
+    const at::Tensor inner_gradient = at::empty_like(inner);
+    activation_backward(inner_gradient, gradient, inner, activation);
+    return up.backward(inner_gradient, x, state.up);
   }
   const int64_t width = inner.size(1) / 2;
   const at::Tensor gate = inner.narrow(1, 0, width);
   const at::Tensor factor = inner.narrow(1, width, width);
   const at::Tensor activated = activation_forward(gate, activation);
-  const at::Tensor gradient = down.backward(y_gradient, activated.mul(factor), state.down);
+  at::Tensor gradient = down.backward(y_gradient, activated.mul(factor), state.down);
   const at::Tensor inner_gradient = at::empty_like(inner);
-  inner_gradient.narrow(1, 0, width)
-      .copy_(activation_backward(gradient.mul(factor), gate, activation));
-  inner_gradient.narrow(1, width, width).copy_(activated.mul_(gradient));
+  at::Tensor factor_gradient = inner_gradient.narrow(1, width, width);
+  at::mul_out(factor_gradient, activated, gradient);
+  activation_backward(inner_gradient.narrow(1, 0, width), gradient.mul_(factor), gate, activation);
   return up.backward(inner_gradient, x, state.up);
 }
 

@@ -38,9 +38,9 @@ struct TrainedNorm {
 struct SequenceContext {
   int64_t batch_size = 0;
   int64_t length = 0;
-  bool drops = false;                        // dropout is on
-  at::Tensor positions = {};                 // [B or 1, T] int64, in their documents
-  std::vector<RotaryAngles> angles = {};     // of DecoderSpec::rotary
+  bool drops = false;                     // dropout is on
+  at::Tensor positions = {};              // [B or 1, T] int64, in their documents
+  std::vector<RotaryAngles> angles = {};  // of DecoderSpec::rotary
   std::map<int64_t, SeenKeys> seen = {};  // by window
 };
 

@@ -4,12 +4,12 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/empty_like.h>
-#include <ATen/ops/tanh.h>
 
 #include <mutex>
 #include <set>
 #include <utility>
 
+#include "pdl/ops/activation.h"
 #include "pdl/ops/column_sums.h"
 #include "pdl/ops/cross_entropy.h"
 
@@ -262,7 +262,8 @@ HeadGradient Decoder::head_gradient(const at::Tensor& hidden, const at::Tensor& 
   if (spec_.logit_scale != 1) logits.mul_(spec_.logit_scale);
   at::Tensor capped;  // tanh(logits / c)
   if (spec_.logit_softcap > 0) {
-    capped = logits.div_(spec_.logit_softcap).tanh_();
+    capped = logits.div_(spec_.logit_softcap);
+    replace_by_tanh(capped);
     logits = capped.mul(spec_.logit_softcap);
   }
   const CrossEntropySums sums =

@@ -60,10 +60,9 @@ void DecoderWeights::end_gradients() {
 
 at::Tensor DecoderWeights::merged(const StoredTensor& tensor) const {
   const std::string name = tensor.spec.name.substr(0, tensor.spec.name.rfind('.'));
-  const bool is_adapted =
-      tensor.spec.shape.size() == 2 && adapters_.find(name).a.value.defined();
-  const at::Tensor value = at::empty(
-      tensor.spec.shape, at::dtype(is_adapted ? at::kFloat : tensor.dtype));
+  const bool is_adapted = tensor.spec.shape.size() == 2 && adapters_.find(name).a.value.defined();
+  const at::Tensor value =
+      at::empty(tensor.spec.shape, at::dtype(is_adapted ? at::kFloat : tensor.dtype));
   stored_.store.read({tensor.file_name, tensor.spec.shape, 0, value});
   if (is_adapted) adapters_.merge_into(value, name, transposed_);
   return value.to(tensor.dtype);

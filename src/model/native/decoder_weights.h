@@ -16,8 +16,8 @@
 namespace pdl {
 
 // Without LoRA all weights are float32 masters in one buffer. With it they are never changed, and
-// are kept in bfloat16 if the files have that, or if products are computed in it; the adapters alone
-// are trained.
+// are kept in bfloat16 if the files have that, or if products are computed in it; the adapters
+// alone are trained.
 class DecoderWeights {
  public:
   // Reads the tensors. Throws ModelError, and ConfigError as part_parameters() and LoraAdapters do.

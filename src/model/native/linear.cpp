@@ -2,13 +2,13 @@
 
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
-#include <ATen/ops/mm.h>
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
 #include <utility>
 
 #include "pdl/ops/column_sums.h"
+#include "pdl/ops/product.h"
 
 namespace pdl {
 namespace {
@@ -17,20 +17,19 @@ namespace {
 void add_product(const Parameter& parameter, const at::Tensor& a, const at::Tensor& b) {
   const bool is_fresh = std::exchange(*parameter.is_fresh, false);
   at::Tensor gradient = parameter.gradient;
-  if (a.scalar_type() != at::kFloat) {
-    const at::Tensor product = at::mm(a, b);
-    is_fresh ? gradient.copy_(product) : gradient.add_(product);
+  if (a.scalar_type() == at::kFloat) {
+    multiply_into(gradient, a, b, /*adds=*/!is_fresh);
   } else if (is_fresh) {
-    at::mm_out(gradient, a, b);
+    gradient.copy_(multiply(a, b));
   } else {
-    gradient.addmm_(a, b);
+    gradient.add_(multiply(a, b));
   }
 }
 
 // Calls visit(begin, count) for blocks of rows, so that a wider copy of a large matrix need not
 // exist as a whole.
 template <class Visit>
-void for_each_row_block(const at::Tensor& matrix, const Visit& visit) {
+void for_each_matrix_block(const at::Tensor& matrix, const Visit& visit) {
   constexpr int64_t kBlockElements = 4'000'000;
   const int64_t rows = std::max<int64_t>(1, kBlockElements / matrix.size(1));
   for (int64_t begin = 0; begin < matrix.size(0); begin += rows)
@@ -69,20 +68,18 @@ void Linear::round_weight() {
   }
 }
 
-at::Tensor Linear::product_weight() const {
-  return rounded_.defined() ? rounded_ : weight_.value;
-}
+at::Tensor Linear::product_weight() const { return rounded_.defined() ? rounded_ : weight_.value; }
 
-at::Tensor Linear::multiply(const at::Tensor& x) const {
+at::Tensor Linear::multiply_forward(const at::Tensor& x) const {
   const at::Tensor weight = product_weight();
   const at::Tensor input = x.to(compute_dtype_);
   if (weight.scalar_type() == compute_dtype_)
-    return at::mm(input, transposed_ ? weight : weight.t());
-  if (transposed_) return at::mm(input, weight.to(compute_dtype_));
+    return multiply(input, transposed_ ? weight : weight.t());
+  if (transposed_) return multiply(input, weight.to(compute_dtype_));
   at::Tensor y = at::empty({x.size(0), weight.size(0)}, input.options());
-  for_each_row_block(weight, [&](int64_t begin, int64_t count) {
-    at::Tensor part = y.narrow(1, begin, count);
-    at::mm_out(part, input, weight.narrow(0, begin, count).to(compute_dtype_).t());
+  for_each_matrix_block(weight, [&](int64_t begin, int64_t count) {
+    multiply_into(y.narrow(1, begin, count), input,
+                  weight.narrow(0, begin, count).to(compute_dtype_).t());
   });
   return y;
 }
@@ -91,27 +88,26 @@ at::Tensor Linear::multiply_back(const at::Tensor& y) const {
   const at::Tensor weight = product_weight();
   const at::Tensor gradient = y.to(compute_dtype_);
   if (weight.scalar_type() == compute_dtype_)
-    return at::mm(gradient, transposed_ ? weight.t() : weight);
-  if (transposed_) return at::mm(gradient, weight.to(compute_dtype_).t());
+    return multiply(gradient, transposed_ ? weight.t() : weight);
+  if (transposed_) return multiply(gradient, weight.to(compute_dtype_).t());
   at::Tensor x = at::zeros({y.size(0), weight.size(1)}, gradient.options());
-  for_each_row_block(weight, [&](int64_t begin, int64_t count) {
-    x.addmm_(gradient.narrow(1, begin, count),
-             weight.narrow(0, begin, count).to(compute_dtype_));
+  for_each_matrix_block(weight, [&](int64_t begin, int64_t count) {
+    multiply_into(x, gradient.narrow(1, begin, count),
+                  weight.narrow(0, begin, count).to(compute_dtype_), /*adds=*/true);
   });
   return x;
 }
 
 at::Tensor Linear::forward(const at::Tensor& x, bool drops, State& state) const {
-  const at::Tensor product = multiply(x);
+  const at::Tensor product = multiply_forward(x);
   at::Tensor y = product.to(at::kFloat);
   if (bias_.value.defined()) y.add_(bias_.value);
   for (const LinearAdapter& adapter : adapters_) {
     const auto& [a, b, scale, dropout] = adapter.weights;
     at::Tensor& kept = state.kept.emplace_back();
-    if (drops && dropout > 0)
-      kept = at::empty_like(x).bernoulli_(1 - dropout).div_(1 - dropout);
-    const at::Tensor inner = at::mm(adapter_input(x, kept), a.value.t());
-    y.narrow(1, adapter.begin, adapter.size).addmm_(inner, b.value.t(), 1, scale);
+    if (drops && dropout > 0) kept = at::empty_like(x).bernoulli_(1 - dropout).div_(1 - dropout);
+    const at::Tensor inner = multiply(adapter_input(x, kept), a.value.t()).mul_(scale);
+    multiply_into(y.narrow(1, adapter.begin, adapter.size), inner, b.value.t(), /*adds=*/true);
   }
   return y;
 }
@@ -134,10 +130,10 @@ at::Tensor Linear::backward(const at::Tensor& y_gradient, const at::Tensor& x,
     const at::Tensor input = adapter_input(x, state.kept[i]);
     const at::Tensor scaled =
         y_gradient.narrow(1, adapters_[i].begin, adapters_[i].size).mul(scale);
-    const at::Tensor inner_gradient = at::mm(scaled, b.value);
-    if (b.is_trained()) add_product(b, scaled.t(), at::mm(input, a.value.t()));
+    const at::Tensor inner_gradient = multiply(scaled, b.value);
+    if (b.is_trained()) add_product(b, scaled.t(), multiply(input, a.value.t()));
     if (a.is_trained()) add_product(a, inner_gradient.t(), input);
-    const at::Tensor input_gradient = at::mm(inner_gradient, a.value);
+    const at::Tensor input_gradient = multiply(inner_gradient, a.value);
     x_gradient.add_(adapter_input(input_gradient, state.kept[i]));
   }
   return x_gradient;

@@ -49,7 +49,7 @@ class Linear {
   // The weight as it is stored, or rounded to the dtype of products.
   at::Tensor product_weight() const;
   // x Wᵀ and y W in the dtype of products.
-  at::Tensor multiply(const at::Tensor& x) const;
+  at::Tensor multiply_forward(const at::Tensor& x) const;
   at::Tensor multiply_back(const at::Tensor& y) const;
 
   Parameter weight_;

@@ -148,9 +148,8 @@ LoraAdapters::LoraAdapters(const DecoderSpec& spec, const StoredWeights& stored,
   }
   std::vector<NamedTensor> parameters;
   for (size_t i = 0; i < tensors_.specs().size(); ++i) {
-    parameters.push_back({peft_name(tensors_.specs()[i].name),
-                          tensors_.values()[i].set_requires_grad(true),
-                          {}});
+    parameters.push_back(
+        {peft_name(tensors_.specs()[i].name), tensors_.values()[i].set_requires_grad(true), {}});
   }
   parameters_ = part_parameters(parameters, freeze);
   tensors_.train();
@@ -174,9 +173,9 @@ void LoraAdapters::read(const fs::path& folder) {
     store.read({peft_name(spec.name), spec.shape, 0, tensors_.values()[i]});
   }
   if (store.names().size() != tensors_.specs().size()) {
-    throw ModelError("adapter '" + path.string() + "' has " +
-                     std::to_string(store.names().size()) + " tensors, and its target_modules " +
-                     std::to_string(tensors_.specs().size()) + " of this model");
+    throw ModelError("adapter '" + path.string() + "' has " + std::to_string(store.names().size()) +
+                     " tensors, and its target_modules " + std::to_string(tensors_.specs().size()) +
+                     " of this model");
   }
   Sha256 hash;
   const std::string problem =

@@ -34,9 +34,9 @@ struct LoraModule {
 class LoraAdapters {
  public:
   LoraAdapters() = default;
-  // Throws ConfigError for target_modules that match no matrix or one that cannot be merged, and for
-  // settings that differ from the adapter's; ModelError for an adapter that is not one of this model
-  // or has what is not supported.
+  // Throws ConfigError for target_modules that match no matrix or one that cannot be merged, and
+  // for settings that differ from the adapter's; ModelError for an adapter that is not one of this
+  // model or has what is not supported.
   LoraAdapters(const DecoderSpec& spec, const StoredWeights& stored, const LoraOptions& options,
                at::Device device, const std::vector<std::string>& freeze);
 
@@ -52,8 +52,8 @@ class LoraAdapters {
   void begin_gradients() { tensors_.begin_gradients(); }
   void end_gradients() { tensors_.end_gradients(); }
 
-  // Adds scale·B·A to the matrix of "<name>.weight" [out, in], or [in, out] if `transposed`, float32
-  // on the host. Does nothing if that has no adapter.
+  // Adds scale·B·A to the matrix of "<name>.weight" [out, in], or [in, out] if `transposed`,
+  // float32 on the host. Does nothing if that has no adapter.
   void merge_into(const at::Tensor& matrix, const std::string& name, bool transposed) const;
 
   // Writes adapter_config.json and adapter_model.safetensors into `folder`. Throws StorageError.

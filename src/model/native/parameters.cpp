@@ -18,8 +18,7 @@ int64_t count_elements(const std::vector<int64_t>& shape) {
 
 }  // namespace
 
-FlatTensors::FlatTensors(const std::vector<TensorSpec>& tensors,
-                         const at::TensorOptions& options) {
+FlatTensors::FlatTensors(const std::vector<TensorSpec>& tensors, const at::TensorOptions& options) {
   const auto alignment = static_cast<int64_t>(64 / options.dtype().itemsize());
   int64_t end = 0;
   for (const bool is_matrix : {true, false}) {

@@ -76,7 +76,8 @@ TEST_F(ValueCheckTest, WrongTypeOfAnyKeyIsRefusedByName) {
   for (const ConfigKey& key : config_keys()) {
     for (const std::string& value : wrong_types(key.kind)) {
       if (value.find("true") != std::string::npos &&
-          std::ranges::find(key.choices, "true") != key.choices.end()) continue;
+          std::ranges::find(key.choices, "true") != key.choices.end())
+        continue;
       const std::string message = error_of(object_with(key.name, value));
       EXPECT_THAT(message, HasSubstr(std::string(key.name) + ": ")) << value;
       EXPECT_THAT(message, HasSubstr("; must be ")) << value;

@@ -89,8 +89,8 @@ INSTANTIATE_TEST_SUITE_P(
                     AttentionCase{17, 4, 2, 10, 5, 0, true},
                     AttentionCase{11, 4, 2, 6, 0, 2, false}, AttentionCase{11, 4, 4, 6, 3, 2, true},
                     AttentionCase{11, 2, 1, 6, 40, 0, false},
-                                         AttentionCase{131, 2, 1, 64, 50, 0, true},
-                                         AttentionCase{97, 1, 1, 33, 0, 30, true}));
+                    AttentionCase{131, 2, 1, 64, 50, 0, true},
+                    AttentionCase{97, 1, 1, 33, 0, 30, true}));
 
 TEST(SeenKeysTest, AreAllUnlessSomethingHidesThem) {
   EXPECT_TRUE(seen_keys(8, 0, {}, at::kCPU).is_all);

@@ -1,0 +1,19 @@
+// Products of matrices whose bits do not depend on the number of threads.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+namespace pdl {
+
+// Writes a·b to out, or adds it if `adds`: a [M, K], b [K, N], out [M, N] of one dtype and device,
+// with any strides that BLAS takes.
+//
+// A BLAS divides a product among threads as it likes, and the order of its sums depends on the size
+// of the part. Here the parts depend on the shapes alone, and each is the work of one thread.
+void multiply_into(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b,
+                   bool adds = false);
+
+// Returns a·b.
+at::Tensor multiply(const at::Tensor& a, const at::Tensor& b);
+
+}  // namespace pdl

@@ -1,0 +1,92 @@
+#include "pdl/ops/product.h"
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <gtest/gtest.h>
+
+#include <cstdint>
+
+#include "pdl/ops/activation.h"
+
+namespace pdl {
+namespace {
+
+struct ProductCase {
+  int64_t rows;
+  int64_t columns;
+  int64_t depth;
+};
+
+class ProductTest : public testing::TestWithParam<ProductCase> {};
+
+TEST_P(ProductTest, IsTheProductWithAnyStrides) {
+  const auto [rows, columns, depth] = GetParam();
+  at::manual_seed(1);
+  const at::Tensor a = at::randn({rows, depth});
+  const at::Tensor b = at::randn({depth, columns});
+  const at::Tensor exact = a.to(at::kDouble).matmul(b.to(at::kDouble));
+  const double bound = 1e-6 * static_cast<double>(depth + 10);
+  const auto error = [&](const at::Tensor& value) {
+    return value.to(at::kDouble).sub(exact).abs().max().item<double>();
+  };
+  EXPECT_LT(error(multiply(a, b)), bound);
+  const at::Tensor transposed_a = a.t().contiguous().t();
+  const at::Tensor transposed_b = b.t().contiguous().t();
+  EXPECT_LT(error(multiply(transposed_a, transposed_b)), bound);
+  const at::Tensor wider = at::ones({rows, columns + 5});
+  multiply_into(wider.narrow(1, 2, columns), a, b, /*adds=*/true);
+  EXPECT_LT(error(wider.narrow(1, 2, columns).sub(1)), bound);
+  EXPECT_TRUE(wider.narrow(1, 0, 2).eq(1).all().item<bool>());
+  EXPECT_TRUE(wider.narrow(1, columns + 2, 3).eq(1).all().item<bool>());
+}
+
+TEST_P(ProductTest, ThreadsChangeNoBit) {
+  const auto [rows, columns, depth] = GetParam();
+  const at::Tensor a = at::randn({rows, depth});
+  const at::Tensor b = at::randn({columns, depth}).t();
+  const int before = at::get_num_threads();
+  at::set_num_threads(1);
+  const at::Tensor one = multiply(a, b);
+  const at::Tensor low = multiply(a.to(at::kBFloat16), b.to(at::kBFloat16));
+  for (const int threads : {2, 3, 4, 7}) {
+    at::set_num_threads(threads);
+    EXPECT_TRUE(at::equal(multiply(a, b), one)) << threads;
+    EXPECT_TRUE(at::equal(multiply(a.to(at::kBFloat16), b.to(at::kBFloat16)), low)) << threads;
+  }
+  at::set_num_threads(before);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, ProductTest,
+                         testing::Values(ProductCase{1, 1, 1}, ProductCase{1, 70, 3},
+                                         ProductCase{70, 1, 3}, ProductCase{7, 64, 64},
+                                         ProductCase{64, 22, 18}, ProductCase{502, 100, 200},
+                                         ProductCase{33, 700, 576}, ProductCase{2048, 768, 256},
+                                         ProductCase{64, 172, 2000}));
+
+TEST(ActivationTest, ThreadsChangeNoBit) {
+  const int before = at::get_num_threads();
+  for (const int64_t width : {5, 172, 1000}) {
+    const at::Tensor x = at::randn({501, 2 * width}).narrow(1, 0, width);
+    const at::Tensor gradient = at::randn({501, width});
+    for (const Activation activation :
+         {Activation::kSilu, Activation::kGelu, Activation::kGeluTanh, Activation::kRelu}) {
+      const auto compute = [&] {
+        const at::Tensor back = at::empty_like(gradient);
+        activation_backward(back, gradient, x, activation);
+        const at::Tensor capped = x.contiguous();
+        replace_by_tanh(capped);
+        return at::cat({activation_forward(x, activation), back, capped}, 1);
+      };
+      at::set_num_threads(1);
+      const at::Tensor one = compute();
+      for (const int threads : {2, 3, 8}) {
+        at::set_num_threads(threads);
+        EXPECT_TRUE(at::equal(compute(), one)) << threads;
+      }
+    }
+  }
+  at::set_num_threads(before);
+}
+
+}  // namespace
+}  // namespace pdl
