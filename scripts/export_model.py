@@ -26,8 +26,13 @@ How it works (the parts are in scripts/hf_export):
 * `hidden` is the body of the model; `head` is traced from the model's own forward with a body
   that returns what it is given, so that whatever forward does to the logits is part of it.
 * The finished file is loaded again and compared with the stock model before it gets its name:
-  parameters and ties, logits at several shapes, gradients, causality, both modes, and the head on
-  chunks of positions. A model that does not pass leaves no file.
+  parameters and ties, logits, gradients, causality, both modes, and the head on chunks of
+  positions; with `--verify full` at more shapes. A model that does not pass leaves no file.
+* The files beside the weights, such as config.json and those of the tokenizer, are put into the
+  file, with the names and dtypes of the folder's tensors. A run of pdl-train then writes the
+  trained folder.
+
+An export that takes long says on stderr what it does.
 
 On success stdout holds one JSON object with the measured figures; a failure is one line
 `error: ...` on stderr. Exit codes: 0 done, 1 internal error, 2 usage, 4 the model cannot be
@@ -35,12 +40,10 @@ exported exactly, 6 the file cannot be written.
 """
 
 import argparse
-import contextlib
 import json
 import logging
 import os
 import sys
-import time
 import warnings
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # The folder on disk is all that is ever read.
@@ -52,7 +55,15 @@ except ImportError as error:
     sys.exit(f"error: {error}; use a Python that has torch and transformers, such as .venv's")
 
 from hf_export.errors import CommandError, UsageError
-from hf_export.loading import load_config, load_model, longest_row, refuse_unsupported
+from hf_export.folder import companion_files
+from hf_export.loading import (
+    load_config,
+    load_model,
+    longest_row,
+    refuse_unsupported,
+    rotary_warnings,
+)
+from hf_export.progress import Progress
 from hf_export.tracing import trace_folder
 from hf_export.verification import find_warnings, verify_file
 from hf_export.writing import make_metadata, published_on_success, save, storage_errors
@@ -60,27 +71,22 @@ from hf_export.writing import make_metadata, published_on_success, save, storage
 
 def export(options):
     """Makes and verifies the file; returns the report as a dict."""
-    seconds = {}
-
-    @contextlib.contextmanager
-    def timed(phase):
-        start = time.monotonic()
-        yield
-        seconds[phase] = round(time.monotonic() - start, 3)
-
     config = load_config(options.folder)
     refuse_unsupported(config, keep_dropout=not options.no_dropout)
     max_length = longest_row(config, options.max_length)
-    with published_on_success(options.output) as temporary:
-        with timed("trace"):
+    progress = Progress()
+    with progress.shown(), published_on_success(options.output) as temporary:
+        with progress.phase("trace"):
             traced = trace_folder(options, config, max_length)
-        with timed("save"), storage_errors(options.output):
+        with progress.phase("save"), storage_errors(options.output):
             metadata = make_metadata(config, traced, max_length)
-            file_bytes = save(traced.module, metadata, temporary)
+            files = companion_files(options.folder)
+            file_bytes = save(traced.module, metadata, files, temporary)
         traced.module = None  # Frees its weights before two other copies are loaded.
-        with timed("verify"):
+        with progress.phase("verify"):
             stock, unused = load_model(options.folder, config, "eager", options.device)
-            figures = verify_file(temporary, stock, traced, max_length)
+            quick = options.verify == "quick"
+            figures = verify_file(temporary, stock, traced, max_length, quick, progress)
     return {
         "model": options.folder,
         "output": options.output,
@@ -92,9 +98,10 @@ def export(options):
         "head": traced.head,
         "max_length": max_length,
         "file_bytes": file_bytes,
+        "verify": options.verify,
         **figures,
-        "warnings": find_warnings(figures, traced, unused),
-        "seconds": seconds,
+        "warnings": rotary_warnings(options.folder) + find_warnings(figures, traced, unused),
+        "seconds": progress.seconds,
         "torch": torch.__version__,
         "transformers": transformers.__version__,
     }
@@ -125,6 +132,14 @@ def parse_arguments(argv):
         metavar="N",
         help="longest row in tokens that will be used (default: the positions of the model); "
         "attention windows of this size or more are left out, which is faster",
+    )
+    add(
+        "--verify",
+        choices=("quick", "full"),
+        default="quick",
+        help="how much to compare with the original: quick (default), which takes seconds, shows "
+        "that logits, gradients, causality, dropout and head are right at two shapes; full tries "
+        "more shapes, rows longer than every window, and bf16",
     )
     add("--device", default="cpu", help="device to trace and verify on (default: cpu)")
     options = parser.parse_args(argv)

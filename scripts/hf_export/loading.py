@@ -1,6 +1,7 @@
 """Reads a Hugging Face model folder; refuses models that cannot be exported exactly."""
 
 import copy
+import json
 import os
 
 import torch
@@ -20,6 +21,19 @@ def load_config(folder):
         raise ExportError(f"{folder}: config.json cannot be used: {error}")
     config.use_cache = False
     return config
+
+
+def rotary_warnings(folder):
+    """Warns of rotary settings that transformers passes over without a word."""
+    with open(os.path.join(folder, "config.json"), encoding="utf-8") as file:
+        config = json.load(file)
+    scaling, parameters = config.get("rope_scaling"), config.get("rope_parameters")
+    if not scaling or not parameters or scaling == parameters:
+        return []
+    return [
+        "config.json has rope_scaling and rope_parameters: transformers uses rope_scaling alone, "
+        "and so does the file; remove the one that is not meant"
+    ]
 
 
 def refuse_unsupported(config, keep_dropout):

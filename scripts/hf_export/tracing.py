@@ -12,6 +12,7 @@ from transformers.activations import NewGELUActivation
 
 from hf_export.attention import ATTENTION_NAME, CausalAttention, check_windows
 from hf_export.errors import CommandError, ExportError, UnknownAttentionError
+from hf_export.folder import stored_weights
 from hf_export.loading import load_model
 from hf_export.sample_ids import clip_shape, random_ids
 from hf_export.splitting import id_arguments, split_head
@@ -144,6 +145,7 @@ class TracedModel:
     dropout: str  # "switchable", "removed" or "none"
     tied: list  # parameter names that are another name of an earlier parameter
     nonpersistent_buffers: list  # buffers that are not part of the model's state dict
+    weights: list | None  # what folder.stored_weights() returns
 
 
 def trace_folder(options, config, max_length):
@@ -152,28 +154,30 @@ def trace_folder(options, config, max_length):
     transformers.AttentionInterface.register(ATTENTION_NAME, attention)
     try:
         model, _ = load_model(options.folder, config, ATTENTION_NAME, options.device)
-        traced = trace_model(model, attention, options.no_dropout, max_length)
+        traced = trace_model(model, attention, options, max_length)
         if attention.settings:
             check_windows(config, traced.windows)
             return traced
     except UnknownAttentionError:
         pass
     model, _ = load_model(options.folder, config, "eager", options.device)
-    return trace_model(model, None, options.no_dropout, max_length)
+    return trace_model(model, None, options, max_length)
 
 
-def trace_model(model, attention, no_dropout, max_length):
+def trace_model(model, attention, options, max_length):
     """Traces a loaded model, which is changed by that.
 
     Args:
       model: a transformers causal language model.
       attention: its CausalAttention, or None for eager attention.
-      no_dropout: whether to trace the model as it is in evaluation.
+      options: the command line, of which the folder and no_dropout are used.
       max_length: tokens in the longest sequence, 0 for no limit.
     """
     parameters = [name for name, _ in model.named_parameters()]
     aliases = [name for name, _ in model.named_parameters(remove_duplicate=False)]
     buffers = set(name for name, _ in model.named_buffers()) - set(model.state_dict())
+    weights = stored_weights(options.folder, model)
+    no_dropout = options.no_dropout
     model.train(not no_dropout)
     num_dropouts = 0 if no_dropout else script_dropouts(model)
     fuse_activations(model)
@@ -201,6 +205,7 @@ def trace_model(model, attention, no_dropout, max_length):
         dropout="removed" if no_dropout else "switchable" if num_dropouts else "none",
         tied=[name for name in aliases if name not in parameters],
         nonpersistent_buffers=sorted(buffers),
+        weights=weights,
     )
 
 

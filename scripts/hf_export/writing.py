@@ -26,18 +26,20 @@ def make_metadata(config, traced, max_length):
         "attention": traced.attention,
         "tied": traced.tied,
         "nonpersistent_buffers": traced.nonpersistent_buffers,
+        "weights": traced.weights,
         "torch": torch.__version__,
         "transformers": transformers.__version__,
     }
 
 
-def save(module, metadata, path):
-    """Writes a TorchScript file durably and returns its size in bytes.
+def save(module, metadata, files, path):
+    """Writes a TorchScript file with `files` beside the program, durably; returns its size in bytes.
 
     It is serialised in memory first: a failed write inside the serialiser would end the process.
     """
     try:
-        content = module.save_to_buffer(_extra_files={METADATA_NAME: json.dumps(metadata)})
+        extra_files = {METADATA_NAME: json.dumps(metadata), **files}
+        content = module.save_to_buffer(_extra_files=extra_files)
     except RuntimeError as error:
         raise ExportError(f"the trace cannot be written as TorchScript: {error}")
     with open(path, "xb") as file:

@@ -64,6 +64,13 @@ std::vector<CompanionFile> read_companion_files(const fs::path& folder) {
   return files;
 }
 
+bool is_companion_file(const std::string& name) {
+  const auto is_name = [&](const char* known) { return name == known; };
+  if (is_name(kConfigFile) || std::ranges::any_of(kFiles, is_name)) return true;
+  const fs::path path = name;
+  return path.parent_path() == kTemplatesFolder && path.extension() == ".jinja";
+}
+
 std::vector<size_t> split_into_shards(const std::vector<int64_t>& sizes_in_bytes,
                                       int64_t max_bytes) {
   std::vector<size_t> counts;

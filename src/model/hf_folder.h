@@ -29,6 +29,9 @@ struct CompanionFile {
 // ModelError for one that cannot be read, or without config.json.
 std::vector<CompanionFile> read_companion_files(const std::filesystem::path& folder);
 
+// Whether read_companion_files() reads a file of this name, so that it lies in the folder.
+bool is_companion_file(const std::string& name);
+
 // Splits tensors of these sizes into files of at most `max_bytes`, in order; a larger tensor has a
 // file of its own. Returns the number of tensors of each file.
 std::vector<size_t> split_into_shards(const std::vector<int64_t>& sizes_in_bytes,

@@ -6,15 +6,12 @@
 
 #include "pdl/base/error.h"
 #include "pdl/base/file.h"
-#include "pdl/base/json.h"
 #include "pdl/base/sha256.h"
 
 namespace pdl {
 namespace {
 
 constexpr std::string_view kExtraFilePrefix = "extra/";
-constexpr const char* kMetadataFile = "pdl_meta.json";
-constexpr std::string_view kMetadataFormat = "pdl-ts-1";
 
 }  // namespace
 
@@ -43,22 +40,6 @@ torch::jit::ExtraFilesMap extra_file_names(const std::filesystem::path& path) {
     if (record.starts_with(kExtraFilePrefix)) files[record.substr(kExtraFilePrefix.size())] = "";
   }
   return files;
-}
-
-int64_t exported_max_positions(const torch::jit::ExtraFilesMap& files) {
-  const auto metadata = files.find(kMetadataFile);
-  JsonValue root;
-  if (metadata == files.end() || try_parse_json(metadata->second, JsonRules{}, root)) return 0;
-  std::string format;
-  int64_t positions = 0;
-  for (size_t i = 0; i < root.keys().size(); ++i) {
-    const JsonValue& value = root.items()[i];
-    if (root.keys()[i] == "format" && value.is_string()) format = value.text();
-    if (root.keys()[i] == "max_positions" && value.is(JsonValue::Kind::kInteger)) {
-      positions = value.integer();
-    }
-  }
-  return format == kMetadataFormat && positions > 0 ? positions : 0;
 }
 
 }  // namespace pdl

@@ -4,7 +4,6 @@
 
 #include <torch/csrc/jit/api/module.h>
 
-#include <cstdint>
 #include <filesystem>
 #include <string>
 
@@ -15,9 +14,5 @@ std::string hash_program_file(const std::filesystem::path& path);
 
 // Returns the names of the files beside the program, for torch::jit::load() to fill in.
 torch::jit::ExtraFilesMap extra_file_names(const std::filesystem::path& path);
-
-// Returns the number of tokens that a sequence may have, as scripts/export_model.py writes it
-// beside the program. 0: there is no limit, or the file says nothing of it.
-int64_t exported_max_positions(const torch::jit::ExtraFilesMap& files);
 
 }  // namespace pdl

@@ -15,11 +15,14 @@
 #include <unordered_set>
 #include <utility>
 
+#include "../hf_folder.h"
 #include "autocast.h"
+#include "export_metadata.h"
 #include "forward_state.h"
 #include "pdl/base/error.h"
 #include "pdl/base/file.h"
 #include "pdl/base/log.h"
+#include "pdl/base/unicode.h"
 #include "pdl/model/torch_error.h"
 #include "pdl/tensors/write_tensors.h"
 #include "program_file.h"
@@ -77,7 +80,8 @@ class TorchScriptModel : public LanguageModel {
       if (is_out_of_memory(problem)) throw;
       refuse("is not a TorchScript program: " + torch_message(problem));
     }
-    info_.max_positions = exported_max_positions(extra_files_);
+    metadata_ = read_export_metadata(extra_files_, path.string());
+    info_.max_positions = metadata_.max_positions;
     was_training_ = module_.is_training();
     collect_parameters();
     module_.eval();
@@ -90,6 +94,7 @@ class TorchScriptModel : public LanguageModel {
     if (info_.splits_head) find_state({"forward", "hidden", "head"});
     parameters_ = part_parameters(file_parameters_, options.freeze);
     list_buffers();
+    require_folder_tensors();
   }
 
   const ModelInfo& info() const override { return info_; }
@@ -146,9 +151,14 @@ class TorchScriptModel : public LanguageModel {
     remove_durably(unfinished);
     write_tensors(unfinished, whole_slices(stored_tensors()));
     rename_durably(unfinished, folder / kTensorsFile);
+    if (writes_folder()) save_hf_folder(folder, metadata_.files, folder_tensors());
   }
 
-  std::vector<std::string> saved_files() const override { return {kProgramFile, kTensorsFile}; }
+  std::vector<std::string> saved_files() const override {
+    std::vector<std::string> files = {kProgramFile, kTensorsFile};
+    if (writes_folder()) files.emplace_back(kHfFolder);
+    return files;
+  }
 
  private:
   // Returns parameters and buffers in the dtypes of the file: those that it stores in 16 bits are
@@ -158,7 +168,41 @@ class TorchScriptModel : public LanguageModel {
     for (size_t i = 0; i < stored.size(); ++i) {
       stored[i].tensor = stored[i].tensor.detach().to(stored_dtypes_[i]);
     }
-    stored.insert(stored.end(), file_buffers_.begin(), file_buffers_.end());
+    for (const NamedTensor& buffer : file_buffers_) {
+      if (!metadata_.computed_buffers.contains(buffer.name)) stored.push_back(buffer);
+    }
+    return stored;
+  }
+
+  bool writes_folder() const { return !metadata_.weights.empty(); }
+
+  std::unordered_map<std::string, at::Tensor> tensors_by_name() const {
+    std::unordered_map<std::string, at::Tensor> tensors;
+    for (const auto& parameter : module_.named_parameters())
+      tensors.emplace(parameter.name, parameter.value);
+    for (const auto& buffer : module_.named_buffers()) tensors.emplace(buffer.name, buffer.value);
+    return tensors;
+  }
+
+  void require_folder_tensors() const {
+    const auto tensors = tensors_by_name();
+    for (const ExportedWeight& weight : metadata_.weights) {
+      if (tensors.contains(weight.program_name)) continue;
+      refuse("has no tensor '" + printable(weight.program_name) +
+             "', which pdl_meta.json in it says is '" + printable(weight.file_name) +
+             "' of the Hugging Face folder");
+    }
+  }
+
+  // Returns the tensors of the Hugging Face folder under the names and in the dtypes of its files.
+  std::vector<NamedTensor> folder_tensors() const {
+    const auto tensors = tensors_by_name();
+    std::vector<NamedTensor> stored;
+    for (const ExportedWeight& weight : metadata_.weights) {
+      const at::Tensor value = tensors.at(weight.program_name).detach();
+      stored.push_back(
+          {weight.file_name, value.to(weight.dtype.value_or(value.scalar_type())), {}});
+    }
     return stored;
   }
 
@@ -366,6 +410,7 @@ class TorchScriptModel : public LanguageModel {
   std::optional<at::ScalarType> autocast_;
   ModelInfo info_;
   torch::jit::ExtraFilesMap extra_files_;
+  ExportMetadata metadata_;
   torch::jit::Module module_;
   bool was_training_ = false;
   // The distinct parameters in the order of the file, with their dtypes and requires_grad there,
