@@ -1,4 +1,4 @@
-#include "hf_folder.h"
+#include "pdl/model/hf_folder.h"
 
 #include <c10/util/accumulate.h>
 

@@ -75,7 +75,7 @@ void multiply_into(const at::Tensor& out, const at::Tensor& a, const at::Tensor&
   });
 }
 
-at::Tensor multiply(const at::Tensor& a, const at::Tensor& b) {
+at::Tensor matrix_product(const at::Tensor& a, const at::Tensor& b) {
   at::Tensor out = at::empty({a.size(0), b.size(1)}, a.options());
   multiply_into(out, a, b);
   return out;

@@ -14,6 +14,6 @@ void multiply_into(const at::Tensor& out, const at::Tensor& a, const at::Tensor&
                    bool adds = false);
 
 // Returns a·b.
-at::Tensor multiply(const at::Tensor& a, const at::Tensor& b);
+at::Tensor matrix_product(const at::Tensor& a, const at::Tensor& b);
 
 }  // namespace pdl

@@ -20,9 +20,9 @@ void add_product(const Parameter& parameter, const at::Tensor& a, const at::Tens
   if (a.scalar_type() == at::kFloat) {
     multiply_into(gradient, a, b, /*adds=*/!is_fresh);
   } else if (is_fresh) {
-    gradient.copy_(multiply(a, b));
+    gradient.copy_(matrix_product(a, b));
   } else {
-    gradient.add_(multiply(a, b));
+    gradient.add_(matrix_product(a, b));
   }
 }
 
@@ -74,8 +74,8 @@ at::Tensor Linear::multiply_forward(const at::Tensor& x) const {
   const at::Tensor weight = product_weight();
   const at::Tensor input = x.to(compute_dtype_);
   if (weight.scalar_type() == compute_dtype_)
-    return multiply(input, transposed_ ? weight : weight.t());
-  if (transposed_) return multiply(input, weight.to(compute_dtype_));
+    return matrix_product(input, transposed_ ? weight : weight.t());
+  if (transposed_) return matrix_product(input, weight.to(compute_dtype_));
   at::Tensor y = at::empty({x.size(0), weight.size(0)}, input.options());
   for_each_matrix_block(weight, [&](int64_t begin, int64_t count) {
     multiply_into(y.narrow(1, begin, count), input,
@@ -88,8 +88,8 @@ at::Tensor Linear::multiply_back(const at::Tensor& y) const {
   const at::Tensor weight = product_weight();
   const at::Tensor gradient = y.to(compute_dtype_);
   if (weight.scalar_type() == compute_dtype_)
-    return multiply(gradient, transposed_ ? weight.t() : weight);
-  if (transposed_) return multiply(gradient, weight.to(compute_dtype_).t());
+    return matrix_product(gradient, transposed_ ? weight.t() : weight);
+  if (transposed_) return matrix_product(gradient, weight.to(compute_dtype_).t());
   at::Tensor x = at::zeros({y.size(0), weight.size(1)}, gradient.options());
   for_each_matrix_block(weight, [&](int64_t begin, int64_t count) {
     multiply_into(x, gradient.narrow(1, begin, count),
@@ -106,7 +106,7 @@ at::Tensor Linear::forward(const at::Tensor& x, bool drops, State& state) const 
     const auto& [a, b, scale, dropout] = adapter.weights;
     at::Tensor& kept = state.kept.emplace_back();
     if (drops && dropout > 0) kept = at::empty_like(x).bernoulli_(1 - dropout).div_(1 - dropout);
-    const at::Tensor inner = multiply(adapter_input(x, kept), a.value.t()).mul_(scale);
+    const at::Tensor inner = matrix_product(adapter_input(x, kept), a.value.t()).mul_(scale);
     multiply_into(y.narrow(1, adapter.begin, adapter.size), inner, b.value.t(), /*adds=*/true);
   }
   return y;
@@ -130,10 +130,10 @@ at::Tensor Linear::backward(const at::Tensor& y_gradient, const at::Tensor& x,
     const at::Tensor input = adapter_input(x, state.kept[i]);
     const at::Tensor scaled =
         y_gradient.narrow(1, adapters_[i].begin, adapters_[i].size).mul(scale);
-    const at::Tensor inner_gradient = multiply(scaled, b.value);
-    if (b.is_trained()) add_product(b, scaled.t(), multiply(input, a.value.t()));
+    const at::Tensor inner_gradient = matrix_product(scaled, b.value);
+    if (b.is_trained()) add_product(b, scaled.t(), matrix_product(input, a.value.t()));
     if (a.is_trained()) add_product(a, inner_gradient.t(), input);
-    const at::Tensor input_gradient = multiply(inner_gradient, a.value);
+    const at::Tensor input_gradient = matrix_product(inner_gradient, a.value);
     x_gradient.add_(adapter_input(input_gradient, state.kept[i]));
   }
   return x_gradient;

@@ -7,7 +7,6 @@
 #include <string_view>
 #include <vector>
 
-#include "../hf_folder.h"
 #include "decoder.h"
 #include "decoder_weights.h"
 #include "pdl/base/error.h"
@@ -15,6 +14,7 @@
 #include "pdl/base/log.h"
 #include "pdl/base/sha256.h"
 #include "pdl/model/families/read_decoder_spec.h"
+#include "pdl/model/hf_folder.h"
 #include "stored_weights.h"
 
 namespace pdl {

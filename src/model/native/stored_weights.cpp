@@ -7,9 +7,9 @@
 #include <set>
 #include <utility>
 
-#include "../hf_folder.h"
 #include "pdl/base/error.h"
 #include "pdl/base/unicode.h"
+#include "pdl/model/hf_folder.h"
 
 namespace pdl {
 namespace {

@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "../hf_folder.h"
+#include "pdl/model/hf_folder.h"
 
 namespace pdl {
 

@@ -15,7 +15,6 @@
 #include <unordered_set>
 #include <utility>
 
-#include "../hf_folder.h"
 #include "autocast.h"
 #include "export_metadata.h"
 #include "forward_state.h"
@@ -23,6 +22,7 @@
 #include "pdl/base/file.h"
 #include "pdl/base/log.h"
 #include "pdl/base/unicode.h"
+#include "pdl/model/hf_folder.h"
 #include "pdl/model/torch_error.h"
 #include "pdl/tensors/write_tensors.h"
 #include "program_file.h"
@@ -151,7 +151,7 @@ class TorchScriptModel : public LanguageModel {
     remove_durably(unfinished);
     write_tensors(unfinished, whole_slices(stored_tensors()));
     rename_durably(unfinished, folder / kTensorsFile);
-    if (writes_folder()) save_hf_folder(folder, metadata_.files, folder_tensors());
+    if (writes_folder()) write_hf_folder(folder / kHfFolder, metadata_.files, folder_tensors());
   }
 
   std::vector<std::string> saved_files() const override {
@@ -195,15 +195,16 @@ class TorchScriptModel : public LanguageModel {
   }
 
   // Returns the tensors of the Hugging Face folder under the names and in the dtypes of its files.
-  std::vector<NamedTensor> folder_tensors() const {
+  std::vector<TensorSource> folder_tensors() const {
     const auto tensors = tensors_by_name();
-    std::vector<NamedTensor> stored;
+    std::vector<TensorSource> sources;
     for (const ExportedWeight& weight : metadata_.weights) {
       const at::Tensor value = tensors.at(weight.program_name).detach();
-      stored.push_back(
-          {weight.file_name, value.to(weight.dtype.value_or(value.scalar_type())), {}});
+      const at::ScalarType dtype = weight.dtype.value_or(value.scalar_type());
+      sources.push_back({weight.file_name, value.sizes().vec(), dtype,
+                         [value, dtype] { return value.to(dtype); }});
     }
-    return stored;
+    return sources;
   }
 
   void write_program(const std::function<void(std::string_view)>& write) {

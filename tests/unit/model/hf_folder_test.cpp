@@ -1,4 +1,4 @@
-#include "model/hf_folder.h"
+#include "pdl/model/hf_folder.h"
 
 #include <ATen/ops/arange.h>
 #include <ATen/ops/empty_like.h>
@@ -36,6 +36,15 @@ std::vector<NamedTensor> some_tensors() {
   return tensors;
 }
 
+std::vector<TensorSource> sources() {
+  std::vector<TensorSource> all;
+  for (const NamedTensor& tensor : some_tensors()) {
+    all.push_back({tensor.name, tensor.tensor.sizes().vec(), at::kFloat,
+                   [value = tensor.tensor] { return value; }});
+  }
+  return all;
+}
+
 void expect_in(const fs::path& file, const std::vector<NamedTensor>& tensors) {
   const auto store = TensorStore::open<ModelError>(file);
   EXPECT_EQ(store.names().size(), tensors.size());
@@ -55,12 +64,12 @@ TEST(HfFolder, SplitsInOrder) {
 
 TEST(HfFolder, WritesOneFileOrShardsWithAnIndex) {
   const TempFolder folder;
-  write_weights(folder.path(), some_tensors(), 1 << 20);
+  write_weights(folder.path(), sources(), 1 << 20);
   EXPECT_THAT(names_in(folder.path()), ElementsAre("model.safetensors"));
   expect_in(folder / "model.safetensors", some_tensors());
 
   const TempFolder sharded;
-  write_weights(sharded.path(), some_tensors(), 40);  // bytes
+  write_weights(sharded.path(), sources(), 40);  // bytes
   EXPECT_THAT(
       names_in(sharded.path()),
       UnorderedElementsAre("model.safetensors.index.json", "model-00001-of-00003.safetensors",
@@ -70,10 +79,10 @@ TEST(HfFolder, WritesOneFileOrShardsWithAnIndex) {
 
 TEST(HfFolder, ReplacesAFolderWhole) {
   const TempFolder folder;
-  save_hf_folder(folder.path(), {{"config.json", "1"}, {"merges.txt", ""}}, some_tensors());
-  save_hf_folder(folder.path(),
-                 {{"config.json", "2"}, {"additional_chat_templates/a.jinja", "{{ a }}"}},
-                 some_tensors());
+  write_hf_folder(folder / "model", {{"config.json", "1"}, {"merges.txt", ""}}, sources());
+  write_hf_folder(folder / "model",
+                  {{"config.json", "2"}, {"additional_chat_templates/a.jinja", "{{ a }}"}},
+                  sources());
   EXPECT_THAT(names_in(folder.path()), ElementsAre("model"));
   EXPECT_THAT(
       names_in(folder / "model"),

@@ -29,10 +29,10 @@ TEST_P(ProductTest, IsTheProductWithAnyStrides) {
   const auto error = [&](const at::Tensor& value) {
     return value.to(at::kDouble).sub(exact).abs().max().item<double>();
   };
-  EXPECT_LT(error(multiply(a, b)), bound);
+  EXPECT_LT(error(matrix_product(a, b)), bound);
   const at::Tensor transposed_a = a.t().contiguous().t();
   const at::Tensor transposed_b = b.t().contiguous().t();
-  EXPECT_LT(error(multiply(transposed_a, transposed_b)), bound);
+  EXPECT_LT(error(matrix_product(transposed_a, transposed_b)), bound);
   const at::Tensor wider = at::ones({rows, columns + 5});
   multiply_into(wider.narrow(1, 2, columns), a, b, /*adds=*/true);
   EXPECT_LT(error(wider.narrow(1, 2, columns).sub(1)), bound);
@@ -46,12 +46,13 @@ TEST_P(ProductTest, ThreadsChangeNoBit) {
   const at::Tensor b = at::randn({columns, depth}).t();
   const int before = at::get_num_threads();
   at::set_num_threads(1);
-  const at::Tensor one = multiply(a, b);
-  const at::Tensor low = multiply(a.to(at::kBFloat16), b.to(at::kBFloat16));
+  const at::Tensor one = matrix_product(a, b);
+  const at::Tensor low = matrix_product(a.to(at::kBFloat16), b.to(at::kBFloat16));
   for (const int threads : {2, 3, 4, 7}) {
     at::set_num_threads(threads);
-    EXPECT_TRUE(at::equal(multiply(a, b), one)) << threads;
-    EXPECT_TRUE(at::equal(multiply(a.to(at::kBFloat16), b.to(at::kBFloat16)), low)) << threads;
+    EXPECT_TRUE(at::equal(matrix_product(a, b), one)) << threads;
+    EXPECT_TRUE(at::equal(matrix_product(a.to(at::kBFloat16), b.to(at::kBFloat16)), low))
+        << threads;
   }
   at::set_num_threads(before);
 }
