@@ -24,6 +24,9 @@ run() {
 for test in tests/reliability/*_test.py; do
   run "$test" --injector "$injector" "$@"
 done
+for test in kill resume_every_step signal storage_error; do
+  run "tests/reliability/${test}_test.py" --native --injector "$injector" "$@"
+done
 run tests/input/bad_input_test.py --starter build/dev/tests/pdl_starter
 
 echo

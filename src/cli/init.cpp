@@ -38,11 +38,14 @@ void add_init_command(CLI::App& app) {
       ->add_option_function<std::string>(
           "--preset",
           [options](const std::string& name) {
-            options->preset = name == "tiny" ? ExamplePreset::kTiny : ExamplePreset::kSmall;
+            options->preset = name == "tiny"    ? ExamplePreset::kTiny
+                              : name == "small" ? ExamplePreset::kSmall
+                                                : ExamplePreset::kNative;
           },
-          "tiny trains in about a second, small in about half a minute (default small)")
-      ->type_name("tiny|small")
-      ->check(CLI::IsMember({"tiny", "small"}).description(""));
+          "tiny trains in about a second, small in about half a minute, native as small with a "
+          "Hugging Face folder (default small)")
+      ->type_name("tiny|small|native")
+      ->check(CLI::IsMember({"tiny", "small", "native"}).description(""));
   command->add_option("--seed", options->seed, "of language, parameters and training (default 42)")
       ->type_name("N")
       ->check(CLI::Validator(seed_problem, ""));

@@ -2,13 +2,10 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <filesystem>
 #include <stdexcept>
 #include <type_traits>
 #include <utility>
-
-#include "pdl/base/unicode.h"
 
 namespace pdl {
 namespace {
@@ -391,26 +388,6 @@ constexpr std::array kRelations{
     KeyRelation{"pdl_frequency_table", KeyRelation::Type::kExcludes, "pdl_reference_files", false},
 };
 
-std::string in_quotes(std::string_view text) { return '"' + printable(text) + '"'; }
-
-// Uses the fewest digits that read back as the same number.
-std::string number_text(double value) {
-  std::array<char, 32> buffer{};
-  const auto result = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value);
-  return {buffer.data(), result.ptr};
-}
-
-std::string list_text(const std::vector<std::string>& list) {
-  constexpr size_t kMaxBytes = 80;
-  std::string text = "[";
-  for (const std::string& entry : list) {
-    if (text.size() > 1) text += ", ";
-    if (text.size() > kMaxBytes) return text + "…]";
-    text += in_quotes(entry);
-  }
-  return text + "]";
-}
-
 }  // namespace
 
 std::span<const ConfigKey> config_keys() { return kKeys; }
@@ -446,38 +423,6 @@ const ConfigKey* find_config_key(std::string_view name) {
 }
 
 ConfigValue default_value(const ConfigKey& key) { return key.get(RunConfig{}); }
-
-bool is_set(const ConfigValue& value) {
-  return std::visit(
-      [](const auto& held) {
-        using Held = std::decay_t<decltype(held)>;
-        if constexpr (std::is_arithmetic_v<Held>) {
-          return held > Held{};
-        } else {
-          return !held.empty();
-        }
-      },
-      value);
-}
-
-std::string shown(const ConfigValue& value) {
-  return std::visit(
-      [](const auto& held) -> std::string {
-        using Held = std::decay_t<decltype(held)>;
-        if constexpr (std::is_same_v<Held, bool>) {
-          return held ? "true" : "false";
-        } else if constexpr (std::is_same_v<Held, int64_t>) {
-          return std::to_string(held);
-        } else if constexpr (std::is_same_v<Held, double>) {
-          return number_text(held);
-        } else if constexpr (std::is_same_v<Held, std::string>) {
-          return in_quotes(held);
-        } else {
-          return list_text(held);
-        }
-      },
-      value);
-}
 
 std::span<const KeyRelation> key_relations() { return kRelations; }
 

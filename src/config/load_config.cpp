@@ -209,13 +209,15 @@ bool ConfigBuilder::needs_tokenizer() const {
   return !any_file;
 }
 
-// A Hugging Face folder holds a tokenizer.
+// A Hugging Face folder holds a tokenizer. One that is missing shall be reported as the model, not
+// for the tokenizer that it would hold.
 void ConfigBuilder::default_to_own_tokenizer() {
   std::error_code ignored;
-  if (!is_stored_ && config_.tokenizer_path.empty() && needs_tokenizer() &&
-      fs::is_directory(config_.model_path, ignored)) {
-    config_.tokenizer_path = config_.model_path;
-  }
+  const fs::path& model = config_.model_path;
+  const bool is_folder = fs::is_directory(model, ignored) ||
+                         (!fs::exists(model, ignored) && !model.empty() && !model.has_extension());
+  if (!is_stored_ && config_.tokenizer_path.empty() && needs_tokenizer() && is_folder)
+    config_.tokenizer_path = model;
 }
 
 void ConfigBuilder::check_required(const std::vector<std::string_view>& required_keys) {

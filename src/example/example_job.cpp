@@ -11,6 +11,7 @@
 #include "pdl/base/error.h"
 #include "pdl/base/file.h"
 #include "pdl/base/unicode.h"
+#include "pdl/example/example_folder.h"
 #include "pdl/example/example_model.h"
 #include "pdl/example/grammar/grammar_corpus.h"
 #include "pdl/tokenizer/sentencepiece_trainer.h"
@@ -57,7 +58,7 @@ const Preset& preset_values(ExamplePreset preset) {
   "eval_steps": 100,
   "save_steps": 100,
 )"};
-  return preset == ExamplePreset::kTiny ? tiny : small;
+  return preset == ExamplePreset::kTiny ? tiny : small;  // kNative has the sizes of kSmall
 }
 
 // The tokenizer is trained with one paragraph as one sentence.
@@ -83,12 +84,18 @@ std::string path_for_comment(const fs::path& path) {
   return is_text ? shell_word(text) : path.filename().string();
 }
 
-std::string run_json(const fs::path& path, const Preset& preset, int64_t seed) {
-  return "// pdl-train --config " + path_for_comment(path) + R"(
-{
-  "model_path": "model.pt",
+// The keys of the model. A Hugging Face folder holds its tokenizer.
+std::string_view model_keys(ExamplePreset preset) {
+  if (preset == ExamplePreset::kNative) return R"(  "model_path": "model",
+)";
+  return R"(  "model_path": "model.pt",
   "tokenizer_path": "tokenizer.model",
-  "train_files": "train.txt",
+)";
+}
+
+std::string run_json(const fs::path& path, const ExampleJobOptions& options) {
+  return "// pdl-train --config " + path_for_comment(path) + "\n{\n" +
+         std::string(model_keys(options.preset)) + R"(  "train_files": "train.txt",
   "eval_files": "eval.txt",
   "text_document": "paragraph",
   "output_dir": "run",
@@ -97,14 +104,14 @@ std::string run_json(const fs::path& path, const Preset& preset, int64_t seed) {
   "pdl_alpha": 0.25,
   "pdl_epsilon": 1.0,
 
-)" + std::string(preset.settings) +
+)" + std::string(preset_values(options.preset).settings) +
          R"(  "lr_scheduler_type": "cosine",
   "warmup_steps": 0.1,
 
   // A model this small gains little from more threads.
   "num_threads": 1,
   "seed": )" +
-         std::to_string(seed) + "\n}\n";
+         std::to_string(options.seed) + "\n}\n";
 }
 
 using Files = std::vector<std::pair<std::string, std::string>>;  // name, content
@@ -115,8 +122,8 @@ constexpr std::string_view kUnfinished = ".tmp-init";
 // True for a folder that holds nothing but what a killed init has left in it. run.json, the last
 // file, ends its work.
 bool is_free(const fs::path& folder, std::error_code& error) {
-  constexpr std::array<std::string_view, 4> kNames = {"train.txt", "eval.txt", "tokenizer.model",
-                                                      "model.pt"};
+  constexpr std::array<std::string_view, 5> kNames = {"train.txt", "eval.txt", "tokenizer.model",
+                                                      "model.pt", "model"};
   const bool is_unfinished = fs::exists(folder / kUnfinished, error);
   for (fs::directory_iterator entry(folder, error), end; !error && entry != end;
        entry.increment(error)) {
@@ -163,7 +170,11 @@ void make_or_remove(const fs::path& folder, const Write& write) {
 }
 
 void write_files(const fs::path& folder, const Files& files) {
-  for (const auto& [name, content] : files) write_file_durably(folder / name, content);
+  for (const auto& [name, content] : files) {
+    const fs::path path = folder / name;
+    if (path.parent_path() != folder) make_folder(path.parent_path());
+    write_file_durably(path, content);
+  }
 }
 
 // A new folder appears whole, by one rename. Files get into one that is there already, which may be
@@ -174,7 +185,10 @@ void write_whole(const fs::path& folder, const Files& files) {
   if (fs::exists(folder, error)) {
     const fs::path unfinished = folder / kUnfinished;
     make_or_remove(unfinished, [&] { write_files(unfinished, files); });
-    for (const auto& [name, content] : files) rename_durably(unfinished / name, folder / name);
+    for (const auto& [name, content] : files) {
+      const fs::path first = *fs::path(name).begin();  // a folder goes as a whole
+      if (fs::exists(unfinished / first)) rename_durably(unfinished / first, folder / first);
+    }
     remove_durably(unfinished);
     return;
   }
@@ -213,14 +227,18 @@ fs::path write_example_job(const ExampleJobOptions& options) {
   const std::string eval_text = language.text(preset.eval_bytes, 1);
   const std::string tokenizer =
       train_sentencepiece_bpe(paragraphs_of(train_text), preset.model.vocab_size);
-  const std::string model = make_example_model(preset.model, seed);
-
   fs::path config = options.folder / "run.json";
-  write_whole(options.folder, {{"train.txt", train_text},
-                               {"eval.txt", eval_text},
-                               {"tokenizer.model", tokenizer},
-                               {"model.pt", model},
-                               {"run.json", run_json(config, preset, options.seed)}});
+  Files files = {{"train.txt", train_text}, {"eval.txt", eval_text}};
+  if (options.preset == ExamplePreset::kNative) {
+    for (auto& [name, content] : make_example_folder(preset.model, seed))
+      files.emplace_back("model/" + name, std::move(content));
+    files.emplace_back("model/tokenizer.model", tokenizer);
+  } else {
+    files.emplace_back("tokenizer.model", tokenizer);
+    files.emplace_back("model.pt", make_example_model(preset.model, seed));
+  }
+  files.emplace_back("run.json", run_json(config, options));
+  write_whole(options.folder, files);
   return config;
 }
 

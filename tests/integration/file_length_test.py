@@ -17,6 +17,7 @@ DATA = {
     "tests/fuzz/corpus/*": "inputs of the fuzz targets",
     "tests/golden/example/*": "a generated corpus with its tokenizer, model and expected curves",
     "tests/data/*.json": "what other programs make of given input",
+    "tests/data/*.safetensors": "weights, and what other programs compute with them",
 }
 
 

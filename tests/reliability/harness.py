@@ -22,7 +22,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support
 import program  # noqa: E402
 from run_folder import lines, metrics  # noqa: E402
 
-options = argparse.Namespace(full=False, seed=1, injector="", only="")
+options = argparse.Namespace(full=False, seed=1, injector="", only="", native=False)
 counts = {}  # what was counted -> number, failed
 
 STEPS = 60
@@ -39,6 +39,7 @@ def main():
     parser.add_argument("--full", action="store_true")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--injector", default="")
+    parser.add_argument("--native", action="store_true", help="a job with a Hugging Face folder")
     parser.add_argument("--only", default="", help="the name of one case")
     _, rest = parser.parse_known_args(namespace=options)
     sys.argv[1:] = rest
@@ -96,6 +97,7 @@ class TestCase(unittest.TestCase):
     def describe(self, case, text):
         words = [sys.argv[0], "--binary", program.binary(), "--injector", options.injector, "--seed", str(options.seed)]
         words += ["--full"] if options.full else []
+        words += ["--native"] if options.native else []
         words += ["-k", self.id().split(".")[-1], "--only", f"'{case}'"]
         return f"{case}: {text}\n  again: {' '.join(words)}"
 
@@ -108,7 +110,8 @@ def count(what, number, failed=0):
 def make_job(root):
     """An example job whose corpus is so short that 60 steps are more than two epochs."""
     job = root / "job"
-    subprocess.run([program.binary(), "init", job, "--preset", "tiny"], check=True, capture_output=True)
+    preset = "native" if options.native else "tiny"
+    subprocess.run([program.binary(), "init", job, "--preset", preset], check=True, capture_output=True)
     for name, size in (("train.txt", 12_000), ("eval.txt", 2_000)):
         text = (job / name).read_text()
         (job / name).write_text(text[: text.rindex("\n\n", 0, size)] + "\n")
@@ -126,6 +129,8 @@ def command(job, output_dir, *flags):
         "--num_threads": 1,
         "--output_dir": output_dir,
     }
+    if options.native:  # the batches of the tiny job
+        settings.update({"--max_length": 32, "--per_device_train_batch_size": 8})
     settings.update(zip(flags[::2], flags[1::2]))
     words = [program.binary(), "--config", job / "run.json"]
     for flag, value in settings.items():
@@ -183,6 +188,11 @@ def injected(output_dir, action, **settings):
     return faults
 
 
+def final_model():
+    """The file below output_dir that a run writes last of its model."""
+    return "model/model.safetensors" if options.native else "model.safetensors"
+
+
 def difference(folder, whole):
     """"" if a run that went through faults has ended like the undisturbed one, else what differs."""
     ours, theirs = metrics(folder), metrics(whole)
@@ -191,7 +201,8 @@ def difference(folder, whole):
             return f"line {number} of metrics.jsonl is {one} instead of {other}"
     if len(ours) != len(theirs):
         return f"metrics.jsonl has {len(ours)} lines instead of {len(theirs)}"
-    for name in ("model.safetensors", "model.pt"):
+    native = ("model/model.safetensors", "model/config.json", "model/tokenizer.model")
+    for name in native if options.native else ("model.safetensors", "model.pt"):
         if (folder / name).read_bytes() != (whole / name).read_bytes():
             return f"{name} differs"
     status = json.loads((folder / "summary.json").read_text())["status"]

@@ -103,7 +103,7 @@ class SignalTest(harness.TestCase):
         def check(case):
             folder = self.root / case
             process = harness.start(self.job, folder)
-            while process.poll() is None and not (folder / "model.safetensors").exists():
+            while process.poll() is None and not (folder / harness.final_model()).exists():
                 time.sleep(0.0002)
             time.sleep(harness.generator(case).uniform(0, 0.01))
             if process.poll() is None:

@@ -10,8 +10,9 @@ namespace pdl {
 
 // The size of the example.
 enum class ExamplePreset {
-  kTiny,   // trains in about a second: for tests and CI
-  kSmall,  // trains in less than a minute on two slow cores; the loss visibly falls
+  kTiny,    // trains in about a second: for tests and CI
+  kSmall,   // trains in less than a minute on two slow cores; the loss visibly falls
+  kNative,  // kSmall with a Hugging Face folder instead of a TorchScript file
 };
 
 // Which example is written, and where.
@@ -22,7 +23,7 @@ struct ExampleJobOptions {
 };
 
 // Writes train.txt, eval.txt (other text in the same language), tokenizer.model, model.pt and,
-// last, run.json. The first line of run.json is the command that runs it; its output_dir is `run`
+// last, run.json; of kNative the folder `model` with its tokenizer instead of the two in between. The first line of run.json is the command that runs it; its output_dir is `run`
 // beside it. Every byte depends on preset, seed and the installed SentencePiece and LibTorch alone,
 // except that run.json's first line depends on `folder` too. Returns the path of run.json.
 //

@@ -1,0 +1,69 @@
+#include <array>
+#include <charconv>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <variant>
+#include <vector>
+
+#include "pdl/base/unicode.h"
+#include "pdl/config/config_table.h"
+
+namespace pdl {
+namespace {
+
+std::string in_quotes(std::string_view text) { return '"' + printable(text) + '"'; }
+
+// Uses the fewest digits that read back as the same number.
+std::string number_text(double value) {
+  std::array<char, 32> buffer{};
+  const auto result = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value);
+  return {buffer.data(), result.ptr};
+}
+
+std::string list_text(const std::vector<std::string>& list) {
+  constexpr size_t kMaxBytes = 80;
+  std::string text = "[";
+  for (const std::string& entry : list) {
+    if (text.size() > 1) text += ", ";
+    if (text.size() > kMaxBytes) return text + "…]";
+    text += in_quotes(entry);
+  }
+  return text + "]";
+}
+
+}  // namespace
+
+bool is_set(const ConfigValue& value) {
+  return std::visit(
+      [](const auto& held) {
+        using Held = std::decay_t<decltype(held)>;
+        if constexpr (std::is_arithmetic_v<Held>) {
+          return held > Held{};
+        } else {
+          return !held.empty();
+        }
+      },
+      value);
+}
+
+std::string shown(const ConfigValue& value) {
+  return std::visit(
+      [](const auto& held) -> std::string {
+        using Held = std::decay_t<decltype(held)>;
+        if constexpr (std::is_same_v<Held, bool>) {
+          return held ? "true" : "false";
+        } else if constexpr (std::is_same_v<Held, int64_t>) {
+          return std::to_string(held);
+        } else if constexpr (std::is_same_v<Held, double>) {
+          return number_text(held);
+        } else if constexpr (std::is_same_v<Held, std::string>) {
+          return in_quotes(held);
+        } else {
+          return list_text(held);
+        }
+      },
+      value);
+}
+
+}  // namespace pdl
