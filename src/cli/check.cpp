@@ -9,6 +9,7 @@
 #include "pdl/base/log.h"
 #include "pdl/base/text_format.h"
 #include "pdl/metrics/console_sink.h"
+#include "pdl/run/chat_date.h"
 #include "pdl/run/check_run.h"
 
 namespace pdl {
@@ -24,8 +25,8 @@ double peak_resident_bytes() {
 
 void run_check(const ConfigArguments& arguments) {
   const RunConfig config =
-      load_config(arguments.file, arguments.settings,
-                  {"model_path", "tokenizer_path", "train_files", "output_dir"});
+      with_chat_date(load_config(arguments.file, arguments.settings,
+                                 {"model_path", "tokenizer_path", "train_files", "output_dir"}));
   ConsoleSink console;
   const CheckReport report = check_job(config, console, corpus_progress);
   const StepTrial& batch = report.largest_batch;

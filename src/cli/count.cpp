@@ -9,8 +9,10 @@
 #include "cli/progress.h"
 #include "pdl/base/error.h"
 #include "pdl/base/unicode.h"
+#include "pdl/corpus/chat_format.h"
 #include "pdl/frequency/shard_counts.h"
 #include "pdl/frequency/token_counts.h"
+#include "pdl/run/chat_date.h"
 #include "pdl/run/job.h"
 
 namespace pdl {
@@ -60,13 +62,17 @@ std::string count_files(const CountArguments& arguments) {
   const TokenCounts table = count_corpus(job.corpus, options);
   log_notes(table.notes, job);
   if (!shard) return to_json(table);
-  return to_json(ShardCounts{.table = table, .shard = *shard, .text = job.corpus.text});
+  // Another shard may be counted with another file of the same name, or on another day.
+  TextOptions text = job.corpus.text;
+  text.chat_template = ChatFormat(text, job.tokenizer.get()).fingerprint();
+  return to_json(ShardCounts{.table = table, .shard = *shard, .text = text});
 }
 
 TokenCounts count_job(const CountArguments& arguments) {
-  const Job job = load_job(load_config(arguments.config->file, arguments.config->settings,
-                                       {"model_path", "tokenizer_path", "train_files"}),
-                           corpus_progress);
+  const RunConfig config =
+      with_chat_date(load_config(arguments.config->file, arguments.config->settings,
+                                 {"model_path", "tokenizer_path", "train_files"}));
+  const Job job = load_job(config, corpus_progress);
   log_empty_documents(job.data.train->corpus().document_counts);
   return job.loss.table;
 }

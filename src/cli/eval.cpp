@@ -4,14 +4,15 @@
 #include "cli/progress.h"
 #include "pdl/base/log.h"
 #include "pdl/metrics/jsonl_sink.h"
+#include "pdl/run/chat_date.h"
 #include "pdl/run/job.h"
 
 namespace pdl {
 namespace {
 
 void run_eval(const ConfigArguments& arguments) {
-  const RunConfig config = load_config(arguments.file, arguments.settings,
-                                       {"model_path", "tokenizer_path", "eval_files"});
+  const RunConfig config = with_chat_date(load_config(
+      arguments.file, arguments.settings, {"model_path", "tokenizer_path", "eval_files"}));
   const Job job = load_job(config, corpus_progress);
   log_info("evaluating " + config.model_path.string());
   const std::optional<EvalMetrics> metrics =

@@ -1,12 +1,13 @@
 #include "cli/file_job.h"
 
+#include "pdl/run/chat_date.h"
 #include "pdl/run/dataset.h"
 
 namespace pdl {
 
 FileJob load_file_job(std::vector<FlagSetting> settings, const std::vector<std::string>& files) {
   settings.push_back({.key = "pdl_reference_files", .values = files, .shown_as = "FILE"});
-  const RunConfig config = load_config("", settings, {"tokenizer_path"});
+  const RunConfig config = with_chat_date(load_config("", settings, {"tokenizer_path"}));
   FileJob job;
   job.corpus = {.files = config.pdl_reference_files, .text = config.text};
   if (!config.tokenizer_path.empty()) {

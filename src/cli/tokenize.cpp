@@ -5,6 +5,7 @@
 #include "cli/file_job.h"
 #include "cli/output.h"
 #include "pdl/base/error.h"
+#include "pdl/run/chat_date.h"
 #include "pdl/run/dataset.h"
 #include "pdl/tokenizer/tokenizer.h"
 #include "pdl/tokens/sequences.h"
@@ -52,8 +53,8 @@ void tokenize_documents(const TokenizeArguments& arguments) {
 }
 
 void tokenize_rows(const TokenizeArguments& arguments) {
-  const RunConfig config = load_config(arguments.config->file, arguments.config->settings,
-                                       {"tokenizer_path", "train_files"});
+  const RunConfig config = with_chat_date(load_config(
+      arguments.config->file, arguments.config->settings, {"tokenizer_path", "train_files"}));
   const auto tokenizer =
       config.tokenizer_path.empty() ? nullptr : load_tokenizer(config.tokenizer_path);
   TokenCache cache("");

@@ -13,6 +13,7 @@
 #include "pdl/base/error.h"
 #include "pdl/base/file.h"
 #include "pdl/metrics/jsonl_sink.h"
+#include "pdl/run/chat_date.h"
 #include "pdl/run/compute_plan.h"
 #include "pdl/run/training_run.h"
 
@@ -32,8 +33,8 @@ int run_train(const ConfigArguments& arguments, const std::string& profile_folde
     throw ConfigError("give --config run.json or a command; see pdl-train --help");
   }
   const RunConfig config =
-      load_config(arguments.file, arguments.settings,
-                  {"model_path", "tokenizer_path", "train_files", "output_dir"});
+      with_chat_date(load_config(arguments.file, arguments.settings,
+                                 {"model_path", "tokenizer_path", "train_files", "output_dir"}));
   handle_signals();
   const auto start = std::chrono::steady_clock::now();
   std::optional<Profiler> profiler;

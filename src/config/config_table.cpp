@@ -18,9 +18,6 @@ constexpr std::array<Words, 0> kNames{};
 template <>
 constexpr std::array kNames<TextDocument>{Words("file"), Words("paragraph"), Words("line")};
 template <>
-constexpr std::array kNames<ChatTemplate>{Words("chatml"), Words("llama2"), Words("llama3"),
-                                          Words("plain")};
-template <>
 constexpr std::array kNames<FrequencyUnit>{Words("count"), Words("relative")};
 template <>
 constexpr std::array kNames<UnseenPolicy>{Words("formula"), Words("count_one"), Words("error")};
@@ -123,6 +120,9 @@ constexpr double kMaxSize = 2147483647;
 constexpr double kMaxWholeNumber = 9007199254740992;
 
 constexpr std::array kResumeWords{Words("auto"), Words("never")};
+constexpr std::array kChatTemplates{Words("auto"), Words("chatml"), Words("llama2"),
+                                    Words("llama3"), Words("plain")};
+constexpr std::array kChatTemplateEndings{Words(".jinja")};
 constexpr std::array kStandardInput{Words("-")};
 constexpr std::array kDataEndings{Words(".txt"),   Words(".txt.gz"),   Words(".txt.zst"),
                                   Words(".jsonl"), Words(".jsonl.gz"), Words(".jsonl.zst"),
@@ -203,8 +203,20 @@ constexpr std::array kKeys{
                                            {"JSONL field of a completion"}),
     key<&R::text, &Text::messages_field>(G::kData, "messages_field",
                                          {"JSONL field of a chat's messages"}),
-    key<&R::text, &Text::chat_template>(G::kData, "chat_template",
-                                        {"how the messages of a chat become text"}),
+    key<&R::text, &Text::chat_template>(
+        G::kData, "chat_template",
+        {"how the messages of a chat become text",
+         "`auto` is the template beside the tokenizer (`chat_template.jinja`, or `chat_template` "
+         "of `tokenizer_config.json`), or `chatml` if there is none. See [Chats](data.md#chats)."},
+        {.is_path = true, .words = kChatTemplates, .endings = kChatTemplateEndings}),
+    key<&R::text, &Text::chat_date>(
+        G::kData, "chat_date",
+        {"the day that a chat template writes",
+         "Empty: the day on which the run began, by the local clock; it stands in `config.json`, "
+         "and a resumed run keeps it."},
+        {.pattern = "^([0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01]))?$",
+         .pattern_text = "a date, YYYY-MM-DD",
+         .may_change_on_resume = true}),
     key<&R::text, &Text::completion_only_loss>(G::kData, "completion_only_loss",
                                                {"do not train on prompts and non-assistant turns"}),
     key<&R::text, &Text::add_bos>(G::kData, "add_bos",

@@ -162,6 +162,10 @@ std::string ConfigBuilder::resolve(const ConfigKey& key, const Source& source,
     if (is_word(key.rules, text)) return "";
     text = resolve_path(source.folder, text);
     paths = {text};
+    if (!is_stored_) {
+      std::string problem = ending_problem(key, paths);
+      if (!problem.empty()) return problem;
+    }
   } else if (key.kind == KeyKind::kPathList) {
     auto& list = std::get<std::vector<std::string>>(value);
     if (!is_stored_) {

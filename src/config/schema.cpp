@@ -39,9 +39,10 @@ void add_range(const KeyRules& rules, Json& schema) {
   }
 }
 
-// Accepts one of the words, a path with one of the endings, a glob, or "", which may mean no path.
-std::string pattern_of(const KeyRules& rules) {
-  std::string pattern = "^$|[*?\\[]";
+// Accepts one of the words and a path with one of the endings; in a list also a glob, or "", which
+// may mean no path.
+std::string pattern_of(const KeyRules& rules, bool is_list) {
+  std::string pattern = is_list ? "^$|[*?\\[]" : "^$";
   for (const std::string_view word : rules.words) pattern += "|^" + std::string(word) + "$";
   for (const std::string_view ending : rules.endings) {
     pattern += '|';
@@ -59,7 +60,8 @@ Json string_schema(const ConfigKey& key) {
     schema["enum"].insert(schema["enum"].end(), {true, false});
   }
   if (!key.rules.pattern.empty()) schema["pattern"] = key.rules.pattern;
-  if (!key.rules.endings.empty()) schema["pattern"] = pattern_of(key.rules);
+  if (!key.rules.endings.empty())
+    schema["pattern"] = pattern_of(key.rules, key.kind == KeyKind::kPathList);
   const bool is_word_or_path = key.kind == KeyKind::kPath && !key.rules.words.empty();
   if (is_word_or_path || key.rules.required) schema["minLength"] = 1;
   if (key.kind != KeyKind::kChoice) {

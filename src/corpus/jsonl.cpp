@@ -1,53 +1,19 @@
 #include "pdl/corpus/jsonl.h"
 
 #include <algorithm>
-#include <array>
 #include <charconv>
 #include <optional>
 #include <utility>
 #include <vector>
 
-#include "chat/chat_template.h"
 #include "pdl/base/error.h"
 #include "pdl/base/json.h"
 #include "pdl/base/unicode.h"
+#include "record_fields.h"
+#include "rendered_record.h"
 
 namespace pdl {
 namespace {
-
-constexpr JsonRules kRules = {.max_depth = 64};
-
-std::string in_quotes(std::string_view name) { return "'" + printable(name) + "'"; }
-
-// Fields that other programs read beside the messages or the prompt: without what they say, the
-// chat would be another one, or be trained otherwise. Nobody reads them beside a text.
-constexpr std::array<std::string_view, 36> kPartsOfAConversation = {
-    // What the templates of models take.
-    "tools", "functions", "function_call", "tool_calls", "tool_choice", "parallel_tool_calls",
-    "custom_tools", "builtin_tools", "documents", "chat_template", "chat_template_kwargs",
-    "add_generation_prompt", "continue_final_message", "reasoning", "reasoning_content", "thinking",
-    "enable_thinking",
-    // Parts of a prompt.
-    "system", "system_prompt", "instruction", "input", "context", "history", "image", "images",
-    "video", "videos", "audio", "audios",
-    // What is preferred, and what is not.
-    "chosen", "rejected", "label", "labels", "kto_tag",
-    // Masks of tokens.
-    "completion_mask", "assistant_masks"};
-
-// Whether to train, by "weight" and "train", which a message or a record may have.
-struct Training {
-  bool has_weight = false, has_train = false;
-  bool trained = true;  // false if one of them says so
-};
-
-// What a record holds of the fields that count.
-struct RecordFields {
-  std::optional<std::string> text, prompt, completion;
-  std::optional<std::vector<ChatMessage>> messages;
-  Training training;
-  std::vector<std::string> others;  // names of the other fields that hold something
-};
 
 // Receives the parts of a record and keeps the fields that count: the rest of a record is checked
 // to be JSON, but not built.
@@ -282,7 +248,7 @@ RecordFields read_fields(std::string_view line, const TextOptions& options) {
     throw DataError("is longer than " + std::to_string(kMaxRecordBytes) + " bytes");
   }
   RecordReader reader(options);
-  const JsonProblem problem = read_json(line, kRules, reader);
+  const JsonProblem problem = read_json(line, kRecordRules, reader);
   if (!problem) return reader.take();
   // The parser knows UTF-8, but says less clearly what is wrong.
   const size_t invalid = find_invalid_utf8(line);
@@ -290,46 +256,10 @@ RecordFields read_fields(std::string_view line, const TextOptions& options) {
   throw DataError("is not UTF-8 at byte " + std::to_string(invalid) + "; convert it to UTF-8");
 }
 
-void require_one_kind(const RecordFields& fields, const TextOptions& options) {
-  const bool is_completion = fields.prompt || fields.completion;
-  const std::string& half = fields.prompt ? options.prompt_field : options.completion_field;
-  std::vector<std::string> found;
-  if (fields.text) found.push_back(in_quotes(options.text_field));
-  if (is_completion) found.push_back(in_quotes(half));
-  if (fields.messages) found.push_back(in_quotes(options.messages_field));
-  if (found.empty()) {
-    throw DataError("has none of the fields " + in_quotes(options.text_field) + ", " +
-                    in_quotes(options.prompt_field) + " with " +
-                    in_quotes(options.completion_field) + ", and " +
-                    in_quotes(options.messages_field) +
-                    "; name the field with --text_field or another of these keys");
-  }
-  if (found.size() > 1) {
-    throw DataError("has the fields " + found[0] + " and " + found[1] +
-                    ", which are of two kinds of record; keep one of them");
-  }
-  if (is_completion && !(fields.prompt && fields.completion)) {
-    const std::string& other = fields.prompt ? options.completion_field : options.prompt_field;
-    throw DataError("has the field " + in_quotes(half) + " but not " + in_quotes(other));
-  }
-}
-
-void require_no_more_to_say(const RecordFields& fields) {
-  for (const std::string& name : fields.others) {
-    const bool counts =
-        !fields.text && std::find(kPartsOfAConversation.begin(), kPartsOfAConversation.end(),
-                                  name) != kPartsOfAConversation.end();
-    if (!counts && name != "input_ids") continue;
-    throw DataError("the field " + in_quotes(name) +
-                    " changes what a record means, and is not supported; leave it out, or write "
-                    "what it says into the text");
-  }
-}
-
-Document make_document(RecordFields fields, const TextOptions& options) {
+Document make_document(RecordFields fields, const TextOptions& options, const ChatFormat& chats) {
   Document document;
   if (fields.messages) {
-    document = format_chat(*fields.messages, options.chat_template, options.completion_only_loss);
+    document = format_chat(*fields.messages, *chats.built_in(), options.completion_only_loss);
   } else if (fields.text) {
     document.parts.push_back({std::move(*fields.text)});
   } else {
@@ -343,13 +273,17 @@ Document make_document(RecordFields fields, const TextOptions& options) {
 
 }  // namespace
 
-Document parse_record(std::string_view line, const TextOptions& options, const RecordPlace& place) {
+Document parse_record(std::string_view line, const TextOptions& options, const ChatFormat& chats,
+                      const RecordPlace& place) {
   if (line.ends_with('\r')) line.remove_suffix(1);
   try {
+    if (!chats.built_in()) {
+      if (auto document = parse_rendered_record(line, options, chats)) return std::move(*document);
+    }
     RecordFields fields = read_fields(line, options);
     require_one_kind(fields, options);
-    require_no_more_to_say(fields);
-    return make_document(std::move(fields), options);
+    require_no_more_to_say(fields, /*is_rendered=*/false);
+    return make_document(std::move(fields), options, chats);
   } catch (const DataError& problem) {
     throw DataError("file '" + place.file + "', line " + std::to_string(place.line) + ": " +
                     problem.what());

@@ -8,12 +8,14 @@
 #include "pdl/base/error.h"
 #include "pdl/base/unicode.h"
 #include "pdl/config/config_table.h"
+#include "pdl/corpus/chat_format.h"
 #include "table_json.h"
 
 namespace pdl {
 namespace {
 
-// The fields of TextOptions by their names in run.json.
+// The fields of TextOptions by their names in run.json. That of chat_date is none of them: where it
+// matters, the fingerprint of the chat template, which stands for its name here, depends on it.
 constexpr std::array<std::string_view, 9> kTextKeys = {
     "text_document", "text_field",           "prompt_field", "completion_field", "messages_field",
     "chat_template", "completion_only_loss", "add_bos",      "add_eos"};
@@ -40,6 +42,9 @@ void read_option(ObjectReader& options, const ConfigKey& key, RunConfig& config)
   const std::string& value = options.string(key.name);
   if (key.kind == KeyKind::kChoice &&
       std::find(key.choices.begin(), key.choices.end(), value) == key.choices.end()) {
+    options.fail_at(key.name, "is not one of this version; count this shard again");
+  }
+  if (key.name == "chat_template" && !ChatFormat::is_fingerprint(value)) {
     options.fail_at(key.name, "is not one of this version; count this shard again");
   }
   key.set(config, value);

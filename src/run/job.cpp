@@ -6,6 +6,7 @@
 #include "pdl/base/error.h"
 #include "pdl/base/sha256.h"
 #include "pdl/config/load_config.h"
+#include "pdl/corpus/chat_format.h"
 #include "pdl/model/load_model.h"
 #include "pdl/run/run_folder.h"
 #include "pdl/run/versions.h"
@@ -111,9 +112,21 @@ EvaluatorOptions evaluator_options(const Job& job) {
           .chunk_positions = job.plan.eval_chunk_positions};
 }
 
+namespace {
+
+// Of the tokenizer and, if it is one in Jinja, the chat template.
+std::string tokenizer_identity(const Job& job) {
+  if (job.tokenizer == nullptr) return "";
+  const ChatFormat chats(job.config.text, job.tokenizer.get());
+  const std::string& tokenizer = job.tokenizer->sha256();
+  return chats.built_in() ? tokenizer : sha256(tokenizer + " " + chats.fingerprint());
+}
+
+}  // namespace
+
 RunIdentity identity_of(const Job& job) {
   return {.model_sha256 = job.model->info().sha256,
-          .tokenizer_sha256 = job.tokenizer == nullptr ? "" : job.tokenizer->sha256(),
+          .tokenizer_sha256 = tokenizer_identity(job),
           .train_sha256 = job.data.train->corpus().sha256,
           .eval_sha256 = job.data.eval ? job.data.eval->corpus().sha256 : "",
           .frequency_sha256 = sha256(to_json(job.loss.table)),

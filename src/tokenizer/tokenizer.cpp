@@ -1,5 +1,6 @@
 #include "pdl/tokenizer/tokenizer.h"
 
+#include <charconv>
 #include <system_error>
 
 #include "pdl/base/error.h"
@@ -8,6 +9,15 @@
 
 namespace pdl {
 namespace {
+
+// "<0x0A>": the token of a byte.
+std::optional<char> byte_of(std::string_view piece) {
+  if (piece.size() != 6 || !piece.starts_with("<0x") || piece.back() != '>') return std::nullopt;
+  int byte = 0;
+  const auto [end, error] = std::from_chars(piece.data() + 3, piece.data() + 5, byte, 16);
+  if (error != std::errc() || end != piece.data() + 5) return std::nullopt;
+  return static_cast<char>(byte);
+}
 
 namespace fs = std::filesystem;
 
@@ -24,6 +34,21 @@ fs::path tokenizer_file(const fs::path& path) {
 }
 
 }  // namespace
+
+std::string Tokenizer::text_of(int32_t id) const {
+  constexpr std::string_view kSpaceSign = "▁";
+  std::string text = piece(id);
+  if (const auto byte = byte_of(text)) return std::string(1, *byte);
+  for (size_t at = 0; (at = text.find(kSpaceSign, at)) != std::string::npos; ++at) {
+    text.replace(at, kSpaceSign.size(), " ");
+  }
+  return text;
+}
+
+const ChatFiles& Tokenizer::chat_files() const {
+  static const ChatFiles kNone;
+  return kNone;
+}
 
 std::unique_ptr<Tokenizer> load_tokenizer(const fs::path& path_or_folder) {
   const fs::path path = tokenizer_file(path_or_folder);

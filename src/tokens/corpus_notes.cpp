@@ -7,7 +7,7 @@
 #include "pdl/base/log.h"
 #include "pdl/base/text_format.h"
 #include "pdl/base/unicode.h"
-#include "pdl/config/config_table.h"
+#include "pdl/corpus/chat_format.h"
 
 namespace pdl {
 namespace {
@@ -29,12 +29,6 @@ std::string doubled_warning(int64_t number, int64_t all, bool is_bos, const std:
          (is_bos ? "add_bos" : "add_eos") +
          " adds another; take it out of the texts or, if all have it, set " +
          (is_bos ? "add_bos" : "add_eos") + " to false";
-}
-
-std::string chat_template_name(const TextOptions& options) {
-  RunConfig config;
-  config.text = options;
-  return std::get<std::string>(find_config_key("chat_template")->get(config));
 }
 
 void add_declared_warning(const std::optional<DeclaredToken>& declared, bool adds,
@@ -73,6 +67,7 @@ void CorpusNotes::add(const CorpusNotes& other) {
   doubled_eos += other.doubled_eos;
   spelt_chats += other.spelt_chats;
   spelt_controls.insert(other.spelt_controls.begin(), other.spelt_controls.end());
+  untrained_calls += other.untrained_calls;
   for (const std::string& name : other.other_fields) add_other_field(name);
 }
 
@@ -82,6 +77,7 @@ std::string to_json(const CorpusNotes& notes) {
                                  {"doubled_eos", notes.doubled_eos},
                                  {"spelt_chats", notes.spelt_chats},
                                  {"spelt_controls", notes.spelt_controls},
+                                 {"untrained_calls", notes.untrained_calls},
                                  {"other_fields", notes.other_fields}})
       .dump();
 }
@@ -96,6 +92,7 @@ std::optional<CorpusNotes> parse_corpus_notes(std::string_view json) {
                        .doubled_eos = object.integer("doubled_eos", 0),
                        .spelt_chats = object.integer("spelt_chats", 0),
                        .spelt_controls = names_of(object, "spelt_controls"),
+                       .untrained_calls = object.integer("untrained_calls", 0),
                        .other_fields = names_of(object, "other_fields")};
   } catch (const DataError&) {
     return std::nullopt;
@@ -116,7 +113,7 @@ std::vector<std::string> special_token_warnings(const CorpusNotes& notes,
   }
   if (notes.spelt_chats > 0) {
     warnings.push_back("the tokenizer lacks " + joined(notes.spelt_controls) +
-                       " of chat_template " + chat_template_name(options) +
+                       " of chat_template " + ChatFormat(options, &tokenizer).name() +
                        ": they are spelt out in several tokens in " +
                        counted(notes.spelt_chats, "chat") +
                        "; use a tokenizer that has them, or another chat_template");
@@ -139,6 +136,11 @@ void log_corpus_notes(const CorpusNotes& notes, const Tokenizer* tokenizer,
   if (tokenizer == nullptr) return;
   for (const std::string& line : special_token_warnings(notes, *tokenizer, options)) {
     log_warning(name + ": " + line);
+  }
+  if (notes.untrained_calls > 0) {
+    log_info(name + ": " + counted(notes.untrained_calls, "turn") +
+             " of the assistant call tools: the content is trained, and the calls are not, because "
+             "the chat template does not mark them with {% generation %}");
   }
   if (!notes.other_fields.empty()) {
     const bool may_be_more = notes.other_fields.size() == CorpusNotes::kMaxFields;

@@ -27,7 +27,7 @@ bool is_empty(const Document& document) {
 // The objects with which one thread tokenizes blocks.
 class BlockTokenizer {
  public:
-  explicit BlockTokenizer(const Corpus& corpus) : corpus_(corpus) {
+  BlockTokenizer(const Corpus& corpus, const ChatFormat& chats) : corpus_(corpus), chats_(chats) {
     if (corpus.tokenizer != nullptr) encoder_.emplace(*corpus.tokenizer, corpus.text);
   }
 
@@ -114,13 +114,14 @@ class BlockTokenizer {
   }
 
   void run_record(std::string_view line, const RecordPlace& place) {
-    const Document document = parse_record(line, corpus_.text, place);
+    const Document document = parse_record(line, corpus_.text, chats_, place);
     if (is_empty(document)) {
       ++counts_.empty_documents;
       return;
     }
     encoder_->encode(document, tokens_.tokens);
     for (const std::string& name : document.other_fields) notes_.add_other_field(name);
+    notes_.untrained_calls += document.untrained_calls;
     end_document();
   }
 
@@ -130,6 +131,7 @@ class BlockTokenizer {
   }
 
   const Corpus& corpus_;
+  const ChatFormat& chats_;
   std::optional<DocumentEncoder> encoder_;
   BlockTokens tokens_;
   DocumentCounts counts_;
@@ -144,6 +146,7 @@ class Pipeline {
       : corpus_(corpus),
         options_(options),
         visit_(visit),
+        chats_(corpus.text, corpus.tokenizer),
         reader_(corpus.files, corpus.text.text_document, corpus.tokenizer) {}
 
   CorpusSummary run() {
@@ -169,7 +172,7 @@ class Pipeline {
   void work(int64_t thread) {
     int64_t index = 0;
     try {
-      BlockTokenizer tokenizer(corpus_);
+      BlockTokenizer tokenizer(corpus_, chats_);
       CorpusBlock block;
       while (read(block, index)) {
         tokenizer.run(block);
@@ -233,6 +236,7 @@ class Pipeline {
   const PipelineOptions& options_;
   const std::function<void(int64_t, const BlockTokens&)>& visit_;
 
+  const ChatFormat chats_;
   std::mutex reading_;
   CorpusReader reader_;
   int64_t num_read_ = 0;

@@ -4,6 +4,8 @@
 
 #include "pdl/base/error.h"
 #include "pdl/base/unicode.h"
+#include "rendered_mask.h"
+#include "token_ends.h"
 
 namespace pdl {
 namespace {
@@ -40,7 +42,15 @@ DocumentEncoder::DocumentEncoder(const Tokenizer& tokenizer, const TextOptions& 
       bos_(id_to_add(options.add_bos, tokenizer.bos_id(), "bos")),
       eos_(id_to_add(options.add_eos, tokenizer.eos_id(), "eos")),
       bos_written_(bos_ ? tokenizer.piece(*bos_) : ""),
-      eos_written_(eos_ ? tokenizer.piece(*eos_) : "") {}
+      eos_written_(eos_ ? tokenizer.piece(*eos_) : ""),
+      special_ids_(tokenizer.special_ids()) {
+  for (const int32_t id : special_ids_) {
+    const std::string written = tokenizer.piece(id);
+    if (!written.empty() && tokenizer.control_id(written)) {
+      unseen_controls_.emplace_back(written, id);
+    }
+  }
+}
 
 void DocumentEncoder::encode(std::string_view text, std::vector<Token>& tokens, bool begins,
                              bool ends) {
@@ -56,6 +66,7 @@ void DocumentEncoder::encode(std::string_view text, std::vector<Token>& tokens, 
 
 void DocumentEncoder::encode(const Document& document, std::vector<Token>& tokens) {
   if (document.parts.empty()) return;
+  if (document.is_rendered) return encode_rendered(document, tokens);
   if (bos_ && !document.is_chat) tokens.emplace_back(*bos_, document.parts.front().trained);
   const size_t first = tokens.size();
   bool has_spelt = false;
@@ -92,6 +103,45 @@ void DocumentEncoder::encode(const Document& document, std::vector<Token>& token
   note_begin(document.parts.front().text, std::span(tokens).subspan(first));
   note_end(document.parts.back().text, std::span(tokens).subspan(first));
   if (eos_) tokens.emplace_back(*eos_, document.parts.back().trained);
+}
+
+void DocumentEncoder::encode_rendered(const Document& document, std::vector<Token>& tokens) {
+  std::string text;
+  for (const DocumentPart& part : document.parts) text += part.text;
+  ids_.clear();
+  encode_whole(text, ids_);
+  PlacedTokens placed{.ends = find_token_ends(tokenizer_, text, ids_), .are_control = {}};
+  for (const int32_t id : ids_) {
+    placed.are_control.push_back(std::binary_search(special_ids_.begin(), special_ids_.end(), id));
+  }
+  const std::vector<bool> mask = trained_tokens(document, text, placed);
+  for (size_t i = 0; i < ids_.size(); ++i) tokens.emplace_back(ids_[i], mask[i]);
+  const std::set<std::string> spelt = spelt_controls(document, placed);
+  if (spelt.empty()) return;
+  ++notes_.spelt_chats;
+  notes_.spelt_controls.insert(spelt.begin(), spelt.end());
+}
+
+// Appends the ids of a text in which control tokens may be written, wherever they come from.
+void DocumentEncoder::encode_whole(std::string_view text, std::vector<int32_t>& ids) {
+  if (unseen_controls_.empty()) return encoder_.encode(text, /*begins=*/true, ids);
+  size_t begin = 0;
+  for (size_t at = 0; at <= text.size();) {
+    const std::pair<std::string, int32_t>* longest = nullptr;
+    for (const auto& control : unseen_controls_) {
+      const bool is_longer = longest == nullptr || control.first.size() > longest->first.size();
+      if (is_longer && text.substr(at).starts_with(control.first)) longest = &control;
+    }
+    if (longest == nullptr && at < text.size()) {
+      ++at;
+      continue;
+    }
+    if (begin < at) encoder_.encode(text.substr(begin, at - begin), /*begins=*/true, ids);
+    if (longest == nullptr) return;
+    ids.push_back(longest->second);
+    at += longest->first.size();
+    begin = at;
+  }
 }
 
 // `tokens` are those of the text; bos and eos are not among them if they were added.

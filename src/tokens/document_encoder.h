@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "pdl/config/run_config.h"
@@ -33,7 +34,8 @@ class DocumentEncoder {
   // lie inside a token, i.e. the text up to it, encoded alone, does not begin the encoding of the
   // longer text, the text after the boundary is encoded as its continuation. Adjacent parts of a
   // chat that are trained alike count as one; those of a prompt and a completion do not. bos is
-  // trained as the first part is, eos as the last; a chat gets neither.
+  // trained as the first part is, eos as the last; a chat gets neither. The tokens of a rendered
+  // chat are those of its whole text; see trained_tokens() for their loss mask.
   void encode(const Document& document, std::vector<Token>& tokens);
 
   // Of the documents encoded so far.
@@ -47,6 +49,8 @@ class DocumentEncoder {
     std::vector<bool> trained;  // of each part
   };
 
+  void encode_rendered(const Document& document, std::vector<Token>& tokens);
+  void encode_whole(std::string_view text, std::vector<int32_t>& ids);
   void encode_stretch(const Stretch& stretch, std::vector<Token>& tokens);
   std::vector<int32_t> ids_of(std::string_view text, bool begins);
   void note_begin(std::string_view text, std::span<const Token> tokens);
@@ -59,7 +63,10 @@ class DocumentEncoder {
   std::optional<int32_t> eos_;
   std::string bos_written_;
   std::string eos_written_;
-  std::vector<int32_t> ids_;              // reused
+  std::vector<int32_t> ids_;          // reused
+  std::vector<int32_t> special_ids_;  // in increasing order
+  // Control tokens that the tokenizer does not find in a text, as they are written.
+  std::vector<std::pair<std::string, int32_t>> unseen_controls_;
   std::map<std::string, bool> is_spelt_;  // control tokens of chats that were met
   CorpusNotes notes_;
 };

@@ -9,6 +9,7 @@
 #include "pdl/base/error.h"
 #include "pdl/base/file.h"
 #include "pdl/base/log.h"
+#include "pdl/corpus/chat_format.h"
 #include "pdl/corpus/corpus_file.h"
 #include "token_cache_file.h"
 
@@ -62,19 +63,19 @@ std::string file_name(const std::string& key) { return "tokens-" + key + ".bin";
 std::string corpus_key(const Corpus& corpus, const std::string& corpus_sha256) {
   // Does not compile once TextOptions has another field, which must then be in the key, too.
   const auto& [text_document, text_field, prompt_field, completion_field, messages_field,
-               chat_template, completion_only_loss, add_bos, add_eos] = corpus.text;
+               chat_template, chat_date, completion_only_loss, add_bos, add_eos] = corpus.text;
   std::vector<int> kinds;
   for (const std::string& file : corpus.files)
     kinds.push_back(static_cast<int>(corpus_file_kind(file)));
   const nlohmann::json key = {
-      {"version", 2},  // of the rules by which text becomes tokens, and of the files in the cache
+      {"version", 3},  // of the rules by which text becomes tokens, and of the files in the cache
       {"tokenizer", corpus.tokenizer == nullptr ? "" : corpus.tokenizer->sha256()},
       {"files", corpus_sha256},
       {"kinds", kinds},
       {"vocab_size", corpus.vocab_size},  // ids of .npy must be below
       {"text_document", static_cast<int>(text_document)},
       {"fields", {text_field, prompt_field, completion_field, messages_field}},
-      {"chat_template", static_cast<int>(chat_template)},
+      {"chat_template", ChatFormat(corpus.text, corpus.tokenizer).fingerprint()},
       {"completion_only_loss", completion_only_loss},
       {"add_bos", add_bos},
       {"add_eos", add_eos}};

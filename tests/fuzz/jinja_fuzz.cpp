@@ -20,8 +20,7 @@ std::vector<std::pair<std::string, Value>> make_variables() {
                                     {}, JsonBlame::of<DataError>(""));
   std::vector<std::pair<std::string, Value>> variables;
   for (size_t i = 0; i < root.items().size(); ++i) {
-    variables.emplace_back(root.keys()[i],
-                           from_json(root.items()[i], static_cast<int32_t>(i)));
+    variables.emplace_back(root.keys()[i], from_json(root.items()[i], static_cast<int32_t>(i)));
   }
   return variables;
 }

@@ -25,7 +25,9 @@ void check_document(const Document& document) {
 
 void check_record(std::string_view line, TextOptions options) {
   const auto parse = [&](std::string_view text) {
-    return accepted<DataError>([&] { return parse_record(text, options, {"f.jsonl", 3}); });
+    return accepted<DataError>([&] {
+      return parse_record(text, options, ChatFormat(options, nullptr), {"f.jsonl", 3});
+    });
   };
   const auto document = parse(line);
   if (document) check_document(*document);
@@ -53,7 +55,7 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   for (const ChatTemplate chat_template : {ChatTemplate::kChatMl, ChatTemplate::kLlama2,
                                            ChatTemplate::kLlama3, ChatTemplate::kPlain}) {
     TextOptions options;
-    options.chat_template = chat_template;
+    options.chat_template = name_of(chat_template);
     check_record(text_of(data, size), options);
   }
   return 0;

@@ -66,7 +66,7 @@ COVERED = {
 # Keys without an influence on the numbers of a job that pdl-train accepts and finishes.
 NO_EFFECT = frozenset(
     "output_dir completion_only_loss text_field prompt_field completion_field messages_field "
-    "chat_template pdl_max_unseen_share logits_chunk_rows num_threads eval_steps "
+    "chat_template chat_date pdl_max_unseen_share logits_chunk_rows num_threads eval_steps "
     "metric_for_best_model save_steps save_total_limit resume_from_checkpoint logging_steps "
     "tensorboard max_bad_steps spike_threshold".split()
 )

@@ -13,7 +13,7 @@ REQUIRED = ["model_path", "tokenizer_path", "output_dir", "train_files"]
 CHOICES = {
     "text_document": "file", "chat_template": "chatml", "pdl_frequency": "count", "pdl_unseen": "formula",
     "pdl_special_tokens": "formula", "lr_scheduler_type": "linear", "optim": "adamw", "precision": "fp32",
-    "metric_for_best_model": "eval_ce", "spike_action": "warn", "device": "cpu",
+    "metric_for_best_model": "eval_ce", "spike_action": "warn", "device": "cpu", "chat_date": "2026-07-04",
     "isolate_documents": "auto",
 }  # fmt: skip
 STRINGS = ["text_field", "prompt_field", "completion_field", "messages_field"]

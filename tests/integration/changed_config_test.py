@@ -20,6 +20,7 @@ ALLOWED = {
     "save_total_limit": 4, "resume_from_checkpoint": "run/checkpoint-4", "logging_steps": 3, "tensorboard": "false",
     "max_minutes": 60, "model_path": "copy/model.pt", "tokenizer_path": "copy/tokenizer.model",
     "train_files": "copy/train.txt", "eval_files": "copy/eval.txt", "pdl_frequency_table": "table.json",
+    "chat_date": "2026-01-02",
 }
 REFUSED = {
     "text_document": "line", "text_field": "t", "prompt_field": "p",

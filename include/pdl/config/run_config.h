@@ -12,8 +12,6 @@ namespace pdl {
 
 // What one document of a .txt file is.
 enum class TextDocument { kFile, kParagraph, kLine };
-// How the messages of a chat become text.
-enum class ChatTemplate { kChatMl, kLlama2, kLlama3, kPlain };
 // The unit of freq(t) and of epsilon: occurrences, or occurrences / total.
 enum class FrequencyUnit { kCount, kRelative };
 // The weight of a token with count 0: the formula's, that of count 1, or refuse if training or
@@ -43,7 +41,9 @@ struct TextOptions {
   std::string prompt_field = "prompt";
   std::string completion_field = "completion";
   std::string messages_field = "messages";
-  ChatTemplate chat_template = ChatTemplate::kChatMl;
+  // auto, chatml, llama2, llama3, plain, or the path of a .jinja file; see corpus/chat_format.h
+  std::string chat_template = "auto";
+  std::string chat_date = "";  // YYYY-MM-DD, which strftime_now of a chat template says; "": none
   bool completion_only_loss = true;
   bool add_bos = false;
   bool add_eos = true;

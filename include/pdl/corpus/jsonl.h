@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "pdl/config/run_config.h"
+#include "pdl/corpus/chat_format.h"
 #include "pdl/corpus/document.h"
 
 namespace pdl {
@@ -26,19 +27,23 @@ struct RecordPlace {
 //   prompt_field + completion_field   two parts; the prompt is trained on only without
 //                                     completion_only_loss
 //   messages_field                    a chat: a list of objects with the strings "role" and
-//                                     "content"; see src/corpus/chat/chat_template.h
+//                                     "content"; see src/corpus/chat/chat_template.h, and for a
+//                                     template in Jinja src/corpus/chat/rendered_chat.h
 //
 // A record, or a message of a chat, with "weight": 0 or "train": false is not trained; null, 1 and
 // true are as if the field were not there. Any other field of a message is refused unless it is
 // empty: null, "", [] or {}. So are, beside messages or a prompt, the fields that other programs
-// read with these, such as "tools"; and "input_ids". Other fields are Document::other_fields.
+// read with these, such as "tools"; and "input_ids". Other fields are Document::other_fields. A
+// template in Jinja sees all fields of a message, "tools", "documents" and "chat_template_kwargs".
 //
 // Throws DataError with file and line for a line that is longer than kMaxRecordBytes, not UTF-8,
 // not JSON (an escape of half a surrogate pair is not), nested deeper than 64 levels, or no object;
 // for a record of no kind, of two, or with half of a prompt and completion; for a value of another
 // type than its field needs; for a field that counts given twice; and for one that is refused.
+// Throws what `chats` and its template throw, with file and line if the record is to blame.
 //
 // Takes time and memory in proportion to the line. Thread-safe.
-Document parse_record(std::string_view line, const TextOptions& options, const RecordPlace& place);
+Document parse_record(std::string_view line, const TextOptions& options, const ChatFormat& chats,
+                      const RecordPlace& place);
 
 }  // namespace pdl

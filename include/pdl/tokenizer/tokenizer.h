@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace pdl {
@@ -53,6 +54,20 @@ struct DeclaredTokens {
   std::optional<DeclaredToken> eos;
 };
 
+// What the files beside a tokenizer say of chats.
+struct ChatFiles {
+  // A chat template in Jinja.
+  struct Template {
+    std::string use;    // "default", "tool_use" or another
+    std::string place;  // for messages: the file, and which template of it
+    std::string text;
+  };
+
+  std::vector<Template> templates;
+  // bos_token and the like as they are written, by their names: what a template sees.
+  std::vector<std::pair<std::string, std::string>> special_tokens;
+};
+
 // Immutable after loading; every function may be called from several threads at once.
 class Tokenizer {
  public:
@@ -96,6 +111,9 @@ class Tokenizer {
 
   // The written form of an id, e.g. "▁the" or "<0x0A>".
   virtual std::string piece(int32_t id) const = 0;
+  // The bytes of a text that an id stands for, e.g. " the" or "\n". A tokenizer that changes texts
+  // before it encodes them, or drops their first space, may have found others there.
+  virtual std::string text_of(int32_t id) const;
 
   // nullopt if the tokenizer has no such token.
   virtual std::optional<int32_t> bos_id() const = 0;
@@ -103,6 +121,8 @@ class Tokenizer {
   virtual std::optional<int32_t> pad_id() const = 0;
   // What tokenizer_config.json and the post_processor of tokenizer.json say.
   virtual DeclaredTokens declared_tokens() const { return {}; }
+  // The chat templates beside the tokenizer's file.
+  virtual const ChatFiles& chat_files() const;
   // Control and unknown tokens (not byte tokens), in increasing order.
   virtual std::vector<int32_t> special_ids() const = 0;
 

@@ -20,6 +20,7 @@ struct CorpusNotes {
   int64_t doubled_eos = 0;  // that end so, white space aside, with the eos that add_eos adds
   int64_t spelt_chats = 0;  // chats in which control tokens of the template are spelt out
   std::set<std::string> spelt_controls = {};  // the written forms of these
+  int64_t untrained_calls = 0;                // see Document::untrained_calls
   std::set<std::string> other_fields =
       {};  // fields of records that are not read, fit for a log line
 

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "pdl/config/run_config.h"
+#include "pdl/corpus/chat_format.h"
 #include "pdl/corpus/document.h"
 
 namespace pdl {

@@ -45,7 +45,8 @@ void require_same_run(const RunIdentity& before, const RunIdentity& now,
   if (before.model_sha256 != now.model_sha256)
     throw ModelError("model '" + new_config.model_path.string() + changed);
   if (before.tokenizer_sha256 != now.tokenizer_sha256) {
-    throw ModelError("tokenizer '" + new_config.tokenizer_path.string() + changed);
+    throw ModelError("tokenizer, chat template or chat_date of '" +
+                     new_config.tokenizer_path.string() + changed);
   }
   if (before.train_sha256 != now.train_sha256) throw DataError("a file of 'train_files" + changed);
   if (before.eval_sha256 != now.eval_sha256) throw DataError("a file of 'eval_files" + changed);

@@ -2,6 +2,7 @@
 
 #include <sentencepiece_processor.h>
 
+#include "../chat_files.h"
 #include "../declared_tokens.h"
 #include "listed_pieces.h"
 #include "normalized_encoder.h"
@@ -74,7 +75,10 @@ class SentencePieceTokenizer : public Tokenizer {
       throw ModelError(refusal(path, problem.what()));
     }
     sha256_ = pdl::sha256(serialized);
-    if (const auto config = read_tokenizer_config(path)) declared_ = declared_by_config(*config);
+    const auto config = read_tokenizer_config(path);
+    if (config) declared_ = declared_by_config(*config);
+    chat_files_ = read_chat_files(path, config);
+    add_own_tokens();
   }
 
   int64_t size() const override { return processor_.GetPieceSize(); }
@@ -128,6 +132,7 @@ class SentencePieceTokenizer : public Tokenizer {
   std::optional<int32_t> pad_id() const override { return present(processor_.pad_id()); }
 
   DeclaredTokens declared_tokens() const override { return declared_; }
+  const ChatFiles& chat_files() const override { return chat_files_; }
 
   std::vector<int32_t> special_ids() const override {
     std::vector<int32_t> special;
@@ -140,6 +145,13 @@ class SentencePieceTokenizer : public Tokenizer {
   const std::string& sha256() const override { return sha256_; }
 
  private:
+  // The model itself says what begins and ends a text, unless a file beside it does.
+  void add_own_tokens() {
+    if (!chat_files_.special_tokens.empty()) return;
+    if (bos_id()) chat_files_.special_tokens.emplace_back("bos_token", piece(*bos_id()));
+    if (eos_id()) chat_files_.special_tokens.emplace_back("eos_token", piece(*eos_id()));
+  }
+
   static std::optional<int32_t> present(int id) {
     return id >= 0 ? std::optional<int32_t>(id) : std::nullopt;
   }
@@ -160,6 +172,7 @@ class SentencePieceTokenizer : public Tokenizer {
   std::optional<NormalizedEncoder> normalized_encoder_;  // of a BPE model that the library encodes
   std::unique_ptr<SentencePieceWords> words_;            // nullptr: texts are encoded as a whole
   DeclaredTokens declared_;
+  ChatFiles chat_files_;
   std::string sha256_;
 };
 

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "../chat_files.h"
 #include "../declared_tokens.h"
 #include "added_tokens.h"
+#include "byte_level.h"
 #include "cut_rule.h"
 #include "json_document.h"
 #include "model.h"
@@ -48,6 +50,7 @@ class JsonTokenizer : public Tokenizer {
     if (by_config.bos) declared_.bos = by_config.bos;
     if (by_config.eos) declared_.eos = by_config.eos;
   }
+  void set_chat_files(ChatFiles files) { chat_files_ = std::move(files); }
   std::optional<int32_t> find(const std::string& written) const;
 
   int64_t size() const override { return static_cast<int64_t>(pieces_.size()); }
@@ -64,10 +67,12 @@ class JsonTokenizer : public Tokenizer {
   // Added tokens are found in the text itself.
   std::optional<int32_t> control_id(std::string_view) const override { return std::nullopt; }
   std::string piece(int32_t id) const override { return pieces_.at(static_cast<size_t>(id)); }
+  std::string text_of(int32_t id) const override;
   std::optional<int32_t> bos_id() const override { return control_ids_.bos; }
   std::optional<int32_t> eos_id() const override { return control_ids_.eos; }
   std::optional<int32_t> pad_id() const override { return control_ids_.pad; }
   DeclaredTokens declared_tokens() const override { return declared_; }
+  const ChatFiles& chat_files() const override { return chat_files_; }
   std::vector<int32_t> special_ids() const override { return special_ids_; }
   const std::string& sha256() const override { return sha256_; }
 
@@ -86,8 +91,10 @@ class JsonTokenizer : public Tokenizer {
   TokenFinder normalized_tokens_{{}};  // found after it
   std::vector<std::string> pieces_;
   std::vector<int32_t> special_ids_;
+  std::vector<int32_t> added_ids_;  // in increasing order
   ControlIds control_ids_;
   DeclaredTokens declared_;
+  ChatFiles chat_files_;
   std::string sha256_;
   std::string separator_;  // words are cut before its runs; "": they are not
   bool has_words_ = false;
@@ -144,9 +151,11 @@ void JsonTokenizer::add_tokens(const std::vector<AddedToken>& tokens, const Json
     const auto index = static_cast<size_t>(token.id);
     if (index >= pieces_.size()) pieces_.resize(index + 1);
     pieces_[index] = token.content;
+    added_ids_.push_back(token.id);
     if (token.special) special_ids_.push_back(token.id);
     (token.normalized ? normalized : raw).push_back(token);
   }
+  std::sort(added_ids_.begin(), added_ids_.end());
   std::sort(special_ids_.begin(), special_ids_.end());
   special_ids_.erase(std::unique(special_ids_.begin(), special_ids_.end()), special_ids_.end());
   if (pieces_.empty()) blame.fail("it has no tokens");
@@ -197,6 +206,15 @@ std::optional<int32_t> JsonTokenizer::find(const std::string& written) const {
     }
   }
   return model_->vocabulary().find(written);
+}
+
+std::string JsonTokenizer::text_of(int32_t id) const {
+  const bool is_added = std::binary_search(added_ids_.begin(), added_ids_.end(), id);
+  if (is_added) return piece(id);
+  if (alphabet_of(pre_tokenizer_) == Alphabet::kBytes) {
+    if (auto bytes = bytes_of(piece(id))) return *bytes;
+  }
+  return Tokenizer::text_of(id);
 }
 
 std::vector<int32_t> JsonTokenizer::encode(std::string_view text, bool begins) const {
@@ -301,7 +319,9 @@ std::unique_ptr<Tokenizer> load_json_tokenizer(const std::filesystem::path& path
       JsonBlame::of<ModelError>("tokenizer '" + path.string() + "' cannot be used: ");
   auto tokenizer =
       std::make_unique<JsonTokenizer>(parse_document(content, blame), blame, sha256(content));
-  if (const std::optional<TokenizerConfig> config = read_tokenizer_config(path)) {
+  const std::optional<TokenizerConfig> config = read_tokenizer_config(path);
+  tokenizer->set_chat_files(read_chat_files(path, config));
+  if (config) {
     tokenizer->set_control_ids(read_control_ids(*config, *tokenizer));
     tokenizer->declare(declared_by_config(*config));
   }

@@ -134,7 +134,7 @@ TEST_F(ConfigToJsonTest, OnlyWhatLeavesTheCurveAloneMayChangeOnResume) {
                               "logging_steps", "output_dir", "max_minutes", "num_threads",
                               "resume_from_checkpoint", "tensorboard", "model_path",
                               "tokenizer_path", "adapter_path", "train_files", "eval_files",
-                              "pdl_reference_files", "pdl_frequency_table"));
+                              "pdl_reference_files", "pdl_frequency_table", "chat_date"));
   EXPECT_FALSE(may_change_on_resume("no_such_key"));
 }
 

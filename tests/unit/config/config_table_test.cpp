@@ -27,6 +27,7 @@ constexpr std::string_view kDocumentedKeys[] = {
     "completion_field",
     "messages_field",
     "chat_template",
+    "chat_date",
     "completion_only_loss",
     "add_bos",
     "add_eos",

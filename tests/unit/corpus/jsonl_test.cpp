@@ -46,7 +46,7 @@ TEST(JsonlTest, MessagesBecomeAChat) {
   for (const ChatTemplate chat_template : {ChatTemplate::kChatMl, ChatTemplate::kLlama3}) {
     for (const bool completion_only : {true, false}) {
       TextOptions options;
-      options.chat_template = chat_template;
+      options.chat_template = name_of(chat_template);
       options.completion_only_loss = completion_only;
       const Document expected =
           format_chat({{"user", "u"}, {"assistant", "é"}}, chat_template, completion_only);

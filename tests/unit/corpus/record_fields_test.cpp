@@ -47,7 +47,7 @@ TEST(RecordFieldsTest, ATurnOfWeight0IsNotTrained) {
     const std::vector<ChatMessage> messages = {
         {"user", "u"}, {"assistant", "bad", false}, {"user", "v"}, {"assistant", "good"}};
     TextOptions options;
-    options.chat_template = chat_template;
+    options.chat_template = name_of(chat_template);
     const Document document = parse(line, options);
     EXPECT_EQ(shown(document), shown(format_chat(messages, chat_template, true)));
     std::string trained;

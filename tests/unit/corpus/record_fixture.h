@@ -12,7 +12,7 @@ namespace pdl {
 inline const RecordPlace kPlace = {"data.jsonl", 7};
 
 inline Document parse(std::string_view line, const TextOptions& options = {}) {
-  return parse_record(line, options, kPlace);
+  return parse_record(line, options, ChatFormat(options, nullptr), kPlace);
 }
 
 inline std::string shown(const Document& document) {

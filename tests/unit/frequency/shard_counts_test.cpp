@@ -31,7 +31,9 @@ std::vector<NamedShardCounts> shards_of(int64_t count) {
   std::vector<NamedShardCounts> shards;
   for (int64_t index = 0; index < count; ++index) {
     shards.push_back({"part-" + std::to_string(index) + ".json",
-                      {.table = table_of({index, 0, 1}), .shard = {index, count}, .text = {}}});
+                      {.table = table_of({index, 0, 1}),
+                       .shard = {index, count},
+                       .text = {.chat_template = "chatml"}}});
   }
   return shards;
 }
@@ -90,6 +92,7 @@ TEST(ShardCountsTest, RandomSplitsMergeToTheWhole) {
 TEST(ShardCountsTest, HasThePublishedFormat) {
   ShardCounts counts{.table = table_of({0, 5, 7}), .shard = {2, 8}, .text = {}};
   counts.text.text_document = TextDocument::kLine;
+  counts.text.chat_template = "chatml";
   EXPECT_EQ(json::parse(to_json(counts)),
             json::parse(R"({"format": "pdl-frequency", "version": 1, "vocab_size": 3, "total": 12,
       "counted": "reference", "tokenizer_sha256": "t", "corpus_sha256": "c",
@@ -102,24 +105,26 @@ TEST(ShardCountsTest, HasThePublishedFormat) {
 
 TEST(ShardCountsTest, SavesAndLoadsEveryTextOption) {
   // Does not compile once TextOptions has another field, which must then be in the file, too.
-  const auto& [document, text, prompt, completion, messages, chat, only, bos, eos] = TextOptions{};
+  const auto& [document, text, prompt, completion, messages, chat, date, only, bos, eos] =
+      TextOptions{};
   ShardCounts counts{.table = table_of({1}), .shard = {0, 1}, .text = {}};
   counts.text = {.text_document = TextDocument::kParagraph,
                  .text_field = text + "\"\xc3\xa9",
                  .prompt_field = prompt + "1",
                  .completion_field = completion + "2",
                  .messages_field = messages + "3",
-                 .chat_template = ChatTemplate::kLlama3,
+                 .chat_template = "llama3",
                  .completion_only_loss = !only,
                  .add_bos = !bos,
                  .add_eos = !eos};
   ASSERT_NE(counts.text.text_document, document);
   ASSERT_NE(counts.text.chat_template, chat);
+  ASSERT_EQ(counts.text.chat_date, date);  // the fingerprint of the template knows it
   const TempFolder folder;
   const ShardCounts loaded = load_shard_counts(folder.file("s.json", to_json(counts)));
   EXPECT_EQ(to_json(loaded), to_json(counts));
   EXPECT_EQ(loaded.text.text_field, counts.text.text_field);
-  EXPECT_EQ(loaded.text.chat_template, ChatTemplate::kLlama3);
+  EXPECT_EQ(loaded.text.chat_template, "llama3");
   EXPECT_TRUE(loaded.text.add_bos);
 }
 

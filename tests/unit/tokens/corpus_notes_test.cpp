@@ -74,7 +74,7 @@ TEST(CorpusNotesTest, ASumDoesNotDependOnTheOrder) {
 
 TEST(CorpusNotesTest, EachTrapIsOneLine) {
   const ByteTokenizer tokenizer;
-  const TextOptions options{.chat_template = ChatTemplate::kLlama3, .add_bos = true};
+  const TextOptions options{.chat_template = "llama3", .add_bos = true};
   EXPECT_THAT(
       special_token_warnings(notes_of_all_kinds(), tokenizer, options),
       ElementsAre(HasSubstr("2 of 7 documents begin with <special> already, and add_bos adds"),
