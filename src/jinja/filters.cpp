@@ -9,6 +9,7 @@
 #include "call_arguments.h"
 #include "characters.h"
 #include "operations.h"
+#include "pdl/base/unicode.h"
 #include "printing.h"
 #include "sequence_filters.h"
 #include "strings.h"
@@ -136,7 +137,7 @@ std::optional<double> parsed_number(const Text& text) {
   if (written.starts_with('+')) written.erase(0, 1);
   if (written.empty() || written.find_first_not_of("0123456789.eE+-") != std::string::npos) {
     if (written.find_first_of("_ninNI") != std::string::npos) {
-      fail("reads '" + written.substr(0, 20) + "' as a number, which is not supported");
+      fail("reads '" + printable(written, 40) + "' as a number, which is not supported");
     }
     return std::nullopt;
   }

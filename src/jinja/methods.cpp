@@ -162,8 +162,8 @@ std::optional<Value> call_split(const Text& text, const std::string& name,
                                      : split_from_right(text, bound.text(0), most, budget));
   }
   if (name == "splitlines") {
-    return make_list(
-        split_lines(text, BoundArguments(name, arguments, {"keepends"}).flag(0, false), budget));
+    const BoundArguments bound(name, arguments, {"keepends"});
+    return make_list(split_lines(text, bound.integer(0, 0) != 0, budget));
   }
   if (name == "partition" || name == "rpartition") {
     const BoundArguments bound(name, arguments, {"sep"});
