@@ -1,11 +1,33 @@
 #include "pdl/run/check_run.h"
 
+#include <array>
+#include <cinttypes>
+#include <cmath>
+#include <cstdio>
+#include <string>
+
 #include "job_trainer.h"
 #include "pdl/base/log.h"
 #include "pdl/run/resume/find_checkpoint.h"
 #include "pdl/run/start_report.h"
 
 namespace pdl {
+namespace {
+
+// A model that has learnt anything is better than one that takes every token for as probable.
+void warn_of_a_loss_of_chance(double loss, int64_t vocab_size) {
+  const double chance = std::log(static_cast<double>(vocab_size));
+  if (loss <= chance) return;
+  std::array<char, 160> text{};
+  std::snprintf(text.data(), text.size(),
+                "the first loss is %.3f, above %.3f, that of equal probabilities for all %" PRId64
+                " tokens",
+                loss, chance, vocab_size);
+  log_warning(std::string(text.data()) +
+              ": is the tokenizer the model's own, and are the weights trained ones?");
+}
+
+}  // namespace
 
 CheckReport check_job(const RunConfig& config, RunObserver& observer,
                       const ProgressFactory& progress) {
@@ -22,6 +44,7 @@ CheckReport check_job(const RunConfig& config, RunObserver& observer,
   }
   observer.on_start(start);
   report.largest_batch = trainer.try_largest();
+  warn_of_a_loss_of_chance(report.largest_batch.loss, job.model->info().vocab_size);
   report.state_bytes =
       trainer.checkpoint_bytes() + 4 * count_elements(job.model->parameters().trained);
   folder.require_own(job.model->saved_files());
