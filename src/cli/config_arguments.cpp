@@ -15,7 +15,7 @@ std::shared_ptr<ConfigArguments> add_config_arguments(CLI::App& command,
 }
 
 std::span<const std::string_view> text_keys() {
-  static constexpr std::array<std::string_view, 11> kKeys = {
+  static constexpr std::array<std::string_view, 12> kKeys = {
       "tokenizer_path",   "text_document",        "text_field",    "prompt_field",
       "completion_field", "messages_field",       "chat_template", "chat_date",
       "add_bos",          "completion_only_loss", "add_eos",       "num_threads"};

@@ -40,7 +40,8 @@ bool ends_with(const std::string& name, const std::string& ending) {
 // stream keeps the size of one addition.
 double deviation_of(const TensorSpec& tensor, int64_t layers) {
   if (ends_with(tensor.name, "embed_tokens.weight")) return 0.02;
-  const bool adds = ends_with(tensor.name, "o_proj.weight") || ends_with(tensor.name, "down_proj.weight");
+  const bool adds =
+      ends_with(tensor.name, "o_proj.weight") || ends_with(tensor.name, "down_proj.weight");
   const double scale = adds ? 1 / std::sqrt(static_cast<double>(2 * layers)) : 1;
   return scale / std::sqrt(static_cast<double>(tensor.shape[1]));
 }

@@ -86,7 +86,8 @@ std::string path_for_comment(const fs::path& path) {
 
 // The keys of the model. A Hugging Face folder holds its tokenizer.
 std::string_view model_keys(ExamplePreset preset) {
-  if (preset == ExamplePreset::kNative) return R"(  "model_path": "model",
+  if (preset == ExamplePreset::kNative)
+    return R"(  "model_path": "model",
 )";
   return R"(  "model_path": "model.pt",
   "tokenizer_path": "tokenizer.model",

@@ -23,9 +23,10 @@ struct ExampleJobOptions {
 };
 
 // Writes train.txt, eval.txt (other text in the same language), tokenizer.model, model.pt and,
-// last, run.json; of kNative the folder `model` with its tokenizer instead of the two in between. The first line of run.json is the command that runs it; its output_dir is `run`
-// beside it. Every byte depends on preset, seed and the installed SentencePiece and LibTorch alone,
-// except that run.json's first line depends on `folder` too. Returns the path of run.json.
+// last, run.json; of kNative the folder `model` with its tokenizer instead of the two in between.
+// The first line of run.json is the command that runs it; its output_dir is `run` beside it. Every
+// byte depends on preset, seed and the installed SentencePiece and LibTorch alone, except that
+// run.json's first line depends on `folder` too. Returns the path of run.json.
 //
 // A new folder appears whole or not at all. In one that is there already run.json is the last file
 // to appear. What a process that died has left, `.tmp-init` in the folder or `.tmp-init-NAME`

@@ -7,12 +7,14 @@
 #include "../declared_tokens.h"
 #include "added_tokens.h"
 #include "byte_level.h"
+#include "class_rules.h"
 #include "cut_rule.h"
 #include "json_document.h"
 #include "model.h"
 #include "normalizer.h"
 #include "pdl/base/error.h"
 #include "pdl/base/file.h"
+#include "pdl/base/log.h"
 #include "pdl/base/sha256.h"
 #include "pdl/base/unicode.h"
 #include "pdl/pattern/character.h"
@@ -317,13 +319,15 @@ std::unique_ptr<Tokenizer> load_json_tokenizer(const std::filesystem::path& path
   const std::string content = read_file<ModelError>("tokenizer", path, kMaxFileBytes);
   const auto blame =
       JsonBlame::of<ModelError>("tokenizer '" + path.string() + "' cannot be used: ");
-  auto tokenizer =
-      std::make_unique<JsonTokenizer>(parse_document(content, blame), blame, sha256(content));
+  const JsonValue document = parse_document(content, blame);
+  auto tokenizer = std::make_unique<JsonTokenizer>(document, blame, sha256(content));
   const std::optional<TokenizerConfig> config = read_tokenizer_config(path);
   tokenizer->set_chat_files(read_chat_files(path, config));
   if (config) {
     tokenizer->set_control_ids(read_control_ids(*config, *tokenizer));
     tokenizer->declare(declared_by_config(*config));
+    const std::string note = class_rules_note(document, *config);
+    if (!note.empty()) log_warning(note);
   }
   return tokenizer;
 }
