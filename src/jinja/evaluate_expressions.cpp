@@ -136,7 +136,7 @@ Value Evaluator::value_of(const ConditionalExpression& conditional, Frame& frame
 }
 
 Value Evaluator::make_namespace(const CallArguments& arguments) {
-  budget_.take(100);
+  budget_.take(kCostOfObject);
   Namespace& space = spaces_.emplace_back();
   const Dict members = members_from(arguments, "namespace", budget_);
   for (const auto& [name, value] : members.members()) {

@@ -8,12 +8,6 @@
 #include "printing.h"
 
 namespace pdl::jinja {
-namespace {
-
-constexpr size_t kCostOfObject = 100;  // in steps, of what lives as long as the rendering
-
-}  // namespace
-
 Evaluator::Evaluator(const SyntaxTree& tree, const Variables& variables, const RenderLimits& limits,
                      const Date& date)
     : tree_(tree), budget_(limits, date) {
@@ -124,7 +118,6 @@ Evaluator::Flow Evaluator::run_statement(const ForStatement& loop, Frame& frame,
     assign(loop.target, state->items[state->index], inner);
     if (execute(loop.body, inner, out) == Flow::kBreak) break;
   }
-  state->changed_arguments.clear();  // they may hold the loop itself
   return Flow::kNext;
 }
 

@@ -27,6 +27,9 @@ class Evaluator {
   int line() const { return line_; }
 
  private:
+  // In steps, of what lives as long as the rendering.
+  static constexpr size_t kCostOfObject = 100;
+
   // How a statement ends.
   enum class Flow { kNext, kBreak, kContinue };
 

@@ -305,6 +305,19 @@ Value call_sequence(const Value& object, const std::string& name, const CallArgu
   return count;
 }
 
+// Whether a value keeps a loop alive.
+bool holds_loop(const Value& value, Budget& budget) {
+  budget.take();
+  const auto holds = [&](const Value& inner) { return holds_loop(inner, budget); };
+  if (value.loop() != nullptr) return true;
+  if (value.method() != nullptr) return holds(value.method()->object);
+  if (value.iterator() != nullptr) return std::ranges::any_of(value.iterator()->items, holds);
+  if (value.sequence() != nullptr) return std::ranges::any_of(value.sequence()->items, holds);
+  return value.dict() != nullptr &&
+         std::ranges::any_of(value.dict()->members(),
+                             [&](const auto& member) { return holds(member.second); });
+}
+
 Value call_loop(LoopState& loop, const std::string& name, const CallArguments& arguments,
                 Budget& budget) {
   if (!arguments.named.empty()) fail("gives loop." + name + " a named argument");
@@ -312,6 +325,10 @@ Value call_loop(LoopState& loop, const std::string& name, const CallArguments& a
   if (name == "cycle") {
     if (given.empty()) fail("calls loop.cycle without items");
     return given[loop.index % given.size()];
+  }
+  // One that holds itself would never be freed.
+  if (std::ranges::any_of(given, [&](const Value& value) { return holds_loop(value, budget); })) {
+    fail("gives loop.changed a loop, which is not supported");
   }
   const bool is_same =
       loop.has_changed && are_equal(make_tuple(loop.changed_arguments), make_tuple(given), budget);

@@ -126,6 +126,11 @@ TEST(TemplateTest, AMacroEndsWithItsBlock) {
               HasSubstr("calls the macro 'm' outside of where it was defined"));
 }
 
+TEST(TemplateTest, ALoopDoesNotHoldItself) {
+  EXPECT_THAT(refusal_of("{% for x in [1] %}{{ loop.changed([loop.cycle]) }}{% endfor %}"),
+              HasSubstr("gives loop.changed a loop, which is not supported"));
+}
+
 TEST(TemplateTest, TellsWhetherItUsesTheDateAndMarksGeneration) {
   const Template plain("{{ x }}", "t");
   EXPECT_FALSE(plain.uses_date());
