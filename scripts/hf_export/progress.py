@@ -6,7 +6,7 @@ import threading
 import time
 
 FIRST_AFTER_S = 5.0
-EVERY_S = 10.0
+LONGEST_WAIT_S = 60.0
 
 
 class Progress:
@@ -49,4 +49,4 @@ class Progress:
         wait_s = FIRST_AFTER_S
         while not self._ended.wait(wait_s):
             print(f"{self._doing}, {time.monotonic() - self._start:.0f} s", file=stream, flush=True)
-            wait_s = EVERY_S
+            wait_s = min(2 * wait_s, LONGEST_WAIT_S)

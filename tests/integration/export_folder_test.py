@@ -188,8 +188,8 @@ class ExporterTest(TemporaryFolderTest):
 
     def test_progress_is_shown_when_it_takes_long(self):
         make_model(LLAMA, self.model_folder)
-        with mock.patch.multiple(progress, FIRST_AFTER_S=0.01, EVERY_S=0.01):
-            code, _, stderr = run_exporter(self.model_folder, "--output", self.output)
+        with mock.patch.object(progress, "LONGEST_WAIT_S", 0.01):
+            code, _, stderr = run_exporter(self.model_folder, "--output", self.output, shows_after_s=0.01)
         self.assertEqual(code, 0, stderr)
         self.assertRegex(stderr, r"(?m)^trace, \d+ s$")
         self.assertRegex(stderr, r"(?m)^verify: comparing gradients, \d+ s$")

@@ -7,11 +7,13 @@ import os
 import sys
 import tempfile
 import unittest
+from unittest import mock
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(ROOT, "scripts"))
 
 import export_model
+from hf_export import progress
 from small_models import make_model
 import torch
 import transformers
@@ -20,10 +22,17 @@ transformers.logging.set_verbosity_error()
 transformers.logging.disable_progress_bar()
 
 
-def run_exporter(*arguments):
-    """Runs the exporter in this process; returns its exit code, stdout and stderr."""
+def run_exporter(*arguments, shows_after_s=3600):
+    """Runs the exporter in this process; returns its exit code, stdout and stderr.
+
+    Progress is shown after `shows_after_s`: a slow machine must not change what a test finds on stderr.
+    """
     stdout, stderr = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
+    with (
+        mock.patch.object(progress, "FIRST_AFTER_S", shows_after_s),
+        contextlib.redirect_stdout(stdout),
+        contextlib.redirect_stderr(stderr),
+    ):
         exit_code = export_model.main(list(arguments))
     return exit_code, stdout.getvalue(), stderr.getvalue()
 
