@@ -6,6 +6,7 @@
 
 import json
 import pathlib
+import re
 import sys
 import tempfile
 import unittest
@@ -19,6 +20,13 @@ TURNS = "{% for m in messages %}[{{ m.role }}] {{ m.content }}{{ eos_token }}{% 
 DATED = "{{ strftime_now('%d %b %Y') }}" + TURNS
 CHAT = {"messages": [{"role": "user", "content": "a b"}, {"role": "assistant", "content": "c d"}]}
 WITH_TOOLS = {**CHAT, "tools": [{"type": "function", "function": {"name": "f"}}]}
+
+
+def text_of(pieces):
+    """What SentencePiece's pieces spell, without white space around it; rare characters are bytes, as <0x5B>."""
+    found = [re.fullmatch("<0x(..)>", piece) for piece in pieces]
+    parts = [bytes.fromhex(byte[1]) if byte else piece.encode() for byte, piece in zip(found, pieces)]
+    return b"".join(parts).decode().replace("▁", " ").strip()
 
 
 class ChatTemplateTest(unittest.TestCase):
@@ -44,9 +52,8 @@ class ChatTemplateTest(unittest.TestCase):
         """That of the first document, and of its trained tokens."""
         line = self.run_program("tokenize", *TOKENIZER, *flags, file).stdout.splitlines()[0]
         document = json.loads(line)
-        pieces = [piece.replace("▁", " ") for piece in document["pieces"]]
-        trained = "".join(piece for piece, is_trained in zip(pieces, document["trained"]) if is_trained)
-        return "".join(pieces).strip(), trained.strip()
+        trained = [piece for piece, is_trained in zip(document["pieces"], document["trained"]) if is_trained]
+        return text_of(document["pieces"]), text_of(trained)
 
     def refusal(self, code, *flags, file="chats.jsonl"):
         [error] = self.run_program("tokenize", *TOKENIZER, *flags, file, code=code).errors
