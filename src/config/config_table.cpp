@@ -335,7 +335,7 @@ constexpr std::array kKeys{
     key<&R::gradient_checkpointing>(
         G::kDevice, "gradient_checkpointing",
         {"keep less of forward and compute layers again in backward",
-         "For Hugging Face folders. Takes less memory and about a third more time."}),
+         "For Hugging Face folders. Takes less memory and more time."}),
     key<&R::logits_chunk_rows>(
         G::kDevice, "logits_chunk_rows",
         {"positions whose logits exist at once, for models with hidden and head; 0: auto"},

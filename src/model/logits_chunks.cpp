@@ -46,7 +46,7 @@ int64_t automatic_chunk_positions(const ModelInfo& model, int64_t batch_position
   if (!model.splits_head) return 0;
   // A chunk has enough positions for efficient matrix products, and takes 96 MB in float32 of a
   // program: each chunk adds its gradient of the head to the sum in memory, so that smaller chunks
-  // cost time. The decoder of this program adds while it multiplies, and 32 MB cost it none.
+  // cost time. The decoder of this program takes 32 MB, for less memory.
   const int64_t chunk_logits = model.is_program ? 24'000'000 : 8'000'000;
   constexpr int64_t kMinPositions = 256;
   const int64_t positions = std::max(kMinPositions, chunk_logits / model.vocab_size);
