@@ -25,9 +25,7 @@ class Heads {
     return values_ + batch * batch_stride_ + head * head_stride_;
   }
   int64_t row_stride() const { return row_stride_; }
-  AttentionRows rows(int64_t batch, int64_t head) const {
-    return {values(batch, head), row_stride_};
-  }
+  MatrixRows rows(int64_t batch, int64_t head) const { return {values(batch, head), row_stride_}; }
 
  private:
   float* values_;

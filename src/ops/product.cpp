@@ -5,7 +5,10 @@
 #include <ATen/ops/mm.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
+
+#include "pdl/kernels/cpu_kernels.h"
 
 #ifndef _OPENMP
 #error "at::parallel_for runs in one thread in a file that is compiled without -fopenmp"
@@ -22,26 +25,21 @@ void multiply_part(at::Tensor out, const at::Tensor& a, const at::Tensor& b, boo
   }
 }
 
-constexpr int64_t kUnit = 64;  // a whole number of a kernel's tiles
-
-// The rows or columns of a part where `size` of them are divided among `parts`.
-int64_t part_size(int64_t size, int64_t parts) {
-  const int64_t even = (size + parts - 1) / parts;
-  return even <= kUnit / 2 ? even : (even + kUnit - 1) / kUnit * kUnit;
-}
-
 // Parts of a product: `rows` x `columns` each, but for the last of a row or column.
 struct Parts {
   int64_t rows;
   int64_t columns;
 };
 
-// There are two parts at least: within a parallel region a BLAS uses no threads of its own. A BLAS
-// copies the rows of `a` and the columns of `b` of each part, so that parts shall be square.
-Parts divide(int64_t rows, int64_t columns, int64_t depth) {
-  constexpr int64_t kMostParts = 16;
-  constexpr int64_t kLeastWork = int64_t{1} << 26;  // multiplications, for copies not to count
-  const int64_t wanted = std::clamp<int64_t>(rows * columns * depth / kLeastWork, 2, kMostParts);
+// The rows or columns of a part where `size` of them are divided among `parts`.
+int64_t part_size(int64_t size, int64_t parts) {
+  constexpr int64_t kUnit = 64;  // a whole number of a kernel's tiles
+  const int64_t even = (size + parts - 1) / parts;
+  return even <= kUnit / 2 ? even : (even + kUnit - 1) / kUnit * kUnit;
+}
+
+// Each part copies its rows of `a` and its columns of `b`, so that parts shall be square.
+Parts divide(int64_t rows, int64_t columns, int64_t wanted) {
   Parts best{rows, columns};
   int64_t least_copied = INT64_MAX;
   for (int64_t down = 1; down <= wanted; ++down) {
@@ -54,13 +52,13 @@ Parts divide(int64_t rows, int64_t columns, int64_t depth) {
   return best;
 }
 
-}  // namespace
-
-void multiply_into(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b, bool adds) {
-  if (!out.is_cpu()) return multiply_part(out, a, b, adds);
+// Calls multiply(out, a, b) for about `wanted` parts, on all threads.
+template <class Multiply>
+void for_each_part(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b, int64_t wanted,
+                   const Multiply& multiply) {
   const int64_t rows = out.size(0);
   const int64_t columns = out.size(1);
-  const Parts part = divide(rows, columns, a.size(1));
+  const Parts part = divide(rows, columns, wanted);
   const int64_t across = (columns + part.columns - 1) / part.columns;
   const int64_t down = (rows + part.rows - 1) / part.rows;
   at::parallel_for(0, down * across, /*grain_size=*/1, [&](int64_t begin, int64_t end) {
@@ -69,10 +67,60 @@ void multiply_into(const at::Tensor& out, const at::Tensor& a, const at::Tensor&
       const int64_t column = i % across * part.columns;
       const int64_t height = std::min(part.rows, rows - row);
       const int64_t width = std::min(part.columns, columns - column);
-      multiply_part(out.narrow(0, row, height).narrow(1, column, width), a.narrow(0, row, height),
-                    b.narrow(1, column, width), adds);
+      multiply(out.narrow(0, row, height).narrow(1, column, width), a.narrow(0, row, height),
+               b.narrow(1, column, width));
     }
   });
+}
+
+bool has_own_kernel(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b) {
+  return out.is_cpu() && out.stride(1) == 1 &&
+         std::ranges::all_of(std::array{out, a, b}, [](const at::Tensor& matrix) {
+           return matrix.scalar_type() == at::kFloat;
+         });
+}
+
+MatrixView view_of(const at::Tensor& matrix) {
+  return {matrix.const_data_ptr<float>(), matrix.stride(0), matrix.stride(1)};
+}
+
+// The bits of a value depend on the depth alone, so that the parts may depend on the threads.
+void multiply_floats(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b, bool adds) {
+  constexpr int64_t kLeastWork = int64_t{1} << 17;  // multiplications that are worth a thread
+  const ProductKernels& kernels = cpu_kernels().product;
+  const int64_t work = out.size(0) * out.size(1) * a.size(1);
+  const int64_t wanted = std::clamp<int64_t>(work / kLeastWork, 1, at::get_num_threads());
+  for_each_part(out, a, b, wanted,
+                [&](const at::Tensor& part, const at::Tensor& part_a, const at::Tensor& part_b) {
+                  const int64_t rows = part.size(0);
+                  const int64_t columns = part.size(1);
+                  const int64_t depth = part_a.size(1);
+                  const at::Tensor workspace =
+                      at::empty({kernels.workspace(rows, columns, depth)}, part.options());
+                  kernels.multiply(view_of(part_a), view_of(part_b), rows, columns, depth,
+                                   {part.mutable_data_ptr<float>(), part.stride(0)}, adds,
+                                   workspace.mutable_data_ptr<float>());
+                });
+}
+
+// The order of a BLAS's sums depends on the size of a part, so that the parts depend on the shapes.
+// There are two at least: within a parallel region a BLAS uses no threads of its own.
+void multiply_by_blas(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b, bool adds) {
+  constexpr int64_t kMostParts = 16;
+  constexpr int64_t kLeastWork = int64_t{1} << 26;  // multiplications, for copies not to count
+  const int64_t work = out.size(0) * out.size(1) * a.size(1);
+  for_each_part(out, a, b, std::clamp<int64_t>(work / kLeastWork, 2, kMostParts),
+                [adds](const at::Tensor& part, const at::Tensor& part_a, const at::Tensor& part_b) {
+                  multiply_part(part, part_a, part_b, adds);
+                });
+}
+
+}  // namespace
+
+void multiply_into(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b, bool adds) {
+  if (has_own_kernel(out, a, b)) return multiply_floats(out, a, b, adds);
+  if (out.is_cpu()) return multiply_by_blas(out, a, b, adds);
+  multiply_part(out, a, b, adds);
 }
 
 at::Tensor matrix_product(const at::Tensor& a, const at::Tensor& b) {

@@ -1,5 +1,7 @@
 #include "pdl/run/job.h"
 
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include "model_trial.h"
@@ -14,8 +16,13 @@
 namespace pdl {
 namespace {
 
+namespace fs = std::filesystem;
+
 // Returns null if all data are token ids.
 std::unique_ptr<Tokenizer> load_tokenizer_of(const RunConfig& config) {
+  std::error_code ignored;
+  if (fs::status(config.model_path, ignored).type() == fs::file_type::not_found)
+    throw ModelError("model '" + config.model_path.string() + "' does not exist");
   if (!config.tokenizer_path.empty()) return load_tokenizer(config.tokenizer_path);
   if (config.weights.pdl_special_tokens == SpecialTokenPolicy::kNeutral) {
     throw ConfigError(

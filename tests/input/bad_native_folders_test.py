@@ -67,6 +67,15 @@ class BadNativeFoldersTest(RefusedJobs):
         self.assertEqual(outcome.code, 0, outcome.message[-1000:])
         self.assertIn(b"3 tensors of the file are buffers", outcome.message)
 
+    def test_a_missing_folder_is_a_missing_model(self):
+        folder = pathlib.Path(self.folders[0])
+        config = json.loads((folder / "run.json").read_text())
+        config.pop("tokenizer_path")  # by default the folder's own
+        (folder / "other.json").write_text(json.dumps(config | {"model_path": "no-such-folder"}))
+        outcome = refusals.observe(["--config", "other.json"], folder)
+        self.assertEqual(refusals.problems_of(outcome, (refusals.MODEL,), max_bytes=MAX_BYTES), [], outcome.message[-1000:])
+        self.assertIn("model 'no-such-folder' does not exist", outcome.message.decode())
+
     def test_refusals_name_key_and_value(self):
         cases = bad_native_folders.refused_cases(self.vocab_size)
         outcomes = refusals.observe_all(cases, self.folders, lambda case, folder: self.observe(case.files(folder), folder))

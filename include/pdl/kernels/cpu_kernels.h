@@ -68,17 +68,17 @@ struct AttentionHead {
   float softcap = 0;  // c of c·tanh(score / c); 0: none
 };
 
-// Rows that a kernel writes.
-struct AttentionRows {
+// Rows that a kernel writes, `stride` values apart.
+struct MatrixRows {
   float* values = nullptr;
   int64_t stride = 0;
 };
 
 // The gradients of one head.
 struct AttentionGradients {
-  AttentionRows q;
-  AttentionRows k;
-  AttentionRows v;
+  MatrixRows q;
+  MatrixRows k;
+  MatrixRows v;
 };
 
 // softmax(mask(cap(scale · q·kᵀ))) · v of one head, forward and backward. Scores exist for a few
@@ -88,10 +88,27 @@ struct AttentionKernels {
   // The number of floats that the kernels may write to at `workspace`.
   int64_t (*workspace)(int64_t length, int64_t dims);
   // Writes the output and, for backward, log Σ exp(score) of each query to lse [T].
-  void (*forward)(const AttentionHead& head, AttentionRows out, float* lse, float* workspace);
+  void (*forward)(const AttentionHead& head, MatrixRows out, float* lse, float* workspace);
   // `out` and `lse` are those of forward(); `gradient` is that of the output.
-  void (*backward)(const AttentionHead& head, AttentionRows out, AttentionRows gradient,
-                   const float* lse, const AttentionGradients& to, float* workspace);
+  void (*backward)(const AttentionHead& head, MatrixRows out, MatrixRows gradient, const float* lse,
+                   const AttentionGradients& to, float* workspace);
+};
+
+// A float32 matrix in memory: row r, column c is at values[r·row_stride + c·column_stride].
+struct MatrixView {
+  const float* values = nullptr;
+  int64_t row_stride = 0;
+  int64_t column_stride = 0;
+};
+
+// Products of float32 matrices: a [rows, depth] times b [depth, columns].
+struct ProductKernels {
+  // The number of floats that multiply() may write to at `workspace`.
+  int64_t (*workspace)(int64_t rows, int64_t columns, int64_t depth);
+  // Writes a·b to `to`, or adds it if `adds`. A sum is float32, in an order that depends on the
+  // depth alone: a part of a product has the bits that it has in the whole.
+  void (*multiply)(MatrixView a, MatrixView b, int64_t rows, int64_t columns, int64_t depth,
+                   MatrixRows to, bool adds, float* workspace);
 };
 
 // The kernels as one instruction set has them.
@@ -101,6 +118,7 @@ struct CpuKernels {
   // Σ values², each square and sum in float64.
   double (*sum_of_squares)(const float* values, int64_t size);
   AttentionKernels attention;
+  ProductKernels product;
 };
 
 // Returns the kernels of a set. Throws std::invalid_argument for a set that is not supported.
