@@ -78,10 +78,10 @@ class DocumentsTest(unittest.TestCase):
             written.write_text(example[0], encoding="utf-8")
             for config in (written, *sorted(ROOT.glob("configs/*.json"))):
                 with self.subTest(config=config.name):
-                    # The first thing that is wrong is that there is no tokenizer.
+                    # The first thing that is wrong is that there is no model.
                     process = run_program("--config", config, "--output_dir", f"{folder}/run")
                     self.assertNotIn(process.returncode, (0, EXIT_CONFIG), process.stderr)
-                    self.assertIn("tokenizer", process.stderr)
+                    self.assertRegex(process.stderr, "model '.*' does not exist")
 
 
 if __name__ == "__main__":
