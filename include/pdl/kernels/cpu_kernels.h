@@ -94,6 +94,16 @@ struct AttentionKernels {
                    const AttentionGradients& to, float* workspace);
 };
 
+// Root mean square norm of one row, float32: y = x · rstd · factor with rstd = (mean(x²) + eps)^-½.
+// Sums are in float64.
+struct RmsNormKernels {
+  // Writes y and returns rstd.
+  float (*forward)(const float* x, const float* factor, int64_t size, double eps, float* y);
+  // Writes the gradient of x, and adds that of the factor to `factor_gradient` unless that is null.
+  void (*backward)(const float* y_gradient, const float* x, const float* factor, int64_t size,
+                   float rstd, float* x_gradient, float* factor_gradient);
+};
+
 // A float32 matrix in memory: row r, column c is at values[r·row_stride + c·column_stride].
 struct MatrixView {
   const float* values = nullptr;
@@ -118,6 +128,7 @@ struct CpuKernels {
   // Σ values², each square and sum in float64.
   double (*sum_of_squares)(const float* values, int64_t size);
   AttentionKernels attention;
+  RmsNormKernels rms_norm;
   ProductKernels product;
 };
 

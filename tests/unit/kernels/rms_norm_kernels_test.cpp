@@ -1,0 +1,96 @@
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "pdl/kernels/cpu_kernels.h"
+
+namespace pdl {
+namespace {
+
+constexpr double kEps = 1e-6;
+
+std::vector<float> random_values(int64_t size, unsigned seed) {
+  std::mt19937 generator(seed);
+  std::normal_distribution<float> distribution;
+  std::vector<float> values(static_cast<size_t>(size));
+  for (float& value : values) value = distribution(generator);
+  return values;
+}
+
+class RmsNormKernelsTest : public testing::TestWithParam<InstructionSet> {
+ protected:
+  // All values but one are multiplied by `scale`.
+  void check(int64_t size, float scale) const {
+    SCOPED_TRACE("size " + std::to_string(size) + ", scale " + std::to_string(scale));
+    const auto count = static_cast<size_t>(size);
+    std::vector<float> x = random_values(size, 1);
+    for (size_t i = 1; i < count; ++i) x[i] *= scale;
+    const std::vector<float> factor = random_values(size, 2);
+    const std::vector<float> y_gradient = random_values(size, 3);
+    std::vector<float> y(count, NAN);
+    std::vector<float> x_gradient(count, NAN);
+    std::vector<float> factor_gradient(count, 1);
+    const float rstd = kernels_.forward(x.data(), factor.data(), size, kEps, y.data());
+    kernels_.backward(y_gradient.data(), x.data(), factor.data(), size, rstd, x_gradient.data(),
+                      factor_gradient.data());
+
+    double squares = 0;
+    double products = 0;
+    for (size_t i = 0; i < count; ++i) {
+      squares += std::pow(static_cast<double>(x[i]), 2);
+      products += static_cast<double>(y_gradient[i]) * static_cast<double>(x[i]) *
+                  static_cast<double>(factor[i]);
+    }
+    const double exact_rstd = 1 / std::sqrt(squares / static_cast<double>(size) + kEps);
+    const double share = std::pow(exact_rstd, 2) * products / static_cast<double>(size);
+    EXPECT_NEAR(rstd, exact_rstd, 1e-7 * exact_rstd);
+    for (size_t i = 0; i < count; ++i) {
+      const auto g = static_cast<double>(y_gradient[i]);
+      const double n = static_cast<double>(x[i]) * exact_rstd;
+      const double scaled = g * static_cast<double>(factor[i]);
+      const double shared = static_cast<double>(x[i]) * share;
+      const double exact = n * static_cast<double>(factor[i]);
+      ASSERT_NEAR(y[i], exact, 3e-7 * std::abs(exact)) << i;
+      ASSERT_NEAR(x_gradient[i], exact_rstd * (scaled - shared),
+                  4e-7 * exact_rstd * (std::abs(scaled) + std::abs(shared)))
+          << i;
+      ASSERT_NEAR(factor_gradient[i], 1 + g * n, 3e-7 * (1 + std::abs(g * n))) << i;
+    }
+  }
+
+  const RmsNormKernels& kernels_ = cpu_kernels(GetParam()).rms_norm;
+};
+
+INSTANTIATE_TEST_SUITE_P(, RmsNormKernelsTest,
+                         testing::ValuesIn(supported_instruction_sets().begin(),
+                                           supported_instruction_sets().end()),
+                         [](const auto& parameter) {
+                           std::string name = name_of(parameter.param);
+                           std::erase(name, '-');
+                           return name;
+                         });
+
+TEST_P(RmsNormKernelsTest, AgreeWithFloat64) {
+  for (const int64_t size : {1, 2, 7, 8, 63, 64, 65, 200, 576, 4099}) {
+    for (const float scale : {1.f, 1e-3f, 1e4f}) check(size, scale);
+  }
+}
+
+TEST_P(RmsNormKernelsTest, ZerosGiveZerosAndNoFactorGradientIsAsked) {
+  const std::vector<float> zeros(40);
+  const std::vector<float> ones(40, 1);
+  std::vector<float> y(40, NAN);
+  const float rstd = kernels_.forward(zeros.data(), ones.data(), 40, kEps, y.data());
+  EXPECT_NEAR(rstd, 1000, 1e-3);
+  EXPECT_EQ(y, zeros);
+  kernels_.backward(ones.data(), zeros.data(), ones.data(), 40, rstd, y.data(), nullptr);
+  for (const float gradient : y) EXPECT_EQ(gradient, rstd);
+}
+
+}  // namespace
+}  // namespace pdl
