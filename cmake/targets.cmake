@@ -12,17 +12,8 @@ list(FILTER PDL_CORE_SOURCES EXCLUDE REGEX "/src/cli/")  # pdl_cli, and main()
 if(NOT CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   list(FILTER PDL_BASE_SOURCES EXCLUDE REGEX "kernels/cpu/avx")
 endif()
-add_library(pdl_base STATIC ${PDL_BASE_SOURCES})
-target_include_directories(pdl_base PUBLIC include)
-target_include_directories(pdl_base SYSTEM PRIVATE ${SENTENCEPIECE_INCLUDE_DIR})
-target_compile_options(pdl_base PRIVATE ${PDL_WARNINGS})
-target_link_libraries(pdl_base
-  PRIVATE OpenSSL::Crypto ICU::uc ZLIB::ZLIB PkgConfig::ZSTD PkgConfig::PCRE2 nlohmann_json::nlohmann_json spdlog::spdlog
-          ${SENTENCEPIECE_TRAIN_LIBRARY} ${SENTENCEPIECE_LIBRARY} stdc++
-  PUBLIC Threads::Threads)
-
 # Precompiles the headers that nearly every file of a target includes, which take most of its time.
-set(PDL_PRECOMPILED <ATen/core/Tensor.h> <filesystem> <functional> <memory> <optional> <span> <string> <vector>)
+set(PDL_PRECOMPILED <algorithm> <filesystem> <functional> <map> <memory> <optional> <span> <string> <vector>)
 function(pdl_precompile target)
   target_precompile_headers(${target} PRIVATE ${ARGN})
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
@@ -32,8 +23,20 @@ function(pdl_precompile target)
   endif()
 endfunction()
 
+add_library(pdl_base STATIC ${PDL_BASE_SOURCES})
+target_include_directories(pdl_base PUBLIC include)
+target_include_directories(pdl_base SYSTEM PRIVATE ${SENTENCEPIECE_INCLUDE_DIR})
+target_compile_options(pdl_base PRIVATE ${PDL_WARNINGS})
+pdl_precompile(pdl_base ${PDL_PRECOMPILED})
+target_link_libraries(pdl_base
+  PRIVATE OpenSSL::Crypto ICU::uc ZLIB::ZLIB PkgConfig::ZSTD PkgConfig::PCRE2 nlohmann_json::nlohmann_json spdlog::spdlog
+          ${SENTENCEPIECE_TRAIN_LIBRARY} ${SENTENCEPIECE_LIBRARY} stdc++
+  PUBLIC Threads::Threads)
+
 # The kernels of each instruction set are one source with different flags, optimised in every build.
 # -Wno-psabi is safe because vectors only pass between inlined functions.
+file(GLOB PDL_KERNEL_SOURCES src/kernels/cpu/*.cpp)
+set_source_files_properties(${PDL_KERNEL_SOURCES} PROPERTIES SKIP_PRECOMPILE_HEADERS ON)
 set(PDL_KERNEL_FLAGS -O3 -fno-math-errno -fno-trapping-math -ffp-contract=fast -Wno-psabi)
 set_source_files_properties(src/kernels/cpu/portable.cpp PROPERTIES COMPILE_OPTIONS "${PDL_KERNEL_FLAGS}")
 set_source_files_properties(src/kernels/cpu/avx2.cpp PROPERTIES COMPILE_OPTIONS "${PDL_KERNEL_FLAGS};-mavx2;-mfma")
@@ -64,7 +67,7 @@ add_dependencies(pdl_core git_hash)
 set_source_files_properties(src/run/versions.cpp PROPERTIES INCLUDE_DIRECTORIES ${CMAKE_BINARY_DIR}/generated
   COMPILE_DEFINITIONS "PDL_VERSION=\"${PROJECT_VERSION}\";PDL_SENTENCEPIECE_VERSION=\"${SENTENCEPIECE_VERSION}\"")
 target_compile_options(pdl_core PRIVATE ${PDL_WARNINGS} -fopenmp)
-pdl_precompile(pdl_core ${PDL_PRECOMPILED})
+pdl_precompile(pdl_core <ATen/core/Tensor.h> ${PDL_PRECOMPILED})
 # pdl_base, and with it SentencePiece and libstdc++, must come before torch: tests/integration/link_order_test.py says why.
 target_link_libraries(pdl_core PUBLIC pdl_base torch PRIVATE ${PDL_OPENMP_LIBRARY} nlohmann_json::nlohmann_json)
 
@@ -88,6 +91,7 @@ list(REMOVE_ITEM PDL_CLI_SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/src/cli/main.cpp)
 add_library(pdl_cli STATIC ${PDL_CLI_SOURCES})
 target_include_directories(pdl_cli PUBLIC src)
 target_compile_options(pdl_cli PRIVATE ${PDL_WARNINGS})
+pdl_precompile(pdl_cli ${PDL_PRECOMPILED})
 target_link_libraries(pdl_cli PUBLIC pdl_core PRIVATE CLI11::CLI11 nlohmann_json::nlohmann_json)
 
 add_executable(pdl-train src/cli/main.cpp)

@@ -7,46 +7,38 @@
 namespace pdl {
 namespace {
 
-struct ExportArguments {
-  std::string source;  // checkpoint or adapter
+struct Arguments {
+  std::string checkpoint;
   std::string output;
   std::string model_path;
+  std::string adapter_path;
 };
-
-std::shared_ptr<ExportArguments> add_arguments(CLI::App& command, const std::string& source,
-                                               const std::string& source_help) {
-  auto arguments = std::make_shared<ExportArguments>();
-  command.add_option(source, arguments->source, source_help)->type_name("FOLDER")->required();
-  command.add_option("--output", arguments->output, "folder to write; new or empty")
-      ->type_name("FOLDER")
-      ->required();
-  return arguments;
-}
 
 }  // namespace
 
 void add_export_command(CLI::App& app) {
   CLI::App* command = app.add_subcommand(
       "export", "Write the model of a checkpoint as the run's own model would be written");
-  const auto arguments = add_arguments(*command, "CHECKPOINT", "folder checkpoint-<step>");
+  const auto arguments = std::make_shared<Arguments>();
+  command->add_option("CHECKPOINT", arguments->checkpoint, "folder checkpoint-<step>")
+      ->type_name("FOLDER")
+      ->required();
+  command->add_option("--output", arguments->output, "folder to write; new or empty")
+      ->type_name("FOLDER")
+      ->required();
   command
       ->add_option("--model_path", arguments->model_path,
                    "where the run's model is now (default: where the run had it)")
       ->type_name("PATH");
+  command
+      ->add_option(
+          "--adapter_path", arguments->adapter_path,
+          "where the adapter that the run began with is now (default: where the run had it)")
+      ->type_name("FOLDER");
   command->callback([arguments] {
-    export_checkpoint(arguments->source, arguments->output, arguments->model_path);
+    export_checkpoint(arguments->checkpoint, arguments->output, arguments->model_path,
+                      arguments->adapter_path);
   });
-}
-
-void add_merge_command(CLI::App& app) {
-  CLI::App* command =
-      app.add_subcommand("merge", "Merge a LoRA adapter into the Hugging Face folder of its base");
-  const auto arguments = add_arguments(*command, "ADAPTER", "folder with adapter_config.json");
-  command->add_option("--model_path", arguments->model_path, "folder of the base model")
-      ->type_name("FOLDER")
-      ->required();
-  command->callback(
-      [arguments] { merge_adapter(arguments->source, arguments->model_path, arguments->output); });
 }
 
 }  // namespace pdl

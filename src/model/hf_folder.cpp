@@ -119,10 +119,16 @@ void replace_folder(const fs::path& folder,
   const fs::path unfinished =
       folder.parent_path() / (std::string(kTemporaryPrefix) + folder.filename().string());
   remove_durably(unfinished);
-  make_folder(unfinished);
-  write(unfinished);
-  sync_folder(unfinished);
-  replace_folder_durably(unfinished, folder);
+  try {
+    make_folder(unfinished);
+    write(unfinished);
+    sync_folder(unfinished);
+    replace_folder_durably(unfinished, folder);
+  } catch (...) {
+    std::error_code ignored;  // the first failure is the one to report
+    fs::remove_all(unfinished, ignored);
+    throw;
+  }
 }
 
 void write_hf_folder(const fs::path& folder, const std::vector<CompanionFile>& files,

@@ -6,7 +6,7 @@
 #include <exception>
 
 #include "pdl/base/error.h"
-#include "pdl/base/file.h"
+#include "pdl/model/hf_folder.h"
 #include "pdl/model/torch_error.h"
 
 namespace pdl {
@@ -35,8 +35,7 @@ std::unique_ptr<Decoding> LanguageModel::start_decoding() {
 }
 
 void LanguageModel::export_to(const std::filesystem::path& folder) {
-  make_folder(folder);
-  save(folder);
+  replace_folder(folder, [this](const std::filesystem::path& unfinished) { save(unfinished); });
 }
 
 HeadGradient LanguageModel::head_gradient(const at::Tensor& hidden, const at::Tensor& targets,

@@ -9,9 +9,9 @@ namespace {
 
 template <class Visit>
 void for_each_chunk(int64_t num_positions, int64_t chunk_positions, const Visit& visit) {
-  for (int64_t begin = 0; begin < num_positions; begin += chunk_positions) {
-    visit(begin, std::min(chunk_positions, num_positions - begin));
-  }
+  const int64_t size = chunk_positions > 0 ? chunk_positions : num_positions;
+  for (int64_t begin = 0; begin < num_positions; begin += size)
+    visit(begin, std::min(size, num_positions - begin));
 }
 
 }  // namespace
@@ -29,9 +29,7 @@ CrossEntropySums head_gradient_in_chunks(LanguageModel& model, const at::Tensor&
                                          const at::Tensor& hidden_gradient) {
   CrossEntropySums sums{at::zeros_like(targets.weight_sum), at::zeros_like(targets.weight_sum)};
   const auto scope = model.compute_scope();
-  const int64_t num_positions = hidden.size(1);
-  const int64_t positions = chunk_positions > 0 ? chunk_positions : num_positions;
-  for_each_chunk(num_positions, positions, [&](int64_t begin, int64_t count) {
+  for_each_chunk(hidden.size(1), chunk_positions, [&](int64_t begin, int64_t count) {
     const HeadGradient chunk =
         model.head_gradient(hidden.narrow(1, begin, count), targets.targets.narrow(1, begin, count),
                             targets.weights, targets.weight_sum);

@@ -72,7 +72,7 @@ SeenKeys seen_keys(int64_t length, int64_t window, const at::Tensor& starts, at:
 at::Tensor Attention::forward(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                               const SeenKeys& seen, const AttentionOptions& options) {
   const bool keeps = at::GradMode::is_enabled();
-  const bool has_kernels = has_cpu_attention(q) && options.dropout == 0;
+  const bool has_kernels = has_cpu_attention(q);
   std::vector<at::Tensor> inputs;
   for (const at::Tensor* input : {&q, &k, &v}) {
     inputs.push_back(input->detach().set_requires_grad(keeps && !has_kernels));
@@ -89,6 +89,7 @@ at::Tensor Attention::forward(const at::Tensor& q, const at::Tensor& k, const at
     inputs_ = std::move(inputs);
     output_ = output.values;
     log_sums_ = output.log_sums;
+    kept_ = output.kept;
     seen_ = seen;
     options_ = options;
   }
@@ -97,7 +98,8 @@ at::Tensor Attention::forward(const at::Tensor& q, const at::Tensor& k, const at
 
 Attention::Gradients Attention::backward(const at::Tensor& gradient) {
   const std::vector<at::Tensor> inputs = std::exchange(inputs_, {});
-  const CpuAttentionOutput output{std::exchange(output_, {}), std::exchange(log_sums_, {})};
+  const CpuAttentionOutput output{std::exchange(output_, {}), std::exchange(log_sums_, {}),
+                                  std::exchange(kept_, {})};
   if (output.log_sums.defined())
     return cpu_attention_backward(inputs, output, gradient, seen_, options_);
   const torch::autograd::variable_list gradients =

@@ -40,9 +40,14 @@ at::Tensor with_contiguous_rows(const at::Tensor& x) {
 
 class HeadReader {
  public:
-  HeadReader(const std::vector<at::Tensor>& inputs, const SeenKeys& seen,
+  HeadReader(const std::vector<at::Tensor>& inputs, const SeenKeys& seen, const at::Tensor& kept,
              const AttentionOptions& options)
-      : q_(inputs[0]), k_(inputs[1]), v_(inputs[2]), first_keys_(seen.first.contiguous()) {
+      : q_(inputs[0]),
+        k_(inputs[1]),
+        v_(inputs[2]),
+        first_keys_(seen.first.contiguous()),
+        kept_(kept),
+        num_heads_(inputs[0].size(2)) {
     head_.length = inputs[0].size(1);
     head_.dims = inputs[0].size(3);
     head_.q_stride = q_.row_stride();
@@ -60,12 +65,18 @@ class HeadReader {
     result.v = v_.values(batch, head / group_);
     const int64_t row = first_keys_.size(0) == 1 ? 0 : batch;
     result.first_key = first_keys_.const_data_ptr<int32_t>() + row * head_.length;
+    if (kept_.defined()) {
+      result.kept =
+          kept_.const_data_ptr<float>() + (batch * num_heads_ + head) * head_.length * head_.length;
+    }
     return result;
   }
 
  private:
   Heads q_, k_, v_;
   at::Tensor first_keys_;
+  at::Tensor kept_;
+  int64_t num_heads_;
   AttentionHead head_;
   int64_t group_ = 1;
 };
@@ -98,9 +109,16 @@ bool has_cpu_attention(const at::Tensor& q) { return q.is_cpu() && q.scalar_type
 CpuAttentionOutput cpu_attention_forward(const std::vector<at::Tensor>& inputs,
                                          const SeenKeys& seen, const AttentionOptions& options) {
   const at::Tensor& q = inputs[0];
+  const int64_t length = q.size(1);
   CpuAttentionOutput output{at::empty(q.sizes(), q.options()),
-                            at::empty({q.size(0), q.size(2), q.size(1)}, q.options())};
-  const HeadReader reader(inputs, seen, options);
+                            at::empty({q.size(0), q.size(2), length}, q.options()),
+                            {}};
+  if (options.dropout > 0) {
+    const double keep = 1 - options.dropout;
+    output.kept = at::empty({q.size(0), q.size(2), length, length}, q.options());
+    output.kept.bernoulli_(keep).div_(keep);
+  }
+  const HeadReader reader(inputs, seen, output.kept, options);
   const Heads values(output.values);
   auto* log_sums = output.log_sums.mutable_data_ptr<float>();
   const auto forward = cpu_kernels().attention.forward;
@@ -119,7 +137,7 @@ Attention::Gradients cpu_attention_backward(const std::vector<at::Tensor>& input
   const at::Tensor out_gradient = with_contiguous_rows(gradient);
   Attention::Gradients result{at::empty(q.sizes(), q.options()), at::empty(q.sizes(), q.options()),
                               at::empty(q.sizes(), q.options())};
-  const HeadReader reader(inputs, seen, options);
+  const HeadReader reader(inputs, seen, output.kept, options);
   const Heads values(output.values);
   const Heads gradients(out_gradient);
   const Heads to_q(result.q);

@@ -9,10 +9,11 @@
 
 namespace pdl {
 
-// What the kernels compute: [B, T, H, D], and log Σ exp(score) [B, H, T].
+// What the kernels compute, and what backward needs of it.
 struct CpuAttentionOutput {
-  at::Tensor values;
-  at::Tensor log_sums;
+  at::Tensor values;    // [B, T, H, D]
+  at::Tensor log_sums;  // log Σ exp(score) [B, H, T]
+  at::Tensor kept;      // of dropout [B, H, T, T]: what probabilities were multiplied by
 };
 
 // Whether the kernels take a tensor of this dtype and device.

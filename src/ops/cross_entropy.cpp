@@ -1,7 +1,9 @@
 #include "pdl/ops/cross_entropy.h"
 
+#include <ATen/ops/scalar_tensor.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include <numeric>
 #include <utility>
 
 #include "logits_view.h"
@@ -91,11 +93,23 @@ LossTerms weighted_cross_entropy(at::Tensor logits, const at::Tensor& targets,
   return {terms[0], terms[1], terms[2]};
 }
 
+namespace {
+
+// ATen's sum of many values depends on the number of threads; on the CPU this is in their order.
+at::Tensor sum_of(const at::Tensor& values) {
+  if (!values.is_cpu()) return values.sum();
+  const at::Tensor row = values.contiguous();
+  const auto* from = row.const_data_ptr<double>();
+  return at::scalar_tensor(std::accumulate(from, from + row.numel(), 0.0), row.options());
+}
+
+}  // namespace
+
 TargetWeightSums sum_target_weights(const at::Tensor& targets, const at::Tensor& weights) {
   const at::Tensor flat = targets.reshape(-1);
   const at::Tensor token_weights =
       weights.index_select(0, flat.clamp_min(0)).to(at::kDouble).mul_(flat.ne(kIgnoreTarget));
-  return {token_weights.sum(), token_weights.square().sum()};
+  return {sum_of(token_weights), sum_of(token_weights.square())};
 }
 
 }  // namespace pdl

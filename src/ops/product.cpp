@@ -118,6 +118,7 @@ void multiply_by_blas(const at::Tensor& out, const at::Tensor& a, const at::Tens
 }  // namespace
 
 void multiply_into(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b, bool adds) {
+  if (out.numel() == 0) return;
   if (has_own_kernel(out, a, b)) return multiply_floats(out, a, b, adds);
   if (out.is_cpu()) return multiply_by_blas(out, a, b, adds);
   multiply_part(out, a, b, adds);

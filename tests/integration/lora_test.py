@@ -1,8 +1,10 @@
 """LoRA against PEFT: the start, ten steps, the files, merging."""
 
 import json
+import os
 import pathlib
 import shutil
+import subprocess
 import sys
 import tempfile
 import unittest
@@ -154,6 +156,51 @@ class LoraTest(unittest.TestCase):
                         of_run = self.folder / "run/model" / path.name
                         self.assertEqual(path.read_bytes(), of_run.read_bytes(), path.name)
 
+    def merge(self, output):
+        return program.run("merge", "run/adapter", "--model_path", "base", "--output", output, folder=self.folder)
+
+    def test_a_failed_merge_leaves_nothing(self):
+        self.make("llama")
+        self.train("run")
+        (self.folder / "there").mkdir()
+        before = sorted(self.folder.iterdir())
+        command = [program.binary(), "merge", "run/adapter", "--model_path", "base", "--output"]
+        for output in ("merged", "there", "there/new"):
+            result = subprocess.run(["bash", "-c", 'ulimit -f 4; exec "$0" "$@"', *command, output], cwd=self.folder,
+                                    capture_output=True, encoding="utf-8", check=False)
+            self.assertEqual(result.returncode, 6, result.stderr)
+            self.assertEqual(sorted(self.folder.iterdir()), before, output)
+            self.assertEqual(list((self.folder / "there").iterdir()), [], output)
+
+    def test_outputs_of_any_spelling(self):
+        self.make("llama")
+        self.train("run")
+        for output in ("new/", "other/.", "a/../b", "./c"):
+            self.assertEqual(self.merge(output).returncode, 0, output)
+            folder = os.path.normpath(self.folder / output)
+            self.assertTrue(os.path.exists(os.path.join(folder, "model.safetensors")), output)
+        result = self.merge("base")
+        self.assertIn("is there and not empty", result.stderr)
+        (self.folder / "empty").mkdir()
+        result = program.run("merge", "../run/adapter", "--model_path", "../base", "--output", ".",
+                             folder=self.folder / "empty")
+        self.assertEqual(result.returncode, 2)
+        self.assertIn("is the working directory", result.stderr)
+
+    def test_exports_with_an_adapter_that_has_moved(self):
+        self.make("llama")
+        self.train("start")
+        shutil.move(self.folder / "start/adapter", self.folder / "first")
+        self.train("run", adapter_path="first", lora_rank=0, lora_alpha=16, save_steps=5)
+        (self.folder / "first").rename(self.folder / "moved")
+        export = ("export", "run/checkpoint-10", "--output", "exported")
+        result = program.run(*export, folder=self.folder)
+        self.assertEqual(result.returncode, 4, result.stderr)
+        result = program.run(*export, "--adapter_path", "moved", folder=self.folder)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertEqual((self.folder / "exported/model.safetensors").read_bytes(),
+                         (self.folder / "run/model/model.safetensors").read_bytes())
+
     def test_resumes(self):
         self.make("llama")
         keys = {"lora_dropout": 0.2, "save_steps": 4}
@@ -189,7 +236,8 @@ class LoraTest(unittest.TestCase):
         config = self.folder / "run/adapter/adapter_config.json"
         good = json.loads(config.read_text())
         for key, value in (("use_dora", True), ("bias", "all"), ("peft_type", "IA3"), ("r", 4),
-                           ("rank_pattern", {"q_proj": 2}), ("modules_to_save", ["lm_head"])):
+                           ("rank_pattern", {"q_proj": 2}), ("modules_to_save", ["lm_head"]), ("init_lora_weights", "pissa"),
+                           ("init_lora_weights", "olora")):
             config.write_text(json.dumps({**good, key: value}))
             self.refused(4, "adapter_model" if key == "r" else key, adapter_path="run/adapter")
 

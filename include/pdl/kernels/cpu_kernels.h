@@ -66,6 +66,8 @@ struct AttentionHead {
   const int32_t* first_key = nullptr;
   float scale = 1;    // of q·k, above 0
   float softcap = 0;  // c of c·tanh(score / c); 0: none
+  // [T, T]: what dropout multiplies the probabilities of each query by; null: nothing.
+  const float* kept = nullptr;
 };
 
 // Rows that a kernel writes, `stride` values apart.

@@ -30,8 +30,8 @@ SeenKeys seen_keys(int64_t length, int64_t window, const at::Tensor& starts, at:
 //   q     [B, T, H, D] float32; the last dimension must be contiguous
 //   k, v  [B, T, KV, D]; each head of k serves H / KV heads of q, neighbours
 //
-// On the CPU it runs the kernels of kernels/cpu_kernels.h, unless there is dropout: a head has one
-// thread, so that the bits do not depend on their number. Elsewhere it runs ATen's operators.
+// On the CPU it runs the kernels of kernels/cpu_kernels.h: a head has one thread, so that the bits
+// do not depend on their number. Elsewhere it runs ATen's operators.
 class Attention {
  public:
   // Returns [B, T, H, D]. Keeps nothing if gradients are off (at::NoGradGuard).
@@ -48,6 +48,7 @@ class Attention {
   std::vector<at::Tensor> inputs_;  // q, k and v; of ATen's operators leaves of their graph
   at::Tensor output_;
   at::Tensor log_sums_;  // [B, H, T] float32 of the kernels; undefined: ATen's operators ran
+  at::Tensor kept_;      // [B, H, T, T] float32 of the kernels with dropout
   SeenKeys seen_;
   AttentionOptions options_;
 };

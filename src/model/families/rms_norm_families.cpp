@@ -144,7 +144,7 @@ void read_granite(const FamilyReading& reading) {
   spec.activation = config.activation("hidden_act", "silu");
   spec.embedding_scale = config.number("embedding_multiplier", 1);
   spec.residual_scale = config.number("residual_multiplier", 1);
-  spec.attention_scale = config.number("attention_multiplier", 1);
+  spec.attention_scale = config.positive("attention_multiplier", 1);
   spec.logit_scale = 1 / config.positive("logits_scaling", 1);
   read_one_rotary(reading);
 }

@@ -12,12 +12,9 @@ namespace {
 constexpr const char* kFile = "adapter_config.json";
 
 // Keys that change nothing of an adapter that has been trained.
-constexpr const char* kWithoutEffect[] = {"auto_mapping",      "base_model_name_or_path",
-                                          "fan_in_fan_out",    "inference_mode",
-                                          "init_lora_weights", "megatron_core",
-                                          "peft_version",      "qalora_group_size",
-                                          "revision",          "task_type",
-                                          "lora_dropout"};
+constexpr const char* kWithoutEffect[] = {
+    "auto_mapping", "base_model_name_or_path", "fan_in_fan_out", "inference_mode", "megatron_core",
+    "peft_version", "qalora_group_size",       "revision",       "task_type",      "lora_dropout"};
 
 bool is_empty(const JsonValue& value) {
   using Kind = JsonValue::Kind;
@@ -43,6 +40,17 @@ std::vector<std::string> read_targets(ObjectReader& object) {
   return targets;
 }
 
+// Other initialisations take their start out of the matrix, which PEFT does each time it loads
+// them.
+void check_initialisation(ObjectReader& object) {
+  constexpr const char* kKey = "init_lora_weights";
+  const JsonValue* value = object.find(kKey);
+  if (value == nullptr || !value->is_string()) return;
+  const std::string& name = value->text();
+  if (name != "gaussian" && name != "orthogonal" && name != "eva")
+    object.fail_at(kKey, describe(*value) + " changes the matrix below, which is not supported");
+}
+
 }  // namespace
 
 AdapterConfig read_adapter_config(const std::filesystem::path& folder) {
@@ -61,6 +69,7 @@ AdapterConfig read_adapter_config(const std::filesystem::path& folder) {
   config.scales_by_root = object.boolean_or("use_rslora", false);
   if (object.find("bias") != nullptr && object.string("bias") != "none")
     object.fail_at("bias", describe(*object.find("bias")) + " is not supported");
+  check_initialisation(object);
   for (const char* key : kWithoutEffect) object.ignore(key);
   for (const auto& [key, value] : object.unasked()) {
     if (!is_empty(*value)) object.fail_at(key, describe(*value) + " is not supported");

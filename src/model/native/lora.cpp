@@ -7,13 +7,16 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 #include <string_view>
 #include <utility>
 
 #include "adapter_config.h"
 #include "pdl/base/error.h"
 #include "pdl/base/file.h"
+#include "pdl/base/log.h"
 #include "pdl/base/sha256.h"
+#include "pdl/base/text_format.h"
 #include "pdl/base/unicode.h"
 #include "pdl/tensors/write_tensors.h"
 
@@ -105,6 +108,10 @@ std::vector<TensorSpec> specs_of(const std::vector<LoraModule>& modules, int64_t
   return specs;
 }
 
+std::set<std::string> as_set(const std::vector<std::string>& names) {
+  return {names.begin(), names.end()};
+}
+
 // The options that count where there is an adapter to start from.
 LoraOptions with_adapter(LoraOptions options, const AdapterConfig& adapter) {
   const auto refuse = [&](const std::string& key, const std::string& value) {
@@ -115,8 +122,11 @@ LoraOptions with_adapter(LoraOptions options, const AdapterConfig& adapter) {
     refuse("lora_rank", std::to_string(adapter.rank));
   if (options.alpha != LoraOptions{}.alpha && options.alpha != adapter.alpha)
     refuse("lora_alpha", std::to_string(adapter.alpha));
-  if (!options.target_modules.empty() && options.target_modules != adapter.target_modules)
+  if (!options.target_modules.empty() &&
+      as_set(options.target_modules) != as_set(adapter.target_modules))
     refuse("lora_target_modules", "others");
+  log_info("adapter '" + options.adapter.string() + "': rank " + std::to_string(adapter.rank) +
+           ", alpha " + significant(adapter.alpha, 6));
   options.rank = adapter.rank;
   options.alpha = adapter.alpha;
   options.target_modules = adapter.target_modules;

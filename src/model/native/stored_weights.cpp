@@ -52,11 +52,9 @@ class Finder {
     find_prefix();
     find_head();
     for (const TensorSpec& tensor : list_tensors(spec_)) {
-      if (tensor.name == embedding_name()) {
-        found_.tensors.insert(found_.tensors.begin(), embedding(tensor));
-      } else {
-        found_.tensors.push_back(take(tensor, without_prefix(tensor.name)));
-      }
+      const bool is_embedding = tensor.name == embedding_name();
+      found_.tensors.push_back(is_embedding ? embedding(tensor)
+                                            : take(tensor, without_prefix(tensor.name)));
     }
     for (const TensorSpec& tensor : list_head_tensors(spec_)) {
       const bool is_matrix = tensor.shape.size() == 2;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "pdl/kernels/cpu_kernels.h"
+#include "support/instruction_sets.h"
 
 namespace pdl {
 namespace {
@@ -21,6 +22,7 @@ struct Case {
   int64_t window;  // a query sees so many keys at most; 0: all
   int64_t second;  // the first position of a second document; 0: none
   float softcap;
+  bool drops = false;
 };
 
 // Rows with gaps between them.
@@ -55,13 +57,14 @@ struct Expected {
 class Reference {
  public:
   Reference(const Case& shape, Rows& q, Rows& k, Rows& v, Rows& gradient,
-            const std::vector<int32_t>& first_key, float scale)
+            const std::vector<int32_t>& first_key, const std::vector<float>& kept, float scale)
       : case_(shape),
         q_(q),
         k_(k),
         v_(v),
         gradient_(gradient),
         first_key_(first_key),
+        kept_(kept),
         scale_(static_cast<double>(scale)) {}
 
   Expected compute() {
@@ -81,6 +84,11 @@ class Reference {
   }
   size_t index(int64_t t, int64_t d) const { return static_cast<size_t>(t * case_.dims + d); }
 
+  double kept(int64_t t, int64_t s) const {
+    return kept_.empty() ? 1
+                         : static_cast<double>(kept_[static_cast<size_t>(t * case_.length + s)]);
+  }
+
   void add_query(int64_t t) {
     const int64_t first = first_key_[static_cast<size_t>(t)];
     const auto cap = static_cast<double>(case_.softcap);
@@ -94,7 +102,7 @@ class Reference {
     double mean = 0;
     for (int64_t s = first; s <= t; ++s) {
       probabilities.push_back(std::exp(scores[static_cast<size_t>(s - first)]) / sum);
-      gradients.push_back(dot(gradient_, t, v_, s));
+      gradients.push_back(kept(t, s) * dot(gradient_, t, v_, s));
       mean += probabilities.back() * gradients.back();
     }
     result_.log_sums.push_back(std::log(sum));
@@ -103,10 +111,12 @@ class Reference {
       const double slope = cap > 0 ? 1 - scores[i] * scores[i] / (cap * cap) : 1;
       const double score_gradient = probabilities[i] * (gradients[i] - mean) * slope * scale_;
       for (int64_t d = 0; d < case_.dims; ++d) {
-        result_.out[index(t, d)] += probabilities[i] * static_cast<double>(v_.at(s, d));
+        result_.out[index(t, d)] +=
+            kept(t, s) * probabilities[i] * static_cast<double>(v_.at(s, d));
         result_.q[index(t, d)] += score_gradient * static_cast<double>(k_.at(s, d));
         result_.k[index(s, d)] += score_gradient * static_cast<double>(q_.at(t, d));
-        result_.v[index(s, d)] += probabilities[i] * static_cast<double>(gradient_.at(t, d));
+        result_.v[index(s, d)] +=
+            kept(t, s) * probabilities[i] * static_cast<double>(gradient_.at(t, d));
       }
     }
   }
@@ -114,6 +124,7 @@ class Reference {
   Case case_;
   Rows &q_, &k_, &v_, &gradient_;
   const std::vector<int32_t>& first_key_;
+  const std::vector<float>& kept_;  // [T, T], or empty
   double scale_;
   Expected result_;
 };
@@ -151,6 +162,12 @@ class AttentionKernelsTest : public testing::TestWithParam<InstructionSet> {
       first_key.push_back(static_cast<int32_t>(std::max(in_window, in_document)));
     }
     const float scale = 1 / std::sqrt(static_cast<float>(shape.dims));
+    std::vector<float> kept;
+    if (shape.drops) {
+      std::mt19937 generator(seed);
+      for (int64_t i = 0; i < length * length; ++i)
+        kept.push_back(generator() % 4 == 0 ? 0.f : 4.f / 3);
+    }
     const AttentionHead head{.length = length,
                              .dims = shape.dims,
                              .q = q.values.data(),
@@ -161,7 +178,8 @@ class AttentionKernelsTest : public testing::TestWithParam<InstructionSet> {
                              .v_stride = v.stride(),
                              .first_key = first_key.data(),
                              .scale = scale,
-                             .softcap = shape.softcap};
+                             .softcap = shape.softcap,
+                             .kept = shape.drops ? kept.data() : nullptr};
     // What a kernel finds in its workspace does not matter.
     std::vector<float> workspace(static_cast<size_t>(kernels_.workspace(length, shape.dims)), NAN);
     std::vector<float> log_sums(static_cast<size_t>(length), NAN);
@@ -172,7 +190,7 @@ class AttentionKernelsTest : public testing::TestWithParam<InstructionSet> {
     kernels_.backward(head, out.view(), gradient.view(), log_sums.data(),
                       {to_q.view(), to_k.view(), to_v.view()}, workspace.data());
 
-    const Expected expected = Reference(shape, q, k, v, gradient, first_key, scale).compute();
+    const Expected expected = Reference(shape, q, k, v, gradient, first_key, kept, scale).compute();
     expect_rows(out, expected.out, length, "output");
     expect_rows(to_q, expected.q, length, "gradient of q");
     expect_rows(to_k, expected.k, length, "gradient of k");
@@ -186,14 +204,7 @@ class AttentionKernelsTest : public testing::TestWithParam<InstructionSet> {
   const AttentionKernels& kernels_ = cpu_kernels(GetParam()).attention;
 };
 
-INSTANTIATE_TEST_SUITE_P(, AttentionKernelsTest,
-                         testing::ValuesIn(supported_instruction_sets().begin(),
-                                           supported_instruction_sets().end()),
-                         [](const auto& parameter) {
-                           std::string name = name_of(parameter.param);
-                           std::erase(name, '-');
-                           return name;
-                         });
+PDL_FOR_EACH_INSTRUCTION_SET(AttentionKernelsTest);
 
 TEST_P(AttentionKernelsTest, AgreeWithFloat64) {
   unsigned seed = 0;
@@ -208,6 +219,14 @@ TEST_P(AttentionKernelsTest, WindowsDocumentsAndCapsAgreeWithFloat64) {
     for (const int64_t window : {1, 3, 40, 1000}) check({97, 24, window, 0, softcap}, ++seed);
     for (const int64_t second : {1, 31, 64, 96}) check({97, 24, 0, second, softcap}, ++seed);
     check({97, 24, 20, 50, softcap}, ++seed);
+  }
+}
+
+TEST_P(AttentionKernelsTest, DropoutAgreesWithFloat64) {
+  unsigned seed = 200;
+  for (const int64_t length : {1, 17, 97}) {
+    check({length, 24, 0, 0, 0, true}, ++seed);
+    check({length, 24, 10, 0, 2, true}, ++seed);
   }
 }
 

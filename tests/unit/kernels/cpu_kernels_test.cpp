@@ -9,6 +9,8 @@
 #include <random>
 #include <vector>
 
+#include "support/instruction_sets.h"
+
 namespace pdl {
 namespace {
 
@@ -105,14 +107,7 @@ class CpuKernelsTest : public testing::TestWithParam<InstructionSet> {
   const CpuKernels& kernels_ = cpu_kernels(GetParam());
 };
 
-INSTANTIATE_TEST_SUITE_P(, CpuKernelsTest,
-                         testing::ValuesIn(supported_instruction_sets().begin(),
-                                           supported_instruction_sets().end()),
-                         [](const auto& parameter) {
-                           std::string name = name_of(parameter.param);
-                           std::erase(name, '-');
-                           return name;
-                         });
+PDL_FOR_EACH_INSTRUCTION_SET(CpuKernelsTest);
 
 template <class Logit>
 void expect_rows_of_every_width(const CpuKernels& kernels) {

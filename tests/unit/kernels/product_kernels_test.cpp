@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "pdl/kernels/cpu_kernels.h"
+#include "support/instruction_sets.h"
 
 namespace pdl {
 namespace {
@@ -62,14 +63,7 @@ class ProductKernelsTest : public testing::TestWithParam<InstructionSet> {
   const ProductKernels& kernels_ = cpu_kernels(GetParam()).product;
 };
 
-INSTANTIATE_TEST_SUITE_P(, ProductKernelsTest,
-                         testing::ValuesIn(supported_instruction_sets().begin(),
-                                           supported_instruction_sets().end()),
-                         [](const auto& parameter) {
-                           std::string name = name_of(parameter.param);
-                           std::erase(name, '-');
-                           return name;
-                         });
+PDL_FOR_EACH_INSTRUCTION_SET(ProductKernelsTest);
 
 TEST_P(ProductKernelsTest, AgreeWithFloat64InEveryLayout) {
   unsigned seed = 0;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "pdl/kernels/cpu_kernels.h"
+#include "support/instruction_sets.h"
 
 namespace pdl {
 namespace {
@@ -66,14 +67,7 @@ class RmsNormKernelsTest : public testing::TestWithParam<InstructionSet> {
   const RmsNormKernels& kernels_ = cpu_kernels(GetParam()).rms_norm;
 };
 
-INSTANTIATE_TEST_SUITE_P(, RmsNormKernelsTest,
-                         testing::ValuesIn(supported_instruction_sets().begin(),
-                                           supported_instruction_sets().end()),
-                         [](const auto& parameter) {
-                           std::string name = name_of(parameter.param);
-                           std::erase(name, '-');
-                           return name;
-                         });
+PDL_FOR_EACH_INSTRUCTION_SET(RmsNormKernelsTest);
 
 TEST_P(RmsNormKernelsTest, AgreeWithFloat64) {
   for (const int64_t size : {1, 2, 7, 8, 63, 64, 65, 200, 576, 4099}) {
