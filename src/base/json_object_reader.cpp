@@ -27,6 +27,7 @@ std::string not_an_integer_in(const JsonValue& value, int64_t min, int64_t max) 
 std::string describe(const JsonValue& value) {
   if (value.is(JsonValue::Kind::kInteger)) return std::to_string(value.integer());
   if (value.is(JsonValue::Kind::kReal)) return printable(value.text());
+  if (value.is(JsonValue::Kind::kBoolean)) return value.boolean() ? "true" : "false";
   return value.is_string() ? "\"" + printable(value.text()) + "\"" : name_of(value.kind());
 }
 

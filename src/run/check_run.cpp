@@ -16,6 +16,12 @@ namespace {
 
 // A model that has learnt anything is better than one that takes every token for as probable.
 void warn_of_a_loss_of_chance(double loss, int64_t vocab_size) {
+  if (!std::isfinite(loss)) {
+    log_warning(
+        "the loss of the first batch is not finite; a run skips such steps, and ends with "
+        "exit code 7 if there are too many");
+    return;
+  }
   const double chance = std::log(static_cast<double>(vocab_size));
   if (loss <= chance) return;
   std::array<char, 160> text{};
@@ -24,7 +30,7 @@ void warn_of_a_loss_of_chance(double loss, int64_t vocab_size) {
                 " tokens",
                 loss, chance, vocab_size);
   log_warning(std::string(text.data()) +
-              ": is the tokenizer the model's own, and are the weights trained ones?");
+              ": is the tokenizer the model's own? Of an untrained model this is to be expected");
 }
 
 }  // namespace
@@ -47,6 +53,8 @@ CheckReport check_job(const RunConfig& config, RunObserver& observer,
   warn_of_a_loss_of_chance(report.largest_batch.loss, job.model->info().vocab_size);
   report.state_bytes =
       trainer.checkpoint_bytes() + 4 * count_elements(job.model->parameters().trained);
+  for (const NamedTensor& below : job.model->parameters().fixed)
+    report.state_bytes += static_cast<int64_t>(below.tensor.nbytes());
   folder.require_own(job.model->saved_files());
   folder.require_space(trainer.checkpoint_bytes());
   folder.try_writing();

@@ -20,9 +20,6 @@ namespace fs = std::filesystem;
 
 // Returns null if all data are token ids.
 std::unique_ptr<Tokenizer> load_tokenizer_of(const RunConfig& config) {
-  std::error_code ignored;
-  if (fs::status(config.model_path, ignored).type() == fs::file_type::not_found)
-    throw ModelError("model '" + config.model_path.string() + "' does not exist");
   if (!config.tokenizer_path.empty()) return load_tokenizer(config.tokenizer_path);
   if (config.weights.pdl_special_tokens == SpecialTokenPolicy::kNeutral) {
     throw ConfigError(
@@ -36,6 +33,18 @@ std::unique_ptr<LanguageModel> load_model_for(const RunConfig& config, const Com
   auto model = load_language_model(config.model_path, model_options(config, target));
   if (tokenizer != nullptr) require_width(model->info(), *tokenizer, config.tokenizer_path);
   return model;
+}
+
+// A run with adapters has merged them into its model/.
+void require_unmerged(const RunConfig& config) {
+  const fs::path& adapter = config.adapter.adapter_path;
+  const fs::path run = config.model_path.parent_path();
+  std::error_code ignored;
+  if (adapter.empty() || !fs::exists(run / "adapter" / "adapter_config.json", ignored)) return;
+  if (config.model_path.filename() != "model") return;
+  throw ConfigError("adapter_path: model '" + config.model_path.string() +
+                    "' has the adapters of its run already; leave adapter_path out, or give the "
+                    "base model and the run's own adapter");
 }
 
 // The documents to which add_bos and add_eos apply.
@@ -64,6 +73,8 @@ Job load_job(const RunConfig& config, const ProgressFactory& progress) {
       .eval_batch_size = config.evaluation.per_device_eval_batch_size};
 
   const ComputeTarget target = set_up_compute(compute_options);
+  require_model(config.model_path);
+  require_unmerged(config);
   auto tokenizer = load_tokenizer_of(config);
   auto model = load_model_for(config, target, tokenizer.get());
   auto caches = std::make_unique<CorpusCaches>(RunFolder(config.output_dir).cache());
@@ -89,7 +100,8 @@ Job load_job(const RunConfig& config, const ProgressFactory& progress) {
 LoadOptions model_options(const RunConfig& config, const ComputeTarget& target) {
   const AdapterOptions& adapter = config.adapter;
   if (adapter.lora_rank == 0 && adapter.adapter_path.empty()) {
-    const std::string key = adapter.lora_dropout > 0               ? "lora_dropout"
+    const std::string key = adapter.lora_dropout > 0                            ? "lora_dropout"
+                            : adapter.lora_alpha != AdapterOptions{}.lora_alpha ? "lora_alpha"
                             : !adapter.lora_target_modules.empty() ? "lora_target_modules"
                                                                    : "";
     if (!key.empty()) throw ConfigError(key + ": needs lora_rank or adapter_path; give one, too");

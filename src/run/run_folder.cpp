@@ -46,7 +46,7 @@ void RunFolder::require_own(std::vector<std::string> model_files) const {
   model_files.push_back(config().filename().string());
   for (const std::string& file : model_files) {
     if (!fs::exists(path_ / file, error)) continue;
-    throw ConfigError("output_dir '" + path_.string() + "' has a file '" + file +
+    throw ConfigError("output_dir '" + path_.string() + "' has a file or folder '" + file +
                       "' that is of no run and would be replaced; choose another output_dir");
   }
 }

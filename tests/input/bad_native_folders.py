@@ -2,6 +2,7 @@
 
 import copy
 import json
+import math
 import pathlib
 import random
 import struct
@@ -83,6 +84,13 @@ def changed_tensors(vocab_size):
     yield "a matrix as a vector", folder(lambda made: made.add(q_proj, 256)), (q_proj, "[256]")
     for dtype in ("F64", "I64", "U8", "F8_E4M3"):
         yield dtype, folder(lambda made, dtype=dtype: made.add(q_proj, 16, 16, dtype=dtype)), ("q_proj",)
+
+    def with_value(made, value):
+        dtype, shape, content = made.tensors[q_proj]
+        made.tensors[q_proj] = (dtype, shape, content[:40] + struct.pack("<f", value) + content[44:])
+
+    for value in (math.nan, math.inf, -math.inf):
+        yield f"a weight {value}", folder(lambda made, value=value: with_value(made, value)), (q_proj, "NaN or infinite")
 
     def in_a_module(made):
         made.tensors = {f"module.{name}": value for name, value in made.tensors.items()}

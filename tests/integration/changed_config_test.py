@@ -33,10 +33,10 @@ REFUSED = {
     "adam_beta2": 0.99, "adam_epsilon": 1e-6, "max_grad_norm": 2, "optim": "sgd", "momentum": 0.8,
     "logits_chunk_rows": 64, "freeze": "bias", "precision": "bf16", "device": "cpu", "seed": 7, "eval_steps": 3,
     "eval_max_batches": 1, "early_stopping_patience": 2, "metric_for_best_model": "eval_loss", "max_bad_steps": 5,
-    "spike_threshold": 8, "spike_action": "skip", "isolate_documents": "false", "lora_alpha": 8,
+    "spike_threshold": 8, "spike_action": "skip", "isolate_documents": "false"
 }
 # Those that a TorchScript file refuses by itself.
-NATIVE = {"gradient_checkpointing": "true", "lora_rank": 2, "lora_dropout": 0.1, "lora_target_modules": "q",
+NATIVE = {"gradient_checkpointing": "true", "lora_rank": 2, "lora_alpha": 8, "lora_dropout": 0.1, "lora_target_modules": "q",
           "adapter_path": "copy"}
 
 

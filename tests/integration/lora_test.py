@@ -156,6 +156,10 @@ class LoraTest(unittest.TestCase):
                         of_run = self.folder / "run/model" / path.name
                         self.assertEqual(path.read_bytes(), of_run.read_bytes(), path.name)
 
+    def made(self, name):
+        self.make(name)
+        return "base"
+
     def merge(self, output):
         return program.run("merge", "run/adapter", "--model_path", "base", "--output", output, folder=self.folder)
 
@@ -224,7 +228,32 @@ class LoraTest(unittest.TestCase):
         self.assertIn(text, errors[0])
         self.assertFalse((self.folder / "none").exists())
 
+    def test_adapters_do_not_count_twice(self):
+        self.make("llama")
+        self.train("first")
+        shutil.copytree(self.folder / "first/adapter", self.folder / "start")
+        _, trained = self.train("run", adapter_path="start", lora_rank=0, lora_alpha=16)
+        evaluate = ("eval", "--config", "run.json")
+        merged = program.run(*evaluate, "--model_path", "run/model", folder=self.folder)
+        self.assertEqual(merged.returncode, 2, merged.stderr)
+        self.assertIn("has the adapters of its run already", merged.stderr)
+        for flags in (("--adapter_path", "run/adapter"), ("--model_path", "run/model", "--adapter_path", "")):
+            result = program.run(*evaluate, *flags, folder=self.folder)
+            self.assertEqual(result.returncode, 0, result.stderr)
+            self.assertLess(abs(json.loads(result.stdout)["eval_ce"] - trained), 1e-5 * trained, flags)
+
+    def test_what_is_no_model_is_named(self):
+        self.make("llama")
+        self.train("run", save_steps=5)
+        for path, text in (("run/adapter", "is an adapter"), ("run/checkpoint-5", "is a checkpoint"), ("run", "holds a run"),
+                           ("run/model/model.safetensors", "give its folder"), ("nothing", "does not exist")):
+            self.refused(4, text, model_path=path)
+            result = program.run("merge", "run/adapter", "--model_path", path, "--output", "out", folder=self.folder)
+            self.assertEqual(result.returncode, 4, result.stderr)
+            self.assertIn(text, result.stderr)
+
     def test_refusals(self):
+        self.refused(2, "lora_alpha: needs lora_rank", model_path=self.made("llama"), lora_alpha=3)
         self.make("llama_biases")  # its head is tied
         self.refused(2, '"lm_head" is tied', lora_rank=2, lora_target_modules=["lm_head"])
         self.refused(2, '"embed_tokens" is the embedding', lora_rank=2,

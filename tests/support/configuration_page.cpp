@@ -27,9 +27,8 @@ A key marked ↻ may change when a run is [resumed](runs.md#stop-and-resume); an
 std::string_view introduction(KeyGroup group) {
   switch (group) {
     case KeyGroup::kModel:
-      return "[Models](models.md) tells what a model file must offer, how a Hugging Face folder "
-             "becomes one, and "
-             "which tokenizers are read.\n";
+      return "[Models](models.md) tells which Hugging Face folders are trained, what a TorchScript "
+             "file must offer, and which tokenizers are read.\n";
     case KeyGroup::kData:
       return "[Data](data.md) tells which files are read, how their records become documents, and "
              "how documents "

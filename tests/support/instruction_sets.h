@@ -7,12 +7,12 @@
 
 #include "pdl/kernels/cpu_kernels.h"
 
-#define PDL_FOR_EACH_INSTRUCTION_SET(Suite)                                                      \
-  INSTANTIATE_TEST_SUITE_P(, Suite,                                                              \
-                           testing::ValuesIn(::pdl::supported_instruction_sets().begin(),        \
-                                             ::pdl::supported_instruction_sets().end()),         \
-                           [](const testing::TestParamInfo<::pdl::InstructionSet>& parameter) {  \
-                             std::string name = ::pdl::name_of(parameter.param);                 \
-                             std::erase(name, '-');                                              \
-                             return name;                                                        \
+#define PDL_FOR_EACH_INSTRUCTION_SET(Suite)                                                     \
+  INSTANTIATE_TEST_SUITE_P(, Suite,                                                             \
+                           testing::ValuesIn(::pdl::supported_instruction_sets().begin(),       \
+                                             ::pdl::supported_instruction_sets().end()),        \
+                           [](const testing::TestParamInfo<::pdl::InstructionSet>& parameter) { \
+                             std::string name = ::pdl::name_of(parameter.param);                \
+                             std::erase(name, '-');                                             \
+                             return name;                                                       \
                            })

@@ -26,6 +26,9 @@ struct LoadOptions {
   LoraOptions lora = {};  // for Hugging Face folders
 };
 
+// Throws ModelError if nothing lies at `path` that could be a model, and says what it is instead.
+void require_model(const std::filesystem::path& path);
+
 // Loads what lies at `path`: a TorchScript file, or a Hugging Face folder.
 //
 // A folder is computed by this program's own decoder. It holds config.json, see

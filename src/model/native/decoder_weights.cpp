@@ -1,8 +1,13 @@
 #include "decoder_weights.h"
 
+#include <ATen/ops/aminmax.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/isfinite.h>
+#include <ATen/ops/stack.h>
 
 #include <algorithm>
+
+#include "pdl/base/error.h"
 
 namespace pdl {
 namespace {
@@ -21,6 +26,12 @@ at::ScalarType dtype_of(const StoredWeights& stored, const LoadOptions& options)
   return is_bfloat16 || options.autocast == at::kBFloat16 ? at::kBFloat16 : at::kFloat;
 }
 
+void require_finite(const at::Tensor& value, const std::string& name) {
+  const auto [least, largest] = at::aminmax(value);  // NaN if there is one
+  if (!at::isfinite(at::stack({least, largest})).all().item<bool>())
+    throw ModelError("tensor '" + name + "' of the model has NaN or infinite values");
+}
+
 }  // namespace
 
 DecoderWeights::DecoderWeights(const DecoderSpec& spec, const StoredWeights& stored,
@@ -35,6 +46,7 @@ DecoderWeights::DecoderWeights(const DecoderSpec& spec, const StoredWeights& sto
     const StoredTensor& tensor = stored.tensors[i];
     const at::Tensor& value = tensors_.values()[i];
     stored.store.read({tensor.file_name, tensor.spec.shape, 0, value});
+    require_finite(value, tensor.file_name);
     value.set_requires_grad(!is_adapted);
     parameters.push_back({tensor.file_name, value, tensor.file_aliases});
   }

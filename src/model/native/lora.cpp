@@ -121,7 +121,7 @@ LoraOptions with_adapter(LoraOptions options, const AdapterConfig& adapter) {
   if (options.rank > 0 && options.rank != adapter.rank)
     refuse("lora_rank", std::to_string(adapter.rank));
   if (options.alpha != LoraOptions{}.alpha && options.alpha != adapter.alpha)
-    refuse("lora_alpha", std::to_string(adapter.alpha));
+    refuse("lora_alpha", significant(adapter.alpha, 6));
   if (!options.target_modules.empty() &&
       as_set(options.target_modules) != as_set(adapter.target_modules))
     refuse("lora_target_modules", "others");

@@ -133,7 +133,7 @@ class NativeModel : public LanguageModel {
     if (weights_->adapters().is_on()) {
       const auto adapted = std::ssize(weights_->adapters().parameters().all()) / 2;
       log_info("adapters of rank " + number(weights_->adapters().rank()) + " on " +
-               number(adapted) + " matrices are trained, and nothing else");
+               number(adapted) + " matrices; the rest is fixed");
     }
     for (const std::string& note : config_.notes) log_warning(note);
     for (const std::string& note : stored_.notes) log_warning(note);
