@@ -1,12 +1,13 @@
 #include "pdl/ops/attention.h"
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <vector>
+
+#include "support/any_threads.h"
 
 namespace pdl {
 namespace {
@@ -119,21 +120,13 @@ TEST(AttentionDropoutTest, KeepsTheMean) {
 TEST(AttentionDropoutTest, ThreadsChangeNoBit) {
   const at::Tensor q = at::randn({2, 100, 3, 8});
   const SeenKeys seen = seen_keys(100, 0, {}, at::kCPU);
-  const auto compute = [&] {
+  expect_same_bits_with_any_threads([&] {
     at::manual_seed(1);
     Attention attention;
     const at::Tensor y = attention.forward(q, q, q, seen, {.scale = 0.3, .dropout = 0.1});
     const auto [to_q, to_k, to_v] = attention.backward(q);
     return at::stack({y, to_q, to_k, to_v});
-  };
-  const int before = at::get_num_threads();
-  at::set_num_threads(1);
-  const at::Tensor one = compute();
-  for (const int threads : {2, 3, 8}) {
-    at::set_num_threads(threads);
-    EXPECT_TRUE(at::equal(compute(), one)) << threads;
-  }
-  at::set_num_threads(before);
+  });
 }
 
 }  // namespace

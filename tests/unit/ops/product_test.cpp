@@ -1,10 +1,11 @@
 #include "pdl/ops/product.h"
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 
 #include <cstdint>
+
+#include "support/any_threads.h"
 
 namespace pdl {
 namespace {
@@ -42,17 +43,9 @@ TEST_P(ProductTest, ThreadsChangeNoBit) {
   const auto [rows, columns, depth] = GetParam();
   const at::Tensor a = at::randn({rows, depth});
   const at::Tensor b = at::randn({columns, depth}).t();
-  const int before = at::get_num_threads();
-  at::set_num_threads(1);
-  const at::Tensor one = matrix_product(a, b);
-  const at::Tensor low = matrix_product(a.to(at::kBFloat16), b.to(at::kBFloat16));
-  for (const int threads : {2, 3, 4, 7}) {
-    at::set_num_threads(threads);
-    EXPECT_TRUE(at::equal(matrix_product(a, b), one)) << threads;
-    EXPECT_TRUE(at::equal(matrix_product(a.to(at::kBFloat16), b.to(at::kBFloat16)), low))
-        << threads;
-  }
-  at::set_num_threads(before);
+  expect_same_bits_with_any_threads([&] { return matrix_product(a, b); });
+  expect_same_bits_with_any_threads(
+      [&] { return matrix_product(a.to(at::kBFloat16), b.to(at::kBFloat16)); });
 }
 
 INSTANTIATE_TEST_SUITE_P(All, ProductTest,
