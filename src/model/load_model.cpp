@@ -19,7 +19,8 @@ void require_model(const std::filesystem::path& path) {
   if (path.extension() == ".safetensors") refuse("is a file of weights; give its folder");
   if (type != std::filesystem::file_type::directory) return;
   const auto has = [&](const char* file) { return std::filesystem::exists(path / file, ignored); };
-  if (has("summary.json")) refuse("holds a run; give its folder model, if it has one");
+  if (has("metrics.jsonl") && has("frequency.json"))
+    refuse("holds a run; give its folder model, if it has one");
   if (has("config.json")) return;
   if (has("adapter_config.json"))
     refuse("is an adapter; give its base, and the adapter as adapter_path");
