@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "attention_cpu.h"
+#include "cpu_tensors.h"
 
 namespace pdl {
 namespace {
@@ -72,7 +73,7 @@ SeenKeys seen_keys(int64_t length, int64_t window, const at::Tensor& starts, at:
 at::Tensor Attention::forward(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                               const SeenKeys& seen, const AttentionOptions& options) {
   const bool keeps = at::GradMode::is_enabled();
-  const bool has_kernels = has_cpu_attention(q);
+  const bool has_kernels = is_cpu_float(q);
   std::vector<at::Tensor> inputs;
   for (const at::Tensor* input : {&q, &k, &v}) {
     inputs.push_back(input->detach().set_requires_grad(keeps && !has_kernels));

@@ -104,8 +104,6 @@ at::Tensor sum_groups(const at::Tensor& gradient, int64_t kv_heads) {
 
 }  // namespace
 
-bool has_cpu_attention(const at::Tensor& q) { return q.is_cpu() && q.scalar_type() == at::kFloat; }
-
 CpuAttentionOutput cpu_attention_forward(const std::vector<at::Tensor>& inputs,
                                          const SeenKeys& seen, const AttentionOptions& options) {
   const at::Tensor& q = inputs[0];

@@ -16,9 +16,6 @@ struct CpuAttentionOutput {
   at::Tensor kept;      // of dropout [B, H, T, T]: what probabilities were multiplied by
 };
 
-// Whether the kernels take a tensor of this dtype and device.
-bool has_cpu_attention(const at::Tensor& q);
-
 // The arguments are those of Attention, `inputs` q, k and v.
 CpuAttentionOutput cpu_attention_forward(const std::vector<at::Tensor>& inputs,
                                          const SeenKeys& seen, const AttentionOptions& options);

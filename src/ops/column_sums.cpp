@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "cpu_tensors.h"
+
 #ifndef _OPENMP
 #error "at::parallel_for runs in one thread in a file that is compiled without -fopenmp"
 #endif
@@ -26,12 +28,10 @@ void for_each_row_by_columns(int64_t num_rows, int64_t num_columns, const AddRow
   });
 }
 
-bool is_plain(const at::Tensor& x) { return x.is_cpu() && x.scalar_type() == at::kFloat; }
-
 }  // namespace
 
 void add_column_sums(const at::Tensor& x, const at::Tensor& sums) {
-  if (!is_plain(x)) {
+  if (!is_cpu_float(x)) {
     sums.add_(x.sum(0));
     return;
   }
@@ -46,7 +46,7 @@ void add_column_sums(const at::Tensor& x, const at::Tensor& sums) {
 }
 
 void add_to_rows(const at::Tensor& x, const at::Tensor& rows, const at::Tensor& sums) {
-  if (!is_plain(x)) {
+  if (!is_cpu_float(x)) {
     sums.index_put_({rows}, x, /*accumulate=*/true);
     return;
   }

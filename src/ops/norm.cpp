@@ -9,6 +9,7 @@
 
 #include <tuple>
 
+#include "cpu_tensors.h"
 #include "pdl/kernels/cpu_kernels.h"
 #include "pdl/ops/column_sums.h"
 #include "pdl/ops/row_blocks.h"
@@ -82,8 +83,6 @@ at::Tensor cpu_rms_backward(const at::Tensor& y_gradient, const at::Tensor& x, c
   return x_gradient;
 }
 
-bool has_cpu_kernel(const at::Tensor& x) { return x.is_cpu() && x.scalar_type() == at::kFloat; }
-
 at::Tensor rms_forward(const at::Tensor& x, const Norm& norm, NormStatistics& statistics) {
   const at::Tensor factor = factor_of(norm);
   const at::Tensor length = at::linalg_vector_norm(x, 2, at::IntArrayRef{-1}, /*keepdim=*/true);
@@ -116,15 +115,14 @@ at::Tensor rms_backward(const at::Tensor& y_gradient, const at::Tensor& row,
 
 at::Tensor norm_forward(const at::Tensor& x, const Norm& norm, NormStatistics& statistics) {
   if (norm.kind == NormKind::kLayer) return layer_forward(x, norm, statistics);
-  return has_cpu_kernel(x) ? cpu_rms_forward(x, norm, statistics)
-                           : rms_forward(x, norm, statistics);
+  return is_cpu_float(x) ? cpu_rms_forward(x, norm, statistics) : rms_forward(x, norm, statistics);
 }
 
 at::Tensor norm_backward(const at::Tensor& y_gradient, const at::Tensor& x, const Norm& norm,
                          const NormStatistics& statistics, const at::Tensor& weight_gradient,
                          const at::Tensor& bias_gradient) {
   const bool is_rms = norm.kind == NormKind::kRms;
-  if (is_rms && has_cpu_kernel(x))
+  if (is_rms && is_cpu_float(x))
     return cpu_rms_backward(y_gradient, x, norm, statistics, weight_gradient);
   at::Tensor row;
   if (is_rms || weight_gradient.defined()) row = normalised(x, statistics);

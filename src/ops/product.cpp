@@ -5,9 +5,9 @@
 #include <ATen/ops/mm.h>
 
 #include <algorithm>
-#include <array>
 #include <cstdint>
 
+#include "cpu_tensors.h"
 #include "pdl/kernels/cpu_kernels.h"
 
 #ifndef _OPENMP
@@ -74,10 +74,7 @@ void for_each_part(const at::Tensor& out, const at::Tensor& a, const at::Tensor&
 }
 
 bool has_own_kernel(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b) {
-  return out.is_cpu() && out.stride(1) == 1 &&
-         std::ranges::all_of(std::array{out, a, b}, [](const at::Tensor& matrix) {
-           return matrix.scalar_type() == at::kFloat;
-         });
+  return out.stride(1) == 1 && is_cpu_float(out) && is_cpu_float(a) && is_cpu_float(b);
 }
 
 MatrixView view_of(const at::Tensor& matrix) {
