@@ -279,6 +279,24 @@ void replace_folder_durably(const fs::path& from, const fs::path& to) {
   remove_durably(from);
 }
 
+void replace_folder(const fs::path& folder,
+                    const std::function<void(const fs::path& unfinished)>& write) {
+  const fs::path unfinished =
+      parent_of(folder) / (std::string(kTemporaryPrefix) + folder.filename().string() + "-" +
+                           std::to_string(::getpid()));
+  remove_durably(unfinished);
+  try {
+    make_folder(unfinished);
+    write(unfinished);
+    sync_folder(unfinished);
+    replace_folder_durably(unfinished, folder);
+  } catch (...) {
+    std::error_code ignored;  // the first failure is the one to report
+    fs::remove_all(unfinished, ignored);
+    throw;
+  }
+}
+
 void remove_durably(const fs::path& path) {
   const fs::file_status status = status_of(path);
   if (!fs::exists(status)) return;

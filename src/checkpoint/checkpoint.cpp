@@ -1,7 +1,5 @@
 #include "pdl/checkpoint/checkpoint.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <charconv>
 #include <set>
@@ -134,33 +132,22 @@ int64_t checkpoint_bytes(const CheckpointTensors& tensors) {
 
 fs::path save_checkpoint(const fs::path& output_dir, const CheckpointTensors& tensors,
                          const TrainerState& state, const RunIdentity& identity) {
-  const std::string name = kFolderPrefix + std::to_string(state.step);
-  const fs::path temporary =
-      output_dir / (std::string(kTemporaryPrefix) + name + "-" + std::to_string(::getpid()));
-  remove_durably(temporary);
-  try {
-    make_folder(temporary);
+  const fs::path folder = checkpoint_folder(output_dir, state.step);
+  replace_folder(folder, [&](const fs::path& unfinished) {
     Manifest manifest{.step = state.step, .files = {}};
     const auto save = [&](const std::string& file, const std::vector<TensorSlice>& slices) {
-      manifest.files[file] = write_tensors(temporary / file, slices);
+      manifest.files[file] = write_tensors(unfinished / file, slices);
     };
     save(tensor_file_name("model"), tensors.model);
     save(tensor_file_name("optimizer"), tensors.optimizer);
     manifest.files[kTrainerStateFile] =
-        save_text(temporary / kTrainerStateFile, to_json(state, identity));
-    save_text(temporary / kManifestFile, to_json(manifest));
-    sync_folder(temporary);
+        save_text(unfinished / kTrainerStateFile, to_json(state, identity));
+    save_text(unfinished / kManifestFile, to_json(manifest));
     // Compares what is on disk with what was written, before the checkpoint is visible.
-    const std::string damage = find_damage(temporary);
-    if (!damage.empty()) throw StorageError("'" + temporary.string() + "' read back: " + damage);
-    const fs::path folder = checkpoint_folder(output_dir, state.step);
-    replace_folder_durably(temporary, folder);
-    return folder;
-  } catch (...) {
-    std::error_code ignored;  // the first failure is the one to report
-    fs::remove_all(temporary, ignored);
-    throw;
-  }
+    const std::string damage = find_damage(unfinished);
+    if (!damage.empty()) throw StorageError("'" + unfinished.string() + "' read back: " + damage);
+  });
+  return folder;
 }
 
 std::vector<std::pair<int64_t, fs::path>> list_checkpoints(const fs::path& output_dir) {

@@ -114,23 +114,6 @@ void write_weights(const fs::path& folder, const std::vector<TensorSource>& tens
   write_file_durably(folder / kHfIndexFile, index.dump(2) + "\n");
 }
 
-void replace_folder(const fs::path& folder,
-                    const std::function<void(const fs::path& unfinished)>& write) {
-  const fs::path unfinished =
-      folder.parent_path() / (std::string(kTemporaryPrefix) + folder.filename().string());
-  remove_durably(unfinished);
-  try {
-    make_folder(unfinished);
-    write(unfinished);
-    sync_folder(unfinished);
-    replace_folder_durably(unfinished, folder);
-  } catch (...) {
-    std::error_code ignored;  // the first failure is the one to report
-    fs::remove_all(unfinished, ignored);
-    throw;
-  }
-}
-
 void write_hf_folder(const fs::path& folder, const std::vector<CompanionFile>& files,
                      const std::vector<TensorSource>& tensors) {
   replace_folder(folder, [&](const fs::path& unfinished) {

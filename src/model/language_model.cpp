@@ -6,7 +6,7 @@
 #include <exception>
 
 #include "pdl/base/error.h"
-#include "pdl/model/hf_folder.h"
+#include "pdl/base/file.h"
 #include "pdl/model/torch_error.h"
 
 namespace pdl {

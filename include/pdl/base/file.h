@@ -126,6 +126,11 @@ void rename_durably(const std::filesystem::path& from, const std::filesystem::pa
 // What is still there as `from` may be removed.
 void replace_folder_durably(const std::filesystem::path& from, const std::filesystem::path& to);
 
+// Replaces `folder` as a whole, or makes it: write(unfinished) fills it under a temporary name. When
+// something throws, nothing is left of that.
+void replace_folder(const std::filesystem::path& folder,
+                    const std::function<void(const std::filesystem::path& unfinished)>& write);
+
 // Removes a file, or a folder with all that is in it. A folder gets a temporary name first, so that
 // nobody takes what is left of it for the whole. A path that does not exist is no error.
 void remove_durably(const std::filesystem::path& path);

@@ -42,11 +42,6 @@ std::vector<size_t> split_into_shards(const std::vector<int64_t>& sizes_in_bytes
 void write_weights(const std::filesystem::path& folder, const std::vector<TensorSource>& tensors,
                    int64_t max_bytes);
 
-// Replaces `folder` as a whole, or makes it: write(unfinished) fills it under another name. Throws
-// StorageError.
-void replace_folder(const std::filesystem::path& folder,
-                    const std::function<void(const std::filesystem::path& unfinished)>& write);
-
 // Writes or replaces `folder` with these files and tensors. Weights of more than 5 GB become
 // several files. Throws StorageError.
 void write_hf_folder(const std::filesystem::path& folder, const std::vector<CompanionFile>& files,
