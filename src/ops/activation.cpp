@@ -9,61 +9,121 @@
 #include <ATen/ops/tanh.h>
 #include <ATen/ops/threshold_backward.h>
 
+#include "cpu_tensors.h"
+#include "pdl/base/error.h"
+#include "pdl/kernels/cpu_kernels.h"
 #include "pdl/ops/row_blocks.h"
 
 namespace pdl {
 namespace {
 
-void forward_block(at::Tensor y, const at::Tensor& x, Activation activation) {
+const ActivationKernels& kernels_of(Activation activation) {
+  const CpuKernels& kernels = cpu_kernels();
   switch (activation) {
     case Activation::kSilu:
-      at::silu_out(y, x);
-      return;
+      return kernels.silu;
     case Activation::kGelu:
-      at::gelu_out(y, x, "none");
-      return;
+      return kernels.gelu;
     case Activation::kGeluTanh:
-      at::gelu_out(y, x, "tanh");
-      return;
+      return kernels.gelu_tanh;
     case Activation::kRelu:
-      at::relu_out(y, x);
-      return;
+      return kernels.relu;
   }
+  throw Error(ExitCode::kInternal, "unknown activation");
 }
 
-void backward_block(at::Tensor x_gradient, const at::Tensor& y_gradient, const at::Tensor& x,
-                    Activation activation) {
+at::Tensor by_aten(const at::Tensor& x, Activation activation) {
   switch (activation) {
     case Activation::kSilu:
-      at::silu_backward_out(x_gradient, y_gradient, x);
-      return;
+      return at::silu(x);
     case Activation::kGelu:
-      at::gelu_backward_out(x_gradient, y_gradient, x, "none");
-      return;
+      return at::gelu(x, "none");
     case Activation::kGeluTanh:
-      at::gelu_backward_out(x_gradient, y_gradient, x, "tanh");
-      return;
+      return at::gelu(x, "tanh");
     case Activation::kRelu:
-      at::threshold_backward_out(x_gradient, y_gradient, x, 0);
-      return;
+      return at::relu(x);
   }
+  throw Error(ExitCode::kInternal, "unknown activation");
 }
+
+at::Tensor back_by_aten(const at::Tensor& y_gradient, const at::Tensor& x, Activation activation) {
+  switch (activation) {
+    case Activation::kSilu:
+      return at::silu_backward(y_gradient, x);
+    case Activation::kGelu:
+      return at::gelu_backward(y_gradient, x, "none");
+    case Activation::kGeluTanh:
+      return at::gelu_backward(y_gradient, x, "tanh");
+    case Activation::kRelu:
+      return at::threshold_backward(y_gradient, x, 0);
+  }
+  throw Error(ExitCode::kInternal, "unknown activation");
+}
+
+void backward_by_aten(const at::Tensor& x, const at::Tensor& y, Activation activation, bool gated) {
+  const at::Tensor gradient = y.clone();
+  if (!gated) {
+    y.copy_(by_aten(x, activation));
+    x.copy_(back_by_aten(gradient, x, activation));
+    return;
+  }
+  const int64_t width = y.size(1);
+  const at::Tensor gate = x.narrow(1, 0, width);
+  const at::Tensor up = x.narrow(1, width, width);
+  const at::Tensor activated = by_aten(gate, activation);
+  y.copy_(activated.mul(up));
+  gate.copy_(back_by_aten(gradient.mul(up), gate, activation));
+  up.copy_(activated.mul(gradient));
+}
+
+// Rows [gate, up], and the rows of half the width that come of them.
+struct GatedRows {
+  GatedRows(const at::Tensor& x, const at::Tensor& y, bool gated)
+      : x_values(static_cast<float*>(x.data_ptr())),
+        y_values(static_cast<float*>(y.data_ptr())),
+        x_width(x.size(1)),
+        y_width(y.size(1)),
+        is_gated(gated) {}
+
+  float* gate(int64_t row) const { return x_values + row * x_width; }
+  float* up(int64_t row) const { return is_gated ? gate(row) + y_width : nullptr; }
+  float* y(int64_t row) const { return y_values + row * y_width; }
+
+  float* x_values;
+  float* y_values;
+  int64_t x_width;
+  int64_t y_width;
+  bool is_gated;
+};
 
 }  // namespace
 
-at::Tensor activation_forward(const at::Tensor& x, Activation activation) {
-  at::Tensor y = at::empty(x.sizes(), x.options());
-  for_each_row_block(x, [&](int64_t begin, int64_t count) {
-    forward_block(y.narrow(0, begin, count), x.narrow(0, begin, count), activation);
+at::Tensor activation_forward(const at::Tensor& x, Activation activation, bool gated) {
+  const int64_t width = gated ? x.size(1) / 2 : x.size(1);
+  if (!is_cpu_float(x)) {
+    const at::Tensor activated = by_aten(x.narrow(1, 0, width), activation);
+    return gated ? activated.mul(x.narrow(1, width, width)) : activated;
+  }
+  const at::Tensor y = at::empty({x.size(0), width}, x.options());
+  const GatedRows rows(x, y, gated);
+  const auto forward = kernels_of(activation).forward;
+  for_each_row_block(y, [&](int64_t begin, int64_t count) {
+    for (int64_t row = begin; row < begin + count; ++row)
+      forward(rows.gate(row), rows.up(row), width, rows.y(row));
   });
   return y;
 }
 
-void activation_backward(const at::Tensor& x_gradient, const at::Tensor& y_gradient,
-                         const at::Tensor& x, Activation activation) {
-  for_each_row_block(x, [&](int64_t begin, int64_t count) {
-    backward_block(x_gradient.narrow(0, begin, count), y_gradient.narrow(0, begin, count),
-                   x.narrow(0, begin, count), activation);
+void activation_backward(const at::Tensor& x, const at::Tensor& y, Activation activation,
+                         bool gated) {
+  if (!is_cpu_float(x)) return backward_by_aten(x, y, activation, gated);
+  const GatedRows rows(x, y, gated);
+  const auto backward = kernels_of(activation).backward;
+  for_each_row_block(y, [&](int64_t begin, int64_t count) {
+    for (int64_t row = begin; row < begin + count; ++row) {
+      backward(rows.y(row), rows.gate(row), rows.up(row), y.size(1), rows.y(row), rows.gate(row),
+               rows.up(row));
+    }
   });
 }
 

@@ -21,11 +21,11 @@ namespace pdl {
 namespace {
 
 // What is added to scores [B or 1, 1, T, T]: 0 for a key that the query sees, else -infinity.
-at::Tensor additive_mask(const SeenKeys& seen) {
+at::Tensor additive_mask(const SeenKeys& seen, at::ScalarType dtype) {
   const at::Tensor& first = seen.first;
   const at::Tensor keys = at::arange(first.size(1), first.options());
   const at::Tensor hidden = keys.gt(keys.unsqueeze(1)).logical_or(keys.lt(first.unsqueeze(-1)));
-  return at::zeros(hidden.sizes(), first.options().dtype(at::kFloat))
+  return at::zeros(hidden.sizes(), first.options().dtype(dtype))
       .masked_fill_(hidden, -std::numeric_limits<float>::infinity())
       .unsqueeze_(1);
 }
@@ -49,12 +49,12 @@ at::Tensor repeat_heads(const at::Tensor& x, int64_t times) {
 at::Tensor attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                   const SeenKeys& seen, const AttentionOptions& options) {
   const int64_t group = q.size(1) / k.size(1);
+  const auto mask = [&] { return additive_mask(seen, q.scalar_type()); };
   if (options.softcap > 0 || options.dropout > 0) {
-    return plain_attention(q, repeat_heads(k, group), repeat_heads(v, group), additive_mask(seen),
-                           options);
+    return plain_attention(q, repeat_heads(k, group), repeat_heads(v, group), mask(), options);
   }
   return at::scaled_dot_product_attention(
-      q, k, v, seen.is_all ? std::nullopt : std::optional(additive_mask(seen)), /*dropout_p=*/0,
+      q, k, v, seen.is_all ? std::nullopt : std::optional(mask()), /*dropout_p=*/0,
       /*is_causal=*/seen.is_all, options.scale, /*enable_gqa=*/group > 1);
 }
 
@@ -97,15 +97,17 @@ at::Tensor Attention::forward(const at::Tensor& q, const at::Tensor& k, const at
   return output.values.detach();
 }
 
-Attention::Gradients Attention::backward(const at::Tensor& gradient) {
+void Attention::backward(const at::Tensor& gradient, const Gradients& to) {
   const std::vector<at::Tensor> inputs = std::exchange(inputs_, {});
   const CpuAttentionOutput output{std::exchange(output_, {}), std::exchange(log_sums_, {}),
                                   std::exchange(kept_, {})};
   if (output.log_sums.defined())
-    return cpu_attention_backward(inputs, output, gradient, seen_, options_);
+    return cpu_attention_backward(inputs, output, gradient, seen_, options_, to);
   const torch::autograd::variable_list gradients =
       torch::autograd::grad({output.values}, inputs, {gradient});
-  return {gradients[0], gradients[1], gradients[2]};
+  to.q.copy_(gradients[0]);
+  to.k.copy_(gradients[1]);
+  to.v.copy_(gradients[2]);
 }
 
 }  // namespace pdl

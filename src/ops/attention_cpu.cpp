@@ -2,6 +2,7 @@
 
 #include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/sum.h>
 
 #include "pdl/kernels/cpu_kernels.h"
 
@@ -93,13 +94,14 @@ void for_each_head(const at::Tensor& q, const Visit& visit) {
   });
 }
 
-// The sum over the heads of q that one head of k serves.
-at::Tensor sum_groups(const at::Tensor& gradient, int64_t kv_heads) {
-  const int64_t heads = gradient.size(2);
-  if (heads == kv_heads) return gradient;
-  return gradient
-      .view({gradient.size(0), gradient.size(1), kv_heads, heads / kv_heads, gradient.size(3)})
-      .sum(3);
+// Writes the sums over the heads of q that one head of k serves.
+void sum_groups(const at::Tensor& gradient, const at::Tensor& to) {
+  const int64_t kv_heads = to.size(2);
+  at::Tensor sums = to;
+  at::sum_out(sums,
+              gradient.view({gradient.size(0), gradient.size(1), kv_heads,
+                             gradient.size(2) / kv_heads, gradient.size(3)}),
+              3);
 }
 
 }  // namespace
@@ -127,20 +129,20 @@ CpuAttentionOutput cpu_attention_forward(const std::vector<at::Tensor>& inputs,
   return output;
 }
 
-Attention::Gradients cpu_attention_backward(const std::vector<at::Tensor>& inputs,
-                                            const CpuAttentionOutput& output,
-                                            const at::Tensor& gradient, const SeenKeys& seen,
-                                            const AttentionOptions& options) {
+void cpu_attention_backward(const std::vector<at::Tensor>& inputs, const CpuAttentionOutput& output,
+                            const at::Tensor& gradient, const SeenKeys& seen,
+                            const AttentionOptions& options, const Attention::Gradients& to) {
   const at::Tensor& q = inputs[0];
   const at::Tensor out_gradient = with_contiguous_rows(gradient);
-  Attention::Gradients result{at::empty(q.sizes(), q.options()), at::empty(q.sizes(), q.options()),
-                              at::empty(q.sizes(), q.options())};
+  const bool is_grouped = to.k.size(2) != q.size(2);
+  const at::Tensor each_k = is_grouped ? at::empty(q.sizes(), q.options()) : to.k;
+  const at::Tensor each_v = is_grouped ? at::empty(q.sizes(), q.options()) : to.v;
   const HeadReader reader(inputs, seen, output.kept, options);
   const Heads values(output.values);
   const Heads gradients(out_gradient);
-  const Heads to_q(result.q);
-  const Heads to_k(result.k);
-  const Heads to_v(result.v);
+  const Heads to_q(to.q);
+  const Heads to_k(each_k);
+  const Heads to_v(each_v);
   const auto* log_sums = output.log_sums.const_data_ptr<float>();
   const auto backward = cpu_kernels().attention.backward;
   for_each_head(q, [&](int64_t batch, int64_t head, float* workspace) {
@@ -148,8 +150,9 @@ Attention::Gradients cpu_attention_backward(const std::vector<at::Tensor>& input
              log_sums + (batch * q.size(2) + head) * q.size(1),
              {to_q.rows(batch, head), to_k.rows(batch, head), to_v.rows(batch, head)}, workspace);
   });
-  const int64_t kv_heads = inputs[1].size(2);
-  return {result.q, sum_groups(result.k, kv_heads), sum_groups(result.v, kv_heads)};
+  if (!is_grouped) return;
+  sum_groups(each_k, to.k);
+  sum_groups(each_v, to.v);
 }
 
 }  // namespace pdl

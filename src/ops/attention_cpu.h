@@ -19,9 +19,8 @@ struct CpuAttentionOutput {
 // The arguments are those of Attention, `inputs` q, k and v.
 CpuAttentionOutput cpu_attention_forward(const std::vector<at::Tensor>& inputs,
                                          const SeenKeys& seen, const AttentionOptions& options);
-Attention::Gradients cpu_attention_backward(const std::vector<at::Tensor>& inputs,
-                                            const CpuAttentionOutput& output,
-                                            const at::Tensor& gradient, const SeenKeys& seen,
-                                            const AttentionOptions& options);
+void cpu_attention_backward(const std::vector<at::Tensor>& inputs, const CpuAttentionOutput& output,
+                            const at::Tensor& gradient, const SeenKeys& seen,
+                            const AttentionOptions& options, const Attention::Gradients& to);
 
 }  // namespace pdl

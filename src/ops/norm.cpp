@@ -43,43 +43,89 @@ at::Tensor cpu_factor_of(const Norm& norm, const at::Tensor& x) {
   return factor.defined() ? factor.contiguous() : at::ones({x.size(1)}, x.options());
 }
 
-at::Tensor cpu_rms_forward(const at::Tensor& x, const Norm& norm, NormStatistics& statistics) {
-  const at::Tensor factor = cpu_factor_of(norm, x);
+at::Tensor cpu_bias_of(const Norm& norm, const at::Tensor& x) {
+  return norm.bias.defined() ? norm.bias.contiguous() : at::zeros({x.size(1)}, x.options());
+}
+
+at::Tensor cpu_forward(const at::Tensor& x, const Norm& norm, NormStatistics& statistics) {
+  const bool is_layer = norm.kind == NormKind::kLayer;
+  const at::Tensor factors = cpu_factor_of(norm, x);
+  const at::Tensor biases = is_layer ? cpu_bias_of(norm, x) : at::Tensor();
   const at::Tensor y = at::empty(x.sizes(), x.options());
   statistics.rstd = at::empty({x.size(0), 1}, x.options());
+  if (is_layer) statistics.mean = at::empty({x.size(0), 1}, x.options());
+  const int64_t width = x.size(1);
   const Rows from(x);
   const Rows to(y);
+  const auto* factor = factors.const_data_ptr<float>();
   auto* rstd = statistics.rstd.mutable_data_ptr<float>();
-  const auto forward = cpu_kernels().rms_norm.forward;
+  const CpuKernels& kernels = cpu_kernels();
   for_each_row_block(x, [&](int64_t begin, int64_t count) {
-    for (int64_t row = begin; row < begin + count; ++row)
-      rstd[row] = forward(from[row], factor.const_data_ptr<float>(), x.size(1), norm.eps, to[row]);
+    for (int64_t row = begin; row < begin + count; ++row) {
+      if (!is_layer) {
+        rstd[row] = kernels.rms_norm.forward(from[row], factor, width, norm.eps, to[row]);
+        continue;
+      }
+      const LayerStatistics layer = kernels.layer_norm.forward(
+          from[row], factor, biases.const_data_ptr<float>(), width, norm.eps, to[row]);
+      rstd[row] = layer.rstd;
+      statistics.mean.mutable_data_ptr<float>()[row] = layer.mean;
+    }
   });
   return y;
 }
 
-// Each block of rows has a sum of its own for the weight.
-at::Tensor cpu_rms_backward(const at::Tensor& y_gradient, const at::Tensor& x, const Norm& norm,
-                            const NormStatistics& statistics, const at::Tensor& weight_gradient) {
-  const at::Tensor factor = cpu_factor_of(norm, x);
+// A gradient of D values that blocks of rows add to: each block has a sum of its own.
+class BlockSums {
+ public:
+  BlockSums(const at::Tensor& x, const at::Tensor& gradient)
+      : block_rows_(rows_per_block(x)), gradient_(gradient) {
+    if (gradient.defined()) sums_ = at::zeros({num_row_blocks(x), x.size(1)}, x.options());
+  }
+  // The sum of the block that begins with `row`; null if no gradient is wanted.
+  float* of(int64_t row) const {
+    if (!sums_.defined()) return nullptr;
+    return static_cast<float*>(sums_.data_ptr()) + row / block_rows_ * sums_.size(1);
+  }
+  void add() const {
+    if (sums_.defined()) add_column_sums(sums_, gradient_);
+  }
+
+ private:
+  int64_t block_rows_;
+  at::Tensor gradient_;
+  at::Tensor sums_;
+};
+
+at::Tensor cpu_backward(const at::Tensor& y_gradient, const at::Tensor& x, const Norm& norm,
+                        const NormStatistics& statistics, const at::Tensor& weight_gradient,
+                        const at::Tensor& bias_gradient) {
+  const bool is_layer = norm.kind == NormKind::kLayer;
+  const at::Tensor factors = cpu_factor_of(norm, x);
   const at::Tensor x_gradient = at::empty(x.sizes(), x.options());
+  const int64_t width = x.size(1);
   const Rows from(x);
   const Rows gradients(y_gradient);
   const Rows to(x_gradient);
+  const auto* factor = factors.const_data_ptr<float>();
   const auto* rstd = statistics.rstd.const_data_ptr<float>();
-  const auto backward = cpu_kernels().rms_norm.backward;
-  at::Tensor sums;
-  if (weight_gradient.defined()) sums = at::zeros({num_row_blocks(x), x.size(1)}, x.options());
+  const BlockSums weights(x, weight_gradient);
+  const BlockSums biases(x, bias_gradient);
+  const CpuKernels& kernels = cpu_kernels();
   for_each_row_block(x, [&](int64_t begin, int64_t count) {
-    float* sum = nullptr;
-    if (sums.defined())
-      sum = sums.mutable_data_ptr<float>() + begin / rows_per_block(x) * x.size(1);
     for (int64_t row = begin; row < begin + count; ++row) {
-      backward(gradients[row], from[row], factor.const_data_ptr<float>(), x.size(1), rstd[row],
-               to[row], sum);
+      if (!is_layer) {
+        kernels.rms_norm.backward(gradients[row], from[row], factor, width, rstd[row], to[row],
+                                  weights.of(begin));
+        continue;
+      }
+      kernels.layer_norm.backward(gradients[row], from[row], factor, width,
+                                  {statistics.mean.const_data_ptr<float>()[row], rstd[row]},
+                                  to[row], weights.of(begin), biases.of(begin));
     }
   });
-  if (sums.defined()) add_column_sums(sums, weight_gradient);
+  weights.add();
+  biases.add();
   return x_gradient;
 }
 
@@ -114,16 +160,17 @@ at::Tensor rms_backward(const at::Tensor& y_gradient, const at::Tensor& row,
 }  // namespace
 
 at::Tensor norm_forward(const at::Tensor& x, const Norm& norm, NormStatistics& statistics) {
+  if (is_cpu_float(x)) return cpu_forward(x, norm, statistics);
   if (norm.kind == NormKind::kLayer) return layer_forward(x, norm, statistics);
-  return is_cpu_float(x) ? cpu_rms_forward(x, norm, statistics) : rms_forward(x, norm, statistics);
+  return rms_forward(x, norm, statistics);
 }
 
 at::Tensor norm_backward(const at::Tensor& y_gradient, const at::Tensor& x, const Norm& norm,
                          const NormStatistics& statistics, const at::Tensor& weight_gradient,
                          const at::Tensor& bias_gradient) {
+  if (is_cpu_float(x))
+    return cpu_backward(y_gradient, x, norm, statistics, weight_gradient, bias_gradient);
   const bool is_rms = norm.kind == NormKind::kRms;
-  if (is_rms && is_cpu_float(x))
-    return cpu_rms_backward(y_gradient, x, norm, statistics, weight_gradient);
   at::Tensor row;
   if (is_rms || weight_gradient.defined()) row = normalised(x, statistics);
   if (weight_gradient.defined()) add_column_sums(y_gradient.mul(row), weight_gradient);

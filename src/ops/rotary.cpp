@@ -1,11 +1,20 @@
 #include "pdl/ops/rotary.h"
 
+#include <ATen/Parallel.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/pow.h>
 #include <ATen/ops/where.h>
 
+#include <algorithm>
 #include <numbers>
 #include <utility>
+
+#include "cpu_tensors.h"
+#include "pdl/kernels/cpu_kernels.h"
+
+#ifndef _OPENMP
+#error "at::parallel_for runs in one thread in a file that is compiled without -fopenmp"
+#endif
 
 namespace pdl {
 namespace {
@@ -32,11 +41,32 @@ std::pair<at::Tensor, at::Tensor> pairs_of(const at::Tensor& x, const RotaryAngl
   return {x.slice(-1, 0, 2 * half, 2), x.slice(-1, 1, 2 * half, 2)};
 }
 
-void turn(const at::Tensor& x, const RotaryAngles& angles, double direction) {
+void turn_by_aten(const at::Tensor& x, const RotaryAngles& angles, double direction) {
   const auto [a, b] = pairs_of(x, angles);
   const at::Tensor turned_a = a.mul(angles.cos).addcmul_(b, angles.sin, -direction);
   b.mul_(angles.cos).addcmul_(a, angles.sin, direction);
   a.copy_(turned_a);
+}
+
+void turn(const at::Tensor& x, const RotaryAngles& angles, double direction) {
+  if (!is_cpu_float(x)) return turn_by_aten(x, angles, direction);
+  constexpr int64_t kLeastWork = 16'384;  // values that are worth a thread
+  const int64_t length = x.size(1);
+  const int64_t pairs = angles.cos.size(-1);
+  const bool shares_angles = angles.cos.size(0) == 1;
+  auto* values = static_cast<float*>(x.data_ptr());
+  const auto* cos = angles.cos.const_data_ptr<float>();
+  const auto* sin = angles.sin.const_data_ptr<float>();
+  const auto rotate_heads = cpu_kernels().rotate;
+  const int64_t grain = std::max<int64_t>(1, kLeastWork / (x.size(2) * x.size(3)));
+  at::parallel_for(0, x.size(0) * length, grain, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t first = (shares_angles ? i % length : i) * pairs;
+      rotate_heads({values + i / length * x.stride(0) + i % length * x.stride(1), x.stride(2)},
+                   x.size(2), cos + first, sin + first, pairs, angles.interleaved,
+                   static_cast<float>(direction));
+    }
+  });
 }
 
 }  // namespace

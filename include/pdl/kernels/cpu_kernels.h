@@ -106,6 +106,35 @@ struct RmsNormKernels {
                    float rstd, float* x_gradient, float* factor_gradient);
 };
 
+// What backward needs of a row, beside its values.
+struct LayerStatistics {
+  float mean = 0;
+  float rstd = 0;
+};
+
+// Layer norm of one row, float32: y = (x - mean(x)) · rstd · factor + bias with
+// rstd = (var(x) + eps)^-½. Sums are in float64.
+struct LayerNormKernels {
+  LayerStatistics (*forward)(const float* x, const float* factor, const float* bias, int64_t size,
+                             double eps, float* y);
+  // Writes the gradient of x, and adds those of factor and bias to `factor_gradient` and
+  // `bias_gradient`, unless these are null.
+  void (*backward)(const float* y_gradient, const float* x, const float* factor, int64_t size,
+                   LayerStatistics statistics, float* x_gradient, float* factor_gradient,
+                   float* bias_gradient);
+};
+
+// An activation f of float32 values, times a factor, or times 1 where `factor` is null. Its error
+// is that of some roundings to float32.
+struct ActivationKernels {
+  // Writes f(x)·factor.
+  void (*forward)(const float* x, const float* factor, int64_t size, float* y);
+  // Writes f(x)·factor again, and for its gradient those of x and, unless that is null, of the
+  // factor. What is written may replace what is read at the same place.
+  void (*backward)(const float* y_gradient, const float* x, const float* factor, int64_t size,
+                   float* y, float* x_gradient, float* factor_gradient);
+};
+
 // A float32 matrix in memory: row r, column c is at values[r·row_stride + c·column_stride].
 struct MatrixView {
   const float* values = nullptr;
@@ -131,6 +160,15 @@ struct CpuKernels {
   double (*sum_of_squares)(const float* values, int64_t size);
   AttentionKernels attention;
   RmsNormKernels rms_norm;
+  LayerNormKernels layer_norm;
+  ActivationKernels silu;       // x / (1 + e^-x)
+  ActivationKernels gelu;       // x·Φ(x), of the normal distribution
+  ActivationKernels gelu_tanh;  // ½·x·(1 + tanh(√(2/π)·(x + 0.044715·x³)))
+  ActivationKernels relu;
+  // Turns pairs (a, b) of each row of `heads` to (a·cos - b·sin, a·sin + b·cos), with sin times
+  // `direction`. A pair is i and i + `pairs`, or 2i and 2i + 1 if `interleaved`.
+  void (*rotate)(MatrixRows heads, int64_t num_heads, const float* cos, const float* sin,
+                 int64_t pairs, bool interleaved, float direction);
   ProductKernels product;
 };
 

@@ -1,5 +1,5 @@
-// Activations of feed-forward networks, forward and backward. Their bits do not depend on the
-// number of threads.
+// Activations of feed-forward networks, forward and backward, with or without a gate. Their bits do
+// not depend on the number of threads.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -8,12 +8,14 @@
 
 namespace pdl {
 
-// Returns f(x) for x [N, D], whose rows may have a stride.
-at::Tensor activation_forward(const at::Tensor& x, Activation activation);
+// Returns f(x) for x [N, D] float32 with contiguous rows; if `gated`, f(gate)·up [N, D / 2] for the
+// halves gate and up of each row.
+at::Tensor activation_forward(const at::Tensor& x, Activation activation, bool gated);
 
-// Writes the gradient of x for that of f(x) to `x_gradient`, all [N, D].
-void activation_backward(const at::Tensor& x_gradient, const at::Tensor& y_gradient,
-                         const at::Tensor& x, Activation activation);
+// Backward, in the memory that is there: replaces y, the gradient of activation_forward(), by its
+// result, and x by the gradient of x.
+void activation_backward(const at::Tensor& x, const at::Tensor& y, Activation activation,
+                         bool gated);
 
 // Replaces x [N, D] by tanh(x).
 void replace_by_tanh(const at::Tensor& x);

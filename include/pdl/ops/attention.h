@@ -38,11 +38,12 @@ class Attention {
   at::Tensor forward(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                      const SeenKeys& seen, const AttentionOptions& options);
 
-  // The gradients of q, k and v, for that of what forward() has returned. Releases what was kept.
+  // Writes the gradients of q, k and v, for that of what forward() has returned, to tensors of
+  // their shapes whose last dimension is contiguous. Releases what was kept.
   struct Gradients {
     at::Tensor q, k, v;
   };
-  Gradients backward(const at::Tensor& gradient);
+  void backward(const at::Tensor& gradient, const Gradients& to);
 
  private:
   std::vector<at::Tensor> inputs_;  // q, k and v; of ATen's operators leaves of their graph

@@ -2,7 +2,8 @@
 
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
-#include <ATen/ops/mul.h>
+
+#include <utility>
 
 #include "pdl/ops/activation.h"
 
@@ -80,14 +81,12 @@ at::Tensor AttentionLayer::forward(const at::Tensor& x, const SequenceContext& c
 at::Tensor AttentionLayer::backward(const at::Tensor& y_gradient, const at::Tensor& x,
                                     const SequenceContext& context, State& state) const {
   const at::Tensor heads_gradient = output.backward(y_gradient, state.heads, state.output);
-  const Attention::Gradients from = state.attention.backward(
-      heads_gradient.view({context.batch_size, context.length, spec->num_heads, spec->head_dim}));
   const int64_t width = (spec->num_heads + 2 * spec->num_kv_heads) * spec->head_dim;
   const at::Tensor gradient = at::empty({x.size(0), width}, x.options());
   const Split to = split(gradient, context);
-  to.q.copy_(from.q);
-  to.k.copy_(from.k);
-  to.v.copy_(from.v);
+  state.attention.backward(
+      heads_gradient.view({context.batch_size, context.length, spec->num_heads, spec->head_dim}),
+      {to.q, to.k, to.v});
   if (layer.rotary != LayerSpec::kNoRotary) {
     const RotaryAngles& angles = context.angles[static_cast<size_t>(layer.rotary)];
     rotate_back(to.q, angles);
@@ -98,38 +97,20 @@ at::Tensor AttentionLayer::backward(const at::Tensor& y_gradient, const at::Tens
   return qkv.backward(gradient, x, state.qkv);
 }
 
-at::Tensor FeedForwardLayer::activate(const at::Tensor& inner) const {
-  if (!gated) return activation_forward(inner, activation);
-  const int64_t width = inner.size(1) / 2;
-  return activation_forward(inner.narrow(1, 0, width), activation)
-      .mul_(inner.narrow(1, width, width));
-}
-
 at::Tensor FeedForwardLayer::forward(const at::Tensor& x, const SequenceContext& context,
                                      State& state) const {
   state.inner = up.forward(x, context.drops, state.up);
-  return down.forward(activate(state.inner), context.drops, state.down);
+  return down.forward(activation_forward(state.inner, activation, gated), context.drops,
+                      state.down);
 }
 
 at::Tensor FeedForwardLayer::backward(const at::Tensor& y_gradient, const at::Tensor& x,
-                                      const State& state) const {
-  const at::Tensor& inner = state.inner;
-  if (!gated) {
-    const at::Tensor gradient = down.backward(y_gradient, activate(inner), state.down);
-    const at::Tensor inner_gradient = at::empty_like(inner);
-    activation_backward(inner_gradient, gradient, inner, activation);
-    return up.backward(inner_gradient, x, state.up);
-  }
-  const int64_t width = inner.size(1) / 2;
-  const at::Tensor gate = inner.narrow(1, 0, width);
-  const at::Tensor factor = inner.narrow(1, width, width);
-  const at::Tensor activated = activation_forward(gate, activation);
-  at::Tensor gradient = down.backward(y_gradient, activated.mul(factor), state.down);
-  const at::Tensor inner_gradient = at::empty_like(inner);
-  at::Tensor factor_gradient = inner_gradient.narrow(1, width, width);
-  at::mul_out(factor_gradient, activated, gradient);
-  activation_backward(inner_gradient.narrow(1, 0, width), gradient.mul_(factor), gate, activation);
-  return up.backward(inner_gradient, x, state.up);
+                                      State& state) const {
+  const at::Tensor inner = std::exchange(state.inner, {});
+  const at::Tensor activated = down.input_gradient(y_gradient, state.down);
+  activation_backward(inner, activated, activation, gated);
+  down.add_gradients(y_gradient, activated, state.down);
+  return up.backward(inner, x, state.up);
 }
 
 }  // namespace pdl

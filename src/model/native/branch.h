@@ -91,15 +91,12 @@ class FeedForwardLayer {
   };
 
   at::Tensor forward(const at::Tensor& x, const SequenceContext& context, State& state) const;
-  at::Tensor backward(const at::Tensor& y_gradient, const at::Tensor& x, const State& state) const;
+  at::Tensor backward(const at::Tensor& y_gradient, const at::Tensor& x, State& state) const;
 
   Linear up;  // gate and up, one below the other, if `gated`
   Linear down;
   bool gated = true;
   Activation activation = Activation::kSilu;
-
- private:
-  at::Tensor activate(const at::Tensor& inner) const;
 };
 
 }  // namespace pdl

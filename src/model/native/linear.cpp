@@ -36,6 +36,10 @@ void for_each_matrix_block(const at::Tensor& matrix, const Visit& visit) {
     visit(begin, std::min(rows, matrix.size(0) - begin));
 }
 
+at::Tensor scaled_gradient(const at::Tensor& y_gradient, const LinearAdapter& adapter) {
+  return y_gradient.narrow(1, adapter.begin, adapter.size).mul(adapter.weights.scale);
+}
+
 at::Tensor adapter_input(const at::Tensor& x, const at::Tensor& kept) {
   return kept.defined() ? x.mul(kept) : x;
 }
@@ -112,8 +116,8 @@ at::Tensor Linear::forward(const at::Tensor& x, bool drops, State& state) const 
   return y;
 }
 
-at::Tensor Linear::backward(const at::Tensor& y_gradient, const at::Tensor& x,
-                            const State& state) const {
+void Linear::add_gradients(const at::Tensor& y_gradient, const at::Tensor& x,
+                           const State& state) const {
   if (weight_.is_trained()) {
     const at::Tensor gradient = y_gradient.to(compute_dtype_);
     const at::Tensor input = x.to(compute_dtype_);
@@ -124,19 +128,29 @@ at::Tensor Linear::backward(const at::Tensor& y_gradient, const at::Tensor& x,
     }
   }
   if (bias_.is_trained()) add_column_sums(y_gradient, gradient_to_add_to(bias_));
-  at::Tensor x_gradient = multiply_back(y_gradient).to(at::kFloat);
   for (size_t i = 0; i < adapters_.size(); ++i) {
     const auto& [a, b, scale, dropout] = adapters_[i].weights;
     const at::Tensor input = adapter_input(x, state.kept[i]);
-    const at::Tensor scaled =
-        y_gradient.narrow(1, adapters_[i].begin, adapters_[i].size).mul(scale);
-    const at::Tensor inner_gradient = matrix_product(scaled, b.value);
+    const at::Tensor scaled = scaled_gradient(y_gradient, adapters_[i]);
     if (b.is_trained()) add_product(b, scaled.t(), matrix_product(input, a.value.t()));
-    if (a.is_trained()) add_product(a, inner_gradient.t(), input);
-    const at::Tensor input_gradient = matrix_product(inner_gradient, a.value);
-    x_gradient.add_(adapter_input(input_gradient, state.kept[i]));
+    if (a.is_trained()) add_product(a, matrix_product(scaled, b.value).t(), input);
+  }
+}
+
+at::Tensor Linear::input_gradient(const at::Tensor& y_gradient, const State& state) const {
+  at::Tensor x_gradient = multiply_back(y_gradient).to(at::kFloat);
+  for (size_t i = 0; i < adapters_.size(); ++i) {
+    const auto& [a, b, scale, dropout] = adapters_[i].weights;
+    const at::Tensor inner = matrix_product(scaled_gradient(y_gradient, adapters_[i]), b.value);
+    x_gradient.add_(adapter_input(matrix_product(inner, a.value), state.kept[i]));
   }
   return x_gradient;
+}
+
+at::Tensor Linear::backward(const at::Tensor& y_gradient, const at::Tensor& x,
+                            const State& state) const {
+  add_gradients(y_gradient, x, state);
+  return input_gradient(y_gradient, state);
 }
 
 }  // namespace pdl

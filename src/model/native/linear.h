@@ -34,8 +34,11 @@ class Linear {
   // Returns y [N, out] float32 for x [N, in] float32. `drops`: with the dropout of adapters.
   at::Tensor forward(const at::Tensor& x, bool drops, State& state) const;
 
-  // Adds the gradients of what is trained for that of y, with the x of forward(), and returns that
-  // of x.
+  // Adds the gradients of what is trained for that of y, with the x of forward().
+  void add_gradients(const at::Tensor& y_gradient, const at::Tensor& x, const State& state) const;
+  // Returns the gradient of x for that of y.
+  at::Tensor input_gradient(const at::Tensor& y_gradient, const State& state) const;
+  // Both.
   at::Tensor backward(const at::Tensor& y_gradient, const at::Tensor& x, const State& state) const;
 
   bool is_trained() const;

@@ -6,6 +6,8 @@
 
 #include <string>
 
+#include "support/any_threads.h"
+
 namespace pdl {
 namespace {
 
@@ -57,15 +59,39 @@ TEST_P(NormTest, IsTheFormulaForwardAndBackward) {
   const at::Tensor exact_y = by_formula(exact_x, exact_weight, exact_bias, c);
   exact_y.backward(y_gradient.to(at::kDouble));
 
-  NormStatistics statistics;
-  expect_close(norm_forward(x, norm, statistics), exact_y.detach());
-  const at::Tensor before = at::randn({c.width});  // gradients are added
-  const at::Tensor weight_gradient = c.has_weight ? before.clone() : at::Tensor();
-  const at::Tensor bias_gradient = c.has_bias ? before.clone() : at::Tensor();
-  expect_close(norm_backward(y_gradient, x, norm, statistics, weight_gradient, bias_gradient),
-               exact_x.grad());
-  if (c.has_weight) expect_close(weight_gradient - before, exact_weight.grad());
-  if (c.has_bias) expect_close(bias_gradient - before, exact_bias.grad());
+  // float32 is what the kernels take, float64 what ATen's operators do.
+  for (const at::ScalarType dtype : {at::kFloat, at::kDouble}) {
+    Norm same = norm;
+    if (c.has_weight) same.weight = weight.to(dtype);
+    if (c.has_bias) same.bias = bias.to(dtype);
+    NormStatistics statistics;
+    expect_close(norm_forward(x.to(dtype), same, statistics), exact_y.detach());
+    const at::Tensor before = at::randn({c.width}, dtype);  // gradients are added
+    const at::Tensor weight_gradient = c.has_weight ? before.clone() : at::Tensor();
+    const at::Tensor bias_gradient = c.has_bias ? before.clone() : at::Tensor();
+    expect_close(norm_backward(y_gradient.to(dtype), x.to(dtype), same, statistics, weight_gradient,
+                               bias_gradient),
+                 exact_x.grad());
+    if (c.has_weight) expect_close(weight_gradient - before, exact_weight.grad());
+    if (c.has_bias) expect_close(bias_gradient - before, exact_bias.grad());
+  }
+}
+
+TEST(NormThreadsTest, ThreadsChangeNoBit) {
+  const at::Tensor x = at::randn({301, 96});
+  const at::Tensor y_gradient = at::randn({301, 96});
+  for (const NormKind kind : {NormKind::kRms, NormKind::kLayer}) {
+    const Norm norm{.kind = kind, .eps = kEps, .weight = at::ones({96}), .bias = {}};
+    expect_same_bits_with_any_threads([&] {
+      NormStatistics statistics;
+      const at::Tensor y = norm_forward(x, norm, statistics);
+      const at::Tensor sums = at::zeros({2, 96});
+      const at::Tensor x_gradient =
+          norm_backward(y_gradient, x, norm, statistics, sums[0],
+                        kind == NormKind::kLayer ? sums[1] : at::Tensor());
+      return at::cat({y, x_gradient, sums});
+    });
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(All, NormTest,

@@ -1,0 +1,121 @@
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstdint>
+#include <functional>
+#include <numbers>
+#include <random>
+#include <vector>
+
+#include "pdl/kernels/cpu_kernels.h"
+#include "support/instruction_sets.h"
+
+namespace pdl {
+namespace {
+
+// f in float64, and its kernels.
+struct Function {
+  const char* name;
+  ActivationKernels CpuKernels::* kernels;
+  std::function<double(double)> value;
+  std::function<double(double)> slope;
+};
+
+double density(double x) { return std::exp(-x * x / 2) / std::sqrt(2 * std::numbers::pi); }
+double normal(double x) { return std::erfc(-x / std::numbers::sqrt2) / 2; }
+double logistic(double x) { return 1 / (1 + std::exp(-x)); }
+double silu_slope(double x) { return logistic(x) * (1 + x * logistic(-x)); }
+double cubic(double x) { return 2 * std::sqrt(2 / std::numbers::pi) * (x + 0.044715 * x * x * x); }
+double cubic_slope(double x) {
+  return 2 * std::sqrt(2 / std::numbers::pi) * (1 + 3 * 0.044715 * x * x);
+}
+
+const Function kFunctions[] = {
+    {"silu", &CpuKernels::silu, [](double x) { return x * logistic(x); }, silu_slope},
+    {"gelu", &CpuKernels::gelu, [](double x) { return x * normal(x); },
+     [](double x) { return normal(x) + x * density(x); }},
+    {"gelu_tanh", &CpuKernels::gelu_tanh, [](double x) { return x * logistic(cubic(x)); },
+     [](double x) {
+       return logistic(cubic(x)) + x * logistic(cubic(x)) * logistic(-cubic(x)) * cubic_slope(x);
+     }},
+    {"relu", &CpuKernels::relu, [](double x) { return x > 0 ? x : 0; },
+     [](double x) { return x > 0 ? 1.0 : 0.0; }},
+};
+
+// What float32 can be expected to give: some roundings, and as much of values around `size`.
+double tolerance(double exact, double size) { return 4e-7 * (std::abs(exact) + size); }
+
+class ActivationKernelsTest : public testing::TestWithParam<InstructionSet> {};
+
+PDL_FOR_EACH_INSTRUCTION_SET(ActivationKernelsTest);
+
+// From far below what has a value that is not zero to far above, and every length of a last vector.
+std::vector<float> inputs(int64_t size) {
+  std::mt19937 generator(static_cast<unsigned>(size));
+  std::normal_distribution<float> distribution(0, 3);
+  std::vector<float> x(static_cast<size_t>(size));
+  for (float& value : x) value = distribution(generator);
+  const float special[] = {0, -0.f, 1e-6f, -1e-6f, -90, 90, -1e4f, 1e4f, 13, -13};
+  for (size_t i = 0; i < std::size(special) && 3 * i < x.size(); ++i) x[3 * i] = special[i];
+  return x;
+}
+
+TEST_P(ActivationKernelsTest, AgreeWithFloat64) {
+  for (const Function& function : kFunctions) {
+    SCOPED_TRACE(function.name);
+    const ActivationKernels& kernels = cpu_kernels(GetParam()).*function.kernels;
+    for (const int64_t size : {1, 2, 3, 7, 8, 15, 16, 17, 33, 64, 1001}) {
+      const std::vector<float> x = inputs(size);
+      std::vector<float> y(x.size(), NAN);
+      kernels.forward(x.data(), nullptr, size, y.data());
+      for (size_t i = 0; i < x.size(); ++i) {
+        const auto exact = function.value(x[i]);
+        ASSERT_NEAR(y[i], exact, tolerance(exact, std::min(1.f, std::abs(x[i])))) << x[i];
+      }
+      std::vector<float> again(x.size(), NAN);
+      std::vector<float> x_gradient(x.size(), NAN);
+      const std::vector<float> ones(x.size(), 1);
+      kernels.backward(ones.data(), x.data(), nullptr, size, again.data(), x_gradient.data(),
+                       nullptr);
+      EXPECT_EQ(again, y);
+      for (size_t i = 0; i < x.size(); ++i) {
+        const double exact = function.slope(x[i]);
+        ASSERT_NEAR(x_gradient[i], exact, tolerance(exact, 1)) << x[i];
+      }
+    }
+  }
+}
+
+// In place, and with a factor.
+TEST_P(ActivationKernelsTest, AGateMultipliesForwardAndBackward) {
+  for (const Function& function : kFunctions) {
+    SCOPED_TRACE(function.name);
+    const ActivationKernels& kernels = cpu_kernels(GetParam()).*function.kernels;
+    constexpr int64_t kSize = 45;
+    const std::vector<float> x = inputs(kSize);
+    std::vector<float> plain(kSize);
+    std::vector<float> slope(kSize);
+    const std::vector<float> ones(kSize, 1);
+    kernels.backward(ones.data(), x.data(), nullptr, kSize, plain.data(), slope.data(), nullptr);
+    std::vector<float> gate = x;
+    std::vector<float> factor(kSize);
+    std::vector<float> y(kSize);
+    for (size_t i = 0; i < kSize; ++i) factor[i] = static_cast<float>(i) - 20;
+    for (size_t i = 0; i < kSize; ++i) y[i] = 2 + static_cast<float>(i % 3);
+    const std::vector<float> up = factor;
+    const std::vector<float> gradient = y;
+    std::vector<float> forward(kSize, NAN);
+    kernels.forward(x.data(), up.data(), kSize, forward.data());
+    kernels.backward(y.data(), gate.data(), factor.data(), kSize, y.data(), gate.data(),
+                     factor.data());
+    for (size_t i = 0; i < kSize; ++i) {
+      EXPECT_EQ(y[i], forward[i]) << x[i];
+      EXPECT_FLOAT_EQ(y[i], plain[i] * up[i]) << x[i];
+      EXPECT_FLOAT_EQ(gate[i], gradient[i] * up[i] * slope[i]) << x[i];
+      EXPECT_FLOAT_EQ(factor[i], gradient[i] * plain[i]) << x[i];
+    }
+  }
+}
+
+}  // namespace
+}  // namespace pdl
