@@ -35,17 +35,25 @@ PEERS = {
     "trainer": ["trainer.py"],
     "loop": ["loop.py"],
     "compiled": ["loop.py", "--compile"],
+    "loop bf16": ["loop.py", "--bf16"],
+    "compiled bf16": ["loop.py", "--compile", "--bf16"],
 }
-# Flags of each way of running pdl-train.
+# Flags of each way of running pdl-train: with the exported file, and with the Hugging Face folder.
 PDL_TRAIN = {
     "pdl-train": [],
     "pdl-train alpha=0": ["--pdl_alpha", "0"],
     "pdl-train whole logits": ["--logits_chunk_rows", "1000000"],
     "pdl-train bf16": ["--precision", "bf16"],
 }
+NATIVE = {
+    "pdl-train native": [],
+    "pdl-train native bf16": ["--precision", "bf16"],
+}
 BEFORE = "pdl-train before"  # the build of --before, as "pdl-train" runs
-PROGRAMS = [*PEERS, BEFORE, *PDL_TRAIN, FLOOR]
-DEFAULT_PROGRAMS = [*PEERS, "pdl-train", FLOOR]
+PROGRAMS = [*PEERS, BEFORE, *PDL_TRAIN, *NATIVE, FLOOR]
+DEFAULT_PROGRAMS = ["trainer", "loop", "compiled", "pdl-train", "pdl-train native", FLOOR]
+# They need what a TorchScript file does not tell.
+NEED_FOLDER = {"compiled", "compiled bf16", *NATIVE, FLOOR}
 
 LEARNING_RATE = 3e-4
 PDL_ALPHA = 0.25
@@ -69,22 +77,24 @@ def make_environment(options, folder):
 
 
 def prepare(options, folder, env):
-    """Makes model, tokenizer, text and sequences; returns the paths of run.json and of the job."""
+    """Makes model, tokenizer, text and sequences; returns the paths of run.json, of the job and of
+    what the PyTorch programs train."""
     needed = options.rows * options.steps
     text = options.text or os.path.join(folder, "train.txt")
     tokenizer, model = options.tokenizer, options.model
-    peer_model = options.model
+    hf_folder = options.model
     command = [options.python, os.path.join(FOLDER, "prepare.py"), folder]
     command += ["--tokens", str((needed + 1) * options.length)]
     if not options.model:
         log(f"making a random {options.shape} model")
         call([*command, "--shape", options.shape], env)
-        tokenizer, model = os.path.join(folder, "tokenizer.model"), os.path.join(folder, "model.pt")
-        peer_model = os.path.join(folder, "model")
-        export = os.path.join(ROOT, "scripts", "export_model.py")
-        call([options.python, export, peer_model, "--output", model], env)
+        tokenizer, hf_folder = (os.path.join(folder, name) for name in ("tokenizer.model", "model"))
     elif not options.text:
         call(command, env)
+    if os.path.isdir(hf_folder):
+        model = os.path.join(folder, "model.pt")
+        export = os.path.join(ROOT, "scripts", "export_model.py")
+        call([options.python, export, hf_folder, "--output", model, "--verify", "quick"], env)
 
     config = {
         "model_path": os.path.abspath(model),
@@ -114,7 +124,7 @@ def prepare(options, folder, env):
     if full_rows < needed:
         raise RunError(f"{text}: {full_rows} full rows, but {needed} are needed; fewer --steps?")
     job = {
-        "model": os.path.abspath(peer_model),
+        "model": os.path.abspath(hf_folder),
         "rows": write_json(os.path.join(folder, "rows.json"), rows),
         "rows_per_step": options.rows,
         "length": options.length,
@@ -123,7 +133,7 @@ def prepare(options, folder, env):
         "pdl_alpha": PDL_ALPHA,
         "pdl_epsilon": PDL_EPSILON,
     }
-    return config_path, write_json(os.path.join(folder, "job.json"), job)
+    return config_path, write_json(os.path.join(folder, "job.json"), job), job["model"]
 
 
 # --------------------------------------------------------------------------------------- running
@@ -166,8 +176,12 @@ def run_peer(name, options, paths, env):
 def run_pdl_train(name, options, paths, env):
     """Runs pdl-train; a step has its own step_ms, and ends when its line arrives on stderr."""
     with tempfile.TemporaryDirectory(dir=os.path.dirname(paths[0])) as output_dir:
-        binary, flags = (options.before, []) if name == BEFORE else (options.binary, PDL_TRAIN[name])
-        command = [binary, "--config", paths[0], "--output_dir", output_dir, *flags]
+        binary = options.before if name == BEFORE else options.binary
+        command = [binary, "--config", paths[0], "--output_dir", output_dir]
+        if name in NATIVE:
+            command += ["--model_path", paths[2], *NATIVE[name]]
+        elif name != BEFORE:
+            command += PDL_TRAIN[name]
         stopwatch = Stopwatch()
         lines, ends = [], []
         pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
@@ -253,8 +267,8 @@ def parse_arguments():
     add = parser.add_argument
     add_options(add)
     add("--shape", choices=SHAPES, default="gpt2-15m", help="random model (default: gpt2-15m)")
-    add("--model", metavar="FILE", help="a TorchScript model instead of a shape")
-    add("--tokenizer", metavar="FILE", help="SentencePiece tokenizer of --model")
+    add("--model", metavar="PATH", help="a TorchScript file or Hugging Face folder, not a shape")
+    add("--tokenizer", metavar="FILE", help="tokenizer of --model")
     add("--text", metavar="FILE", help="plain text for --model (default: made-up words)")
     add("--rows", type=int, default=8, help="rows of a step (default: 8)")
     add("--length", type=int, default=256, help="tokens of a row (default: 256)")
@@ -285,17 +299,17 @@ def check_arguments(parser, options):
         parser.error("--length must be at least 2")
     if options.steps <= WARM_UP_STEPS:
         parser.error(f"--steps must be more than {WARM_UP_STEPS}, which are not counted as steady")
-    # A TorchScript file cannot be compiled, and its matrices are not known.
-    impossible = {"compiled", FLOOR} if options.model else set()
+    is_folder = not options.model or os.path.isdir(options.model)
+    impossible = set() if is_folder else NEED_FOLDER
     if options.only and impossible & set(options.only):
-        parser.error(f"{', '.join(sorted(impossible))}: not with --model")
+        parser.error(f"{', '.join(sorted(impossible))}: not with a TorchScript file")
     if options.only and BEFORE in options.only and not options.before:
         parser.error(f"{BEFORE}: needs --before")
     chosen = set(options.only or set(DEFAULT_PROGRAMS) - impossible)
     if options.before:
         chosen.add(BEFORE)
     options.only = [name for name in PROGRAMS if name in chosen]
-    if "compiled" in options.only and not shutil.which("g++"):
+    if any(name.startswith("compiled") for name in options.only) and not shutil.which("g++"):
         parser.error("compiled: torch.compile needs g++; install it or name others with --only")
 
 

@@ -1,4 +1,4 @@
-"""A plain PyTorch training loop: loop.py JOB [--compile]."""
+"""A plain PyTorch training loop: loop.py JOB [--compile] [--bf16]."""
 
 import sys
 
@@ -16,7 +16,8 @@ def main():
     )
 
     def loss_of(ids, targets):
-        logits = model(input_ids=ids, use_cache=False)["logits"]
+        with torch.autocast("cpu", torch.bfloat16, enabled="--bf16" in sys.argv):
+            logits = model(input_ids=ids, use_cache=False)["logits"]
         return work.weighted_loss(logits, targets, weights)
 
     if "--compile" in sys.argv:

@@ -48,7 +48,7 @@ def load_model(job):
         return BareLogits(job["model"])
     import transformers  # Takes seconds, which a TorchScript model does not need.
 
-    return transformers.AutoModelForCausalLM.from_pretrained(job["model"])
+    return transformers.AutoModelForCausalLM.from_pretrained(job["model"], dtype=torch.float32)
 
 
 def make_weights(job, rows):
