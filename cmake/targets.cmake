@@ -10,7 +10,7 @@ endif()
 pdl_glob_layers(${CMAKE_SOURCE_DIR}/src *.cpp PDL_BASE_SOURCES PDL_CORE_SOURCES)
 list(FILTER PDL_CORE_SOURCES EXCLUDE REGEX "/src/cli/")  # pdl_cli, and main()
 if(NOT CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
-  list(FILTER PDL_BASE_SOURCES EXCLUDE REGEX "kernels/cpu/avx")
+  list(FILTER PDL_BASE_SOURCES EXCLUDE REGEX "kernels/cpu/(avx|amx)")
 endif()
 # Precompiles the headers that nearly every file of a target includes, which take most of its time.
 set(PDL_PRECOMPILED <algorithm> <filesystem> <functional> <map> <memory> <optional> <span> <string> <vector>)
@@ -40,8 +40,12 @@ set_source_files_properties(${PDL_KERNEL_SOURCES} PROPERTIES SKIP_PRECOMPILE_HEA
 set(PDL_KERNEL_FLAGS -O3 -fno-math-errno -fno-trapping-math -ffp-contract=fast -Wno-psabi)
 set_source_files_properties(src/kernels/cpu/portable.cpp PROPERTIES COMPILE_OPTIONS "${PDL_KERNEL_FLAGS}")
 set_source_files_properties(src/kernels/cpu/avx2.cpp PROPERTIES COMPILE_OPTIONS "${PDL_KERNEL_FLAGS};-mavx2;-mfma")
-set_source_files_properties(src/kernels/cpu/avx512.cpp PROPERTIES COMPILE_OPTIONS
-  "${PDL_KERNEL_FLAGS};-mavx512f;-mavx512bw;-mavx512dq;-mavx512vl;-mfma;-mprefer-vector-width=512")
+set(PDL_AVX512_FLAGS -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mprefer-vector-width=512)
+set_source_files_properties(src/kernels/cpu/avx512.cpp PROPERTIES COMPILE_OPTIONS "${PDL_KERNEL_FLAGS};${PDL_AVX512_FLAGS}")
+set_source_files_properties(src/kernels/cpu/avx512_bf16.cpp PROPERTIES COMPILE_OPTIONS
+  "${PDL_KERNEL_FLAGS};${PDL_AVX512_FLAGS};-mavx512bf16")
+set_source_files_properties(src/kernels/cpu/amx.cpp PROPERTIES COMPILE_OPTIONS
+  "${PDL_KERNEL_FLAGS};${PDL_AVX512_FLAGS};-mavx512bf16;-mamx-tile;-mamx-bf16")
 
 include(cmake/cuda_kernels.cmake)
 

@@ -138,6 +138,9 @@ std::vector<std::string> start_report(const StartMetrics& start) {
   lines.push_back("model: " + grouped(start.parameters) + " parameters, " +
                   grouped(start.trainable_parameters) + " trained; " + grouped(start.steps) +
                   " steps in all");
+  const std::string kernels = start.compute.kernels + " kernels, ";
+  lines.push_back("compute: " + start.compute.device + ", " + kernels +
+                  grouped(start.compute.num_threads) + " threads");
   for (std::string& line : weight_report(start.weights)) {
     lines.push_back(std::move(line));
   }

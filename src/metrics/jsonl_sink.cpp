@@ -113,6 +113,9 @@ void add_summary(Json& object, const RunSummary& summary) {
     add_fields(best, *summary.best_eval);
   }
   object["best"] = std::move(best);
+  object["compute"] = {{"device", summary.compute.device},
+                       {"kernels", summary.compute.kernels},
+                       {"num_threads", summary.compute.num_threads}};
   Json versions = Json::object();
   for (const auto& [component, version] : summary.versions) {
     versions[component] = version;

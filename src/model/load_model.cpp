@@ -37,6 +37,10 @@ std::unique_ptr<LanguageModel> load_language_model(const std::filesystem::path& 
     throw ConfigError("gradient_checkpointing: model '" + path.string() +
                       "' is a TorchScript file, which cannot do that; use a Hugging Face folder");
   }
+  if (options.splits_products) {
+    throw ConfigError("precision: model '" + path.string() +
+                      "' is a TorchScript file, which knows no \"fp32x3\"; use \"fp32\"");
+  }
   if (options.lora.is_on()) {
     throw ConfigError(std::string(options.lora.adapter.empty() ? "lora_rank" : "adapter_path") +
                       ": model '" + path.string() +

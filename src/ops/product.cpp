@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include "cpu_tensors.h"
+#include "pdl/base/error.h"
 #include "pdl/kernels/cpu_kernels.h"
 
 #ifndef _OPENMP
@@ -16,14 +17,6 @@
 
 namespace pdl {
 namespace {
-
-void multiply_part(at::Tensor out, const at::Tensor& a, const at::Tensor& b, bool adds) {
-  if (adds) {
-    out.addmm_(a, b);
-  } else {
-    at::mm_out(out, a, b);
-  }
-}
 
 // Parts of a product: `rows` x `columns` each, but for the last of a row or column.
 struct Parts {
@@ -73,18 +66,32 @@ void for_each_part(const at::Tensor& out, const at::Tensor& a, const at::Tensor&
   });
 }
 
-bool has_own_kernel(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b) {
-  return out.stride(1) == 1 && is_cpu_float(out) && is_cpu_float(a) && is_cpu_float(b);
+bool is_factor(const at::Tensor& matrix) {
+  return matrix.is_cpu() &&
+         (matrix.scalar_type() == at::kFloat || matrix.scalar_type() == at::kBFloat16);
 }
 
 MatrixView view_of(const at::Tensor& matrix) {
-  return {matrix.const_data_ptr<float>(), matrix.stride(0), matrix.stride(1)};
+  MatrixView view{.row_stride = matrix.stride(0), .column_stride = matrix.stride(1)};
+  if (matrix.scalar_type() == at::kBFloat16) {
+    view.bfloat16 = static_cast<const Bfloat16*>(matrix.const_data_ptr());
+  } else {
+    view.values = matrix.const_data_ptr<float>();
+  }
+  return view;
+}
+
+const ProductKernels& kernels_of(ProductPrecision precision) {
+  if (precision == ProductPrecision::kBfloat16) return cpu_kernels().bfloat16_product;
+  if (precision == ProductPrecision::kBfloat16x3) return cpu_kernels().split_product;
+  if (precision == ProductPrecision::kFloat32) return cpu_kernels().product;
+  throw Error(ExitCode::kInternal, "there are no products of float16 on the CPU");
 }
 
 // The bits of a value depend on the depth alone, so that the parts may depend on the threads.
-void multiply_floats(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b, bool adds) {
+void multiply_on_cpu(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b,
+                     const ProductKernels& kernels, bool adds) {
   constexpr int64_t kLeastWork = int64_t{1} << 17;  // multiplications that are worth a thread
-  const ProductKernels& kernels = cpu_kernels().product;
   const int64_t work = out.size(0) * out.size(1) * a.size(1);
   const int64_t wanted = std::clamp<int64_t>(work / kLeastWork, 1, at::get_num_threads());
   for_each_part(out, a, b, wanted,
@@ -100,30 +107,42 @@ void multiply_floats(const at::Tensor& out, const at::Tensor& a, const at::Tenso
                 });
 }
 
-// The order of a BLAS's sums depends on the size of a part, so that the parts depend on the shapes.
-// There are two at least: within a parallel region a BLAS uses no threads of its own.
-void multiply_by_blas(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b, bool adds) {
-  constexpr int64_t kMostParts = 16;
-  constexpr int64_t kLeastWork = int64_t{1} << 26;  // multiplications, for copies not to count
-  const int64_t work = out.size(0) * out.size(1) * a.size(1);
-  for_each_part(out, a, b, std::clamp<int64_t>(work / kLeastWork, 2, kMostParts),
-                [adds](const at::Tensor& part, const at::Tensor& part_a, const at::Tensor& part_b) {
-                  multiply_part(part, part_a, part_b, adds);
-                });
+at::ScalarType dtype_of(ProductPrecision precision, at::ScalarType exact) {
+  if (precision == ProductPrecision::kBfloat16) return at::kBFloat16;
+  return precision == ProductPrecision::kFloat16 ? at::kHalf : exact;
+}
+
+void multiply_by_aten(at::Tensor out, const at::Tensor& a, const at::Tensor& b,
+                      ProductPrecision precision, bool adds) {
+  if (precision == ProductPrecision::kBfloat16x3)
+    throw Error(ExitCode::kInternal, "there are no products of split factors by ATen");
+  const at::ScalarType dtype = dtype_of(precision, out.scalar_type());
+  const at::Tensor left = a.to(dtype);
+  const at::Tensor right = b.to(dtype);
+  if (dtype != out.scalar_type()) {
+    const at::Tensor product = at::mm(left, right);
+    adds ? out.add_(product) : out.copy_(product);
+  } else if (adds) {
+    out.addmm_(left, right);
+  } else {
+    at::mm_out(out, left, right);
+  }
 }
 
 }  // namespace
 
-void multiply_into(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b, bool adds) {
+void multiply_into(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b,
+                   ProductPrecision precision, bool adds) {
   if (out.numel() == 0) return;
-  if (has_own_kernel(out, a, b)) return multiply_floats(out, a, b, adds);
-  if (out.is_cpu()) return multiply_by_blas(out, a, b, adds);
-  multiply_part(out, a, b, adds);
+  if (is_cpu_float(out) && is_factor(a) && is_factor(b))
+    return multiply_on_cpu(out, a, b, kernels_of(precision), adds);
+  multiply_by_aten(out, a, b, precision, adds);
 }
 
-at::Tensor matrix_product(const at::Tensor& a, const at::Tensor& b) {
-  at::Tensor out = at::empty({a.size(0), b.size(1)}, a.options());
-  multiply_into(out, a, b);
+at::Tensor matrix_product(const at::Tensor& a, const at::Tensor& b, ProductPrecision precision) {
+  const at::ScalarType dtype = a.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
+  at::Tensor out = at::empty({a.size(0), b.size(1)}, a.options().dtype(dtype));
+  multiply_into(out, a, b, precision);
   return out;
 }
 

@@ -22,6 +22,14 @@ int64_t chunk_positions(int64_t wanted, const ModelInfo& model, const Sequences&
                                    std::min(batch_size, sequences.size()) * sequences.longest());
 }
 
+void require_amx(at::Device device) {
+  const InstructionSet set = supported_instruction_sets().back();
+  if (device.is_cpu() && set == InstructionSet::kAmx) return;
+  throw ConfigError(
+      std::string("precision: \"fp32x3\" is for a CPU with AMX, and this job computes with ") +
+      (device.is_cpu() ? name_of(set) : "CUDA") + "; use \"fp32\", which is as fast here");
+}
+
 std::optional<at::ScalarType> autocast_dtype(Precision precision, at::Device device) {
   switch (precision) {
     case Precision::kFp32:
@@ -29,8 +37,8 @@ std::optional<at::ScalarType> autocast_dtype(Precision precision, at::Device dev
     case Precision::kBf16:
       if (device.is_cpu() && !has_bfloat16_instructions()) {
         log_warning(
-            "this CPU has no bfloat16 instructions: precision \"bf16\" will be slower than "
-            "\"fp32\"");
+            "this CPU has no bfloat16 instructions: precision \"bf16\" will not be faster than "
+            "\"fp32\", and slower for a TorchScript model");
       }
       return at::kBFloat16;
     case Precision::kFp16:
@@ -39,6 +47,9 @@ std::optional<at::ScalarType> autocast_dtype(Precision precision, at::Device dev
             "precision: \"fp16\" needs CUDA; use \"bf16\" or \"fp32\" on this device");
       }
       return at::kHalf;
+    case Precision::kFp32x3:
+      require_amx(device);
+      return std::nullopt;
   }
   return std::nullopt;
 }
@@ -68,7 +79,14 @@ void apply_num_threads(int64_t num_threads) {
 ComputeTarget set_up_compute(const ComputeOptions& options) {
   const at::Device device = select_device(options.device);
   apply_num_threads(options.num_threads);
-  return {device, autocast_dtype(options.precision, device)};
+  return {device, autocast_dtype(options.precision, device),
+          options.precision == Precision::kFp32x3};
+}
+
+ComputeMetrics describe_compute(at::Device device) {
+  return {.device = device.str(),
+          .kernels = device.is_cpu() ? name_of(supported_instruction_sets().back()) : "CUDA",
+          .num_threads = at::get_num_threads()};
 }
 
 ComputePlan plan_compute(const BatchPlanOptions& options, const ModelInfo& model,

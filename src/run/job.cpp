@@ -108,6 +108,7 @@ LoadOptions model_options(const RunConfig& config, const ComputeTarget& target) 
   }
   return {.device = target.device,
           .autocast = target.autocast,
+          .splits_products = target.splits_products,
           .freeze = config.freeze,
           .gradient_checkpointing = config.gradient_checkpointing,
           .lora = {.rank = adapter.lora_rank,

@@ -38,6 +38,7 @@ StartMetrics start_metrics(const Job& job) {
       .documents = documents.documents,
       .empty_documents = documents.empty_documents,
       .steps = BatchPlan(sequences.size(), job.config.training).total_steps(),
+      .compute = describe_compute(job.model->info().device),
       .weights = statistics};
 }
 

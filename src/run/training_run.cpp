@@ -20,7 +20,7 @@
 namespace pdl {
 namespace {
 
-RunSummary summarise(const TrainerState& state, RunStatus status, ExitCode code,
+RunSummary summarise(const Job& job, const TrainerState& state, RunStatus status, ExitCode code,
                      const RunContext& context) {
   const std::chrono::duration<double> wall = std::chrono::steady_clock::now() - context.start;
   return {.status = status,
@@ -31,6 +31,7 @@ RunSummary summarise(const TrainerState& state, RunStatus status, ExitCode code,
           .final_train = state.last_train,
           .final_eval = state.last_eval,
           .best_eval = state.selection.best_eval,
+          .compute = describe_compute(job.model->info().device),
           .versions = component_versions(),
           .git_hash = git_hash(),
           .profile =
@@ -84,7 +85,7 @@ RunSummary train_to_the_end(const Job& job, Trainer& trainer, const RunFolder& f
     trainer.run();
   } catch (const NumericError&) {
     finish(folder, observer,
-           summarise(trainer.state(), RunStatus::kDiverged, ExitCode::kDiverged, context));
+           summarise(job, trainer.state(), RunStatus::kDiverged, ExitCode::kDiverged, context));
     throw;
   }
   auto [status, code] = end_of_stopped(context);
@@ -96,7 +97,7 @@ RunSummary train_to_the_end(const Job& job, Trainer& trainer, const RunFolder& f
     job.model->save(folder.path());
   }
   write_profile(context);
-  RunSummary summary = summarise(trainer.state(), status, code, context);
+  RunSummary summary = summarise(job, trainer.state(), status, code, context);
   finish(folder, observer, summary);
   return summary;
 }

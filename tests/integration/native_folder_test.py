@@ -34,9 +34,9 @@ class NativeFolderTest(unittest.TestCase):
         cls.vocab_size = json.loads((cls.job / "table.json").read_text())["vocab_size"]
         cls.count = 0
 
-    def train(self, files, *flags, steps=2, rate="0.01"):
-        """Trains some steps; returns the files of the trained folder, and stderr."""
-        NativeFolderTest.count += 1
+    def train(self, files, *flags, steps=2, rate="0.01", threads=1, resumes=False):
+        """Trains some steps; returns the files of the trained folder, and stderr. `resumes`: in the output of the last call."""
+        NativeFolderTest.count += not resumes
         folder, output = self.job / f"folder{self.count}", self.job / f"out{self.count}"
         for name, content in files.items():
             path = folder / name
@@ -44,7 +44,7 @@ class NativeFolderTest(unittest.TestCase):
             path.write_bytes(content)
         result = program.run(
             "--model_path", folder, "--tokenizer_path", "tokenizer.model", "--train_files", "train.txt", "--text_document", "paragraph",
-            "--max_length", 32, "--max_steps", steps, "--learning_rate", rate, "--output_dir", output, "--num_threads", 1, *flags, folder=self.job,
+            "--max_length", 32, "--max_steps", steps, "--learning_rate", rate, "--output_dir", output, "--num_threads", threads, *flags, folder=self.job,
         )  # fmt: skip
         self.assertEqual(result.returncode, 0, result.stderr)
         model = output / "model"
@@ -120,6 +120,16 @@ class NativeFolderTest(unittest.TestCase):
             others = {name: content for name, content in files.items() if name in trained}
             self.assertEqual(trained, others)
             self.assertEqual(set(trained), {"config.json", "generation_config.json", "tokenizer_config.json", "additional_chat_templates/tools.jinja"})
+
+    def test_the_number_of_threads_changes_no_bit_even_where_a_run_is_resumed(self):
+        for precision in ("fp32", "bf16"):
+            flags = ("--lr_scheduler_type", "constant", "--save_steps", 2, "--precision", precision)
+            files = self.folder().files()
+            whole, _ = self.train(files, *flags, steps=4)
+            self.train(files, *flags, threads=3)
+            resumed, log = self.train(files, *flags, steps=4, threads=2, resumes=True)
+            self.assertIn("resuming after step 2", log)
+            self.assertEqual(resumed, whole)
 
 
 if __name__ == "__main__":

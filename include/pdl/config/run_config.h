@@ -24,8 +24,9 @@ enum class SpecialTokenPolicy { kFormula, kNeutral };
 enum class ScheduleType { kConstant, kLinear, kCosine, kWarmupStableDecay };
 // The optimiser: AdamW with decoupled weight decay, or SGD with momentum.
 enum class OptimizerType { kAdamW, kSgd };
-// The dtype in which a model computes: autocast for all but float32.
-enum class Precision { kFp32, kBf16, kFp16 };
+// How a model computes: in float32, autocast to a dtype, or with products of split factors
+// (ProductPrecision::kBfloat16x3).
+enum class Precision { kFp32, kBf16, kFp16, kFp32x3 };
 // Whether attention and positions keep the documents of a sequence apart; auto: where the model can
 // do so.
 enum class IsolateDocuments { kAuto, kTrue, kFalse };

@@ -10,11 +10,11 @@
 namespace pdl {
 
 // Ordered from narrow to wide. Every CPU of the architecture has kPortable.
-enum class InstructionSet { kPortable, kAvx2, kAvx512 };
+enum class InstructionSet { kPortable, kAvx2, kAvx512, kAvx512Bf16, kAmx };
 
 // Returns the sets that this build has and this CPU can run, in the order of the enum.
 std::span<const InstructionSet> supported_instruction_sets();
-// The name for logs and benchmarks: "portable", "AVX2" or "AVX-512".
+// The name for logs and benchmarks, e.g. "AVX2".
 const char* name_of(InstructionSet set);
 
 // Whether this CPU multiplies bfloat16 matrices in hardware; without that they are slower than
@@ -135,14 +135,15 @@ struct ActivationKernels {
                    float* y, float* x_gradient, float* factor_gradient);
 };
 
-// A float32 matrix in memory: row r, column c is at values[r·row_stride + c·column_stride].
+// A matrix in memory: row r, column c is at values[r·row_stride + c·column_stride].
 struct MatrixView {
   const float* values = nullptr;
   int64_t row_stride = 0;
   int64_t column_stride = 0;
+  const Bfloat16* bfloat16 = nullptr;  // the values, if they are not float32
 };
 
-// Products of float32 matrices: a [rows, depth] times b [depth, columns].
+// Products of matrices: a [rows, depth] times b [depth, columns].
 struct ProductKernels {
   // The number of floats that multiply() may write to at `workspace`.
   int64_t (*workspace)(int64_t rows, int64_t columns, int64_t depth);
@@ -169,7 +170,11 @@ struct CpuKernels {
   // `direction`. A pair is i and i + `pairs`, or 2i and 2i + 1 if `interleaved`.
   void (*rotate)(MatrixRows heads, int64_t num_heads, const float* cos, const float* sin,
                  int64_t pairs, bool interleaved, float direction);
-  ProductKernels product;
+  ProductKernels product;           // of the factors as they are
+  ProductKernels bfloat16_product;  // of the factors rounded to bfloat16
+  // Of factors rounded to the sum of two bfloat16, h + l: the sum of h·h, l·h and h·l. Its relative
+  // error is about 2^-16 of the largest term. An infinite factor gives NaN.
+  ProductKernels split_product;
 };
 
 // Returns the kernels of a set. Throws std::invalid_argument for a set that is not supported.

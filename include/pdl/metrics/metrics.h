@@ -15,6 +15,13 @@
 
 namespace pdl {
 
+// With what a run computes.
+struct ComputeMetrics {
+  std::string device;   // of LibTorch, e.g. "cpu"
+  std::string kernels;  // the instruction set of the program's own kernels, e.g. "AVX2", or "CUDA"
+  int64_t num_threads = 0;
+};
+
 // What is known before the first step.
 struct StartMetrics {
   int64_t parameters = 0;  // elements; tied tensors count once
@@ -24,6 +31,7 @@ struct StartMetrics {
   int64_t documents = 0;
   int64_t empty_documents = 0;  // skipped
   int64_t steps = 0;            // of the whole run
+  ComputeMetrics compute;
   WeightStatistics weights;
 };
 
@@ -104,6 +112,7 @@ struct RunSummary {
   std::optional<StepMetrics> final_train;
   std::optional<EvalMetrics> final_eval;
   std::optional<EvalMetrics> best_eval;
+  ComputeMetrics compute;
   std::vector<std::pair<std::string, std::string>> versions;  // component, version
   std::string git_hash;
   std::vector<PhaseTime> profile;  // empty: the run was not profiled

@@ -20,6 +20,8 @@ struct LoadOptions {
   // The dtype to which forward, hidden and head are autocast; none: they compute in their own
   // dtypes.
   std::optional<at::ScalarType> autocast = std::nullopt;
+  // Products of ProductPrecision::kBfloat16x3. For Hugging Face folders on the CPU.
+  bool splits_products = false;
   std::vector<std::string> freeze = {};  // see part_parameters()
   // Keeps little of forward, and computes the rest again in backward. For Hugging Face folders.
   bool gradient_checkpointing = false;

@@ -5,16 +5,27 @@
 
 namespace pdl {
 
-// Writes a·b to out, or adds it if `adds`: a [M, K], b [K, N], out [M, N] of one dtype and device.
+// What becomes of the factors of a product; sums are float32.
+enum class ProductPrecision {
+  kFloat32,
+  kBfloat16,  // rounded to bfloat16
+  kFloat16,   // rounded to float16; not on the CPU
+  // Each the sum of two bfloat16, h + l, of which h·h, l·h and h·l are added; on the CPU alone. The
+  // error is about 2^-16 of the largest term.
+  kBfloat16x3,
+};
+
+// Writes a·b to out [M, N], or adds it if `adds`: a [M, K] and b [K, N] float32 or bfloat16, out
+// float32 with contiguous rows, on one device.
 //
-// float32 on the CPU with contiguous rows of out goes to kernels whose sums depend on K alone. For
-// other dtypes there is a BLAS, which divides a product among threads as it likes, and whose sums
-// depend on the size of the part: here its parts depend on the shapes alone, and each is the work
-// of one thread.
+// On the CPU it runs the kernels of kernels/cpu_kernels.h, whose sums depend on K alone. A CPU
+// without instructions for bfloat16 multiplies what was rounded as float32. Elsewhere it runs ATen's
+// operators, and a product of rounded factors is rounded, too.
 void multiply_into(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b,
-                   bool adds = false);
+                   ProductPrecision precision = ProductPrecision::kFloat32, bool adds = false);
 
 // Returns a·b.
-at::Tensor matrix_product(const at::Tensor& a, const at::Tensor& b);
+at::Tensor matrix_product(const at::Tensor& a, const at::Tensor& b,
+                          ProductPrecision precision = ProductPrecision::kFloat32);
 
 }  // namespace pdl

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "pdl/config/run_config.h"
+#include "pdl/metrics/metrics.h"
 #include "pdl/model/language_model.h"
 #include "pdl/run/dataset.h"
 
@@ -31,11 +32,15 @@ struct ComputeOptions {
 struct ComputeTarget {
   at::Device device = at::kCPU;
   std::optional<at::ScalarType> autocast;  // none for fp32
+  bool splits_products = false;            // fp32x3
 };
 
-// Selects the device and sets the number of threads. Throws ConfigError for fp16 without CUDA, and
-// as select_device() does; warns if this CPU is slow with bf16.
+// Selects the device and sets the number of threads. Throws ConfigError for fp16 without
+// CUDA and for fp32x3 without AMX, and as select_device() does; warns if this CPU is slow with bf16.
 ComputeTarget set_up_compute(const ComputeOptions& options);
+
+// Returns with what a model on `device` is computed.
+ComputeMetrics describe_compute(at::Device device);
 
 // What the keys say of how batches are computed.
 struct BatchPlanOptions {

@@ -53,8 +53,7 @@ Decoder::Decoder(const DecoderSpec& spec, const DecoderWeights& weights, bool ti
   final_norm_ = make_norm(weights, names.prefix + names.final_norm);
   const Parameter head_bias = weights.find({names.head + ".bias"});
   head_ = Linear(ties_head ? embedding_ : weights.find({names.head + ".weight"}), head_bias,
-                 /*transposed=*/false);
-  head_.set_compute_dtype(options_.compute_dtype);
+                 /*transposed=*/false, options_.precision);
   const LoraParameters adapter = weights.adapters().find(names.head);
   if (adapter.a.value.defined()) head_.attach({adapter, 0, spec_.vocab_size});
   for (const RotarySpec& rotary : spec_.rotary)
@@ -80,8 +79,7 @@ TrainedNorm Decoder::make_norm(const DecoderWeights& weights, const std::string&
 Linear Decoder::make_linear(const DecoderWeights& weights,
                             const std::vector<std::string>& names) const {
   Linear linear(weights.find(with_ending(names, ".weight")),
-                weights.find(with_ending(names, ".bias")), spec_.transposed);
-  linear.set_compute_dtype(options_.compute_dtype);
+                weights.find(with_ending(names, ".bias")), spec_.transposed, options_.precision);
   int64_t begin = 0;
   for (const std::string& name : names) {
     const LoraParameters adapter = weights.adapters().find(name);
@@ -139,18 +137,6 @@ Block Decoder::make_block(int64_t index, const DecoderWeights& weights) const {
   block.is_parallel =
       spec_.block == BlockOrder::kParallelOneNorm || spec_.block == BlockOrder::kParallelTwoNorms;
   return block;
-}
-
-void Decoder::round_weights() {
-  if (options_.compute_dtype == at::kFloat) return;
-  const at::NoGradGuard no_grad;
-  for (Block& block : blocks_) {
-    block.attention.qkv.round_weight();
-    block.attention.output.round_weight();
-    block.feed_forward.up.round_weight();
-    block.feed_forward.down.round_weight();
-  }
-  head_.round_weight();
 }
 
 SequenceContext Decoder::make_context(const ModelInput& input, bool drops) const {

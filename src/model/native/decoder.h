@@ -15,8 +15,8 @@ namespace pdl {
 
 // How a decoder computes.
 struct DecoderOptions {
-  at::ScalarType compute_dtype = at::kFloat;  // of products
-  bool checkpoints_gradients = false;         // keeps a layer's input alone, and computes it again
+  ProductPrecision precision = ProductPrecision::kFloat32;
+  bool checkpoints_gradients = false;  // keeps a layer's input alone, and computes it again
 };
 
 // Computes with weights that it does not own. What backward needs of the last forward is kept here.
@@ -38,9 +38,6 @@ class Decoder {
   // As LanguageModel::head_gradient().
   HeadGradient head_gradient(const at::Tensor& hidden, const at::Tensor& targets,
                              const at::Tensor& weights, const at::Tensor& weight_sum) const;
-
-  // Products read the weights as they are now.
-  void round_weights();
 
  private:
   // What backward needs of a layer.

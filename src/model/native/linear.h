@@ -7,6 +7,7 @@
 
 #include "lora.h"
 #include "parameters.h"
+#include "pdl/ops/product.h"
 
 namespace pdl {
 
@@ -18,8 +19,7 @@ struct LinearAdapter {
 };
 
 // A matrix W [out, in], or [in, out] as GPT-2's Conv1D stores it, a bias [out] or none, and the
-// adapters of its parts. Products are computed in float32, or in bfloat16 if `compute_dtype` says
-// so, and added up in float32; adapters always in float32.
+// adapters of its parts, whose products are always of float32.
 class Linear {
  public:
   // What backward needs beside x.
@@ -28,7 +28,7 @@ class Linear {
   };
 
   Linear() = default;
-  Linear(Parameter weight, Parameter bias, bool transposed);
+  Linear(Parameter weight, Parameter bias, bool transposed, ProductPrecision precision);
   void attach(LinearAdapter adapter) { adapters_.push_back(std::move(adapter)); }
 
   // Returns y [N, out] float32 for x [N, in] float32. `drops`: with the dropout of adapters.
@@ -43,24 +43,14 @@ class Linear {
 
   bool is_trained() const;
 
-  // Products are in this dtype; from the next call on the weight is rounded to it. It is rounded
-  // again when round_weight() is called, after an update.
-  void set_compute_dtype(at::ScalarType dtype) { compute_dtype_ = dtype; }
-  void round_weight();
-
  private:
-  // The weight as it is stored, or rounded to the dtype of products.
-  at::Tensor product_weight() const;
-  // x Wᵀ and y W in the dtype of products.
-  at::Tensor multiply_forward(const at::Tensor& x) const;
-  at::Tensor multiply_back(const at::Tensor& y) const;
+  at::Tensor matrix() const;  // W [out, in]
 
   Parameter weight_;
   Parameter bias_;
   std::vector<LinearAdapter> adapters_;
   bool transposed_ = false;
-  at::ScalarType compute_dtype_ = at::kFloat;
-  at::Tensor rounded_;  // the weight in compute_dtype_, if that is not its own
+  ProductPrecision precision_ = ProductPrecision::kFloat32;
 };
 
 // Fills a fresh gradient with zeros and returns it, to be added to.

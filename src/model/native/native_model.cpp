@@ -37,6 +37,13 @@ std::string hash_folder(const std::string& config, const std::vector<std::string
   return sha256(hashes);
 }
 
+ProductPrecision precision_of(const LoadOptions& options) {
+  if (options.splits_products) return ProductPrecision::kBfloat16x3;
+  if (!options.autocast) return ProductPrecision::kFloat32;
+  return *options.autocast == at::kBFloat16 ? ProductPrecision::kBfloat16
+                                            : ProductPrecision::kFloat16;
+}
+
 class NativeModel : public LanguageModel {
  public:
   NativeModel(const fs::path& folder, const LoadOptions& options)
@@ -50,7 +57,7 @@ class NativeModel : public LanguageModel {
     weights_ = std::make_unique<DecoderWeights>(config_.spec, stored_, options);
     decoder_ = std::make_unique<Decoder>(
         config_.spec, *weights_, stored_.ties_head,
-        DecoderOptions{.compute_dtype = options.autocast.value_or(at::kFloat),
+        DecoderOptions{.precision = precision_of(options),
                        .checkpoints_gradients = options.gradient_checkpointing});
     info_ = {.path = folder,
              .vocab_size = config_.spec.vocab_size,
@@ -70,8 +77,6 @@ class NativeModel : public LanguageModel {
   at::Tensor forward(const ModelInput& input) override { return head(hidden(input)); }
 
   at::Tensor hidden(const ModelInput& input) override {
-    if (training_ || !is_rounded_) decoder_->round_weights();
-    is_rounded_ = true;
     const bool keeps = training_ && at::GradMode::is_enabled();
     if (keeps) weights_->begin_gradients();
     at::AutoGradMode attention_alone(keeps);
@@ -96,10 +101,7 @@ class NativeModel : public LanguageModel {
 
   const ParameterSet& parameters() const override { return weights_->parameters(); }
 
-  void set_training(bool training) override {
-    training_ = training;
-    is_rounded_ = false;
-  }
+  void set_training(bool training) override { training_ = training; }
   // Forward is known to be what training needs.
   void prepare_training(const at::Tensor& /*input_ids*/) override { set_training(true); }
 
@@ -146,7 +148,6 @@ class NativeModel : public LanguageModel {
   std::unique_ptr<Decoder> decoder_;
   ModelInfo info_;
   bool training_ = false;
-  bool is_rounded_ = false;  // the decoder's rounded weights are those of now
 };
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstdint>
 #include <random>
@@ -16,26 +17,62 @@ namespace {
 constexpr float kUntouched = 12345;
 constexpr int64_t kGap = 3;  // between the rows of a result
 
+// Rounds to nearest, ties to even.
+Bfloat16 to_bfloat16(float value) {
+  const auto bits = std::bit_cast<uint32_t>(value);
+  return {static_cast<uint16_t>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16)};
+}
+
+float to_float(Bfloat16 value) {
+  return std::bit_cast<float>(static_cast<uint32_t>(value.bits) << 16);
+}
+
 // A matrix and how it lies in memory.
 struct Matrix {
   std::vector<float> values;
   int64_t row_stride;
   int64_t column_stride;
+  std::vector<Bfloat16> bfloat16;  // the same values; empty: they are stored as float32
 
-  MatrixView view() const { return {values.data(), row_stride, column_stride}; }
+  MatrixView view() const {
+    if (bfloat16.empty()) return {values.data(), row_stride, column_stride};
+    return {nullptr, row_stride, column_stride, bfloat16.data()};
+  }
   float at(int64_t row, int64_t column) const {
     return values[static_cast<size_t>(row * row_stride + column * column_stride)];
   }
 };
 
-Matrix random_matrix(int64_t rows, int64_t columns, bool by_columns, unsigned seed) {
+enum class Layout { kByRows, kByColumns };
+
+Matrix random_matrix(int64_t rows, int64_t columns, Layout layout, bool is_bfloat16,
+                     unsigned seed) {
   std::mt19937 generator(seed);
   std::normal_distribution<float> distribution;
-  Matrix matrix{std::vector<float>(static_cast<size_t>(rows * columns)), by_columns ? 1 : columns,
-                by_columns ? rows : 1};
-  for (float& value : matrix.values) value = distribution(generator);
+  const bool by_columns = layout == Layout::kByColumns;
+  Matrix matrix{std::vector<float>(static_cast<size_t>(rows * columns)),
+                by_columns ? 1 : columns,
+                by_columns ? rows : 1,
+                {}};
+  for (float& value : matrix.values) {
+    value = distribution(generator);
+    if (!is_bfloat16) continue;
+    matrix.bfloat16.push_back(to_bfloat16(value));
+    value = to_float(matrix.bfloat16.back());
+  }
   return matrix;
 }
+
+// One of the products of a set of kernels.
+struct Product {
+  const char* name;
+  ProductKernels CpuKernels::* kernels;
+  double error;  // of a term, relative
+};
+
+const Product kProducts[] = {{"exact", &CpuKernels::product, 0},
+                             {"bfloat16", &CpuKernels::bfloat16_product, 0},
+                             {"split", &CpuKernels::split_product, 0x1p-15}};
 
 struct Shape {
   int64_t rows;
@@ -46,21 +83,47 @@ struct Shape {
 class ProductKernelsTest : public testing::TestWithParam<InstructionSet> {
  protected:
   // Multiplies into a result whose rows lie apart; what lies between them stays.
-  std::vector<float> multiply(const MatrixView& a, const MatrixView& b, const Shape& shape,
-                              bool adds, float before) const {
+  std::vector<float> multiply(const Product& product, const MatrixView& a, const MatrixView& b,
+                              const Shape& shape, bool adds, float before) const {
+    const ProductKernels& kernels = cpu_kernels(GetParam()).*product.kernels;
     const int64_t stride = shape.columns + kGap;
     std::vector<float> result(static_cast<size_t>(shape.rows * stride), kUntouched);
     for (int64_t r = 0; r < shape.rows; ++r)
       std::fill_n(result.begin() + r * stride, shape.columns, before);
-    std::vector<float> workspace(
-        static_cast<size_t>(kernels_.workspace(shape.rows, shape.columns, shape.depth)),
-        kUntouched);
-    kernels_.multiply(a, b, shape.rows, shape.columns, shape.depth, {result.data(), stride}, adds,
-                      workspace.data());
+    const auto size =
+        static_cast<size_t>(kernels.workspace(shape.rows, shape.columns, shape.depth));
+    std::vector<float> workspace(size + 1, kUntouched);
+    kernels.multiply(a, b, shape.rows, shape.columns, shape.depth, {result.data(), stride}, adds,
+                     workspace.data());
+    EXPECT_EQ(workspace[size], kUntouched);
     return result;
   }
 
-  const ProductKernels& kernels_ = cpu_kernels(GetParam()).product;
+  void expect_product(const Product& product, const Matrix& a, const Matrix& b, const Shape& shape,
+                      bool adds) const {
+    const std::vector<float> result = multiply(product, a.view(), b.view(), shape, adds, 100);
+    const bool rounds = product.kernels == &CpuKernels::bfloat16_product;
+    const auto factor = [rounds](float value) {
+      return static_cast<double>(rounds ? to_float(to_bfloat16(value)) : value);
+    };
+    const double rounding =
+        1e-6 * (std::sqrt(static_cast<double>(shape.depth)) * 3 + 100 * adds);
+    for (int64_t r = 0; r < shape.rows; ++r) {
+      const float* row = result.data() + r * (shape.columns + kGap);
+      for (int64_t c = 0; c < shape.columns; ++c) {
+        double expected = adds ? 100 : 0;
+        double size = 0;
+        for (int64_t k = 0; k < shape.depth; ++k) {
+          const double term = factor(a.at(r, k)) * factor(b.at(k, c));
+          expected += term;
+          size += std::abs(term);
+        }
+        ASSERT_NEAR(row[c], expected, rounding + product.error * size)
+            << "row " << r << ", column " << c;
+      }
+      for (int64_t i = 0; i < kGap; ++i) ASSERT_EQ(row[shape.columns + i], kUntouched);
+    }
+  }
 };
 
 PDL_FOR_EACH_INSTRUCTION_SET(ProductKernelsTest);
@@ -70,48 +133,54 @@ TEST_P(ProductKernelsTest, AgreeWithFloat64InEveryLayout) {
   for (const Shape& shape :
        {Shape{1, 1, 1}, Shape{1, 1, 1000}, Shape{3, 2, 5}, Shape{8, 48, 7}, Shape{9, 49, 64},
         Shape{97, 17, 385}, Shape{4, 385, 33}, Shape{200, 400, 3}, Shape{15, 100, 769}}) {
-    for (const int layout : {0, 1, 2, 3}) {
-      const Matrix a = random_matrix(shape.rows, shape.depth, (layout & 1) != 0, ++seed);
-      const Matrix b = random_matrix(shape.depth, shape.columns, (layout & 2) != 0, ++seed);
-      for (const bool adds : {false, true}) {
-        const std::vector<float> result = multiply(a.view(), b.view(), shape, adds, 100);
-        const double bound = 1e-6 * (std::sqrt(static_cast<double>(shape.depth)) * 3 + 100 * adds);
-        for (int64_t r = 0; r < shape.rows; ++r) {
-          const float* row = result.data() + r * (shape.columns + kGap);
-          for (int64_t c = 0; c < shape.columns; ++c) {
-            double expected = adds ? 100 : 0;
-            for (int64_t k = 0; k < shape.depth; ++k)
-              expected += static_cast<double>(a.at(r, k)) * static_cast<double>(b.at(k, c));
-            ASSERT_NEAR(row[c], expected, bound)
-                << shape.rows << "x" << shape.columns << "x" << shape.depth << ", layout " << layout
-                << ", row " << r << ", column " << c;
-          }
-          for (int64_t i = 0; i < kGap; ++i) ASSERT_EQ(row[shape.columns + i], kUntouched);
+    for (const Layout left : {Layout::kByRows, Layout::kByColumns}) {
+      for (const Layout right : {Layout::kByRows, Layout::kByColumns}) {
+        const bool is_bfloat16 = ++seed % 3 == 0;
+        const Matrix a = random_matrix(shape.rows, shape.depth, left, is_bfloat16, 2 * seed);
+        const Matrix b = random_matrix(shape.depth, shape.columns, right, seed % 4 == 0, seed);
+        for (const Product& product : kProducts) {
+          SCOPED_TRACE(std::string(product.name) + ", " + std::to_string(shape.rows) + "x" +
+                       std::to_string(shape.columns) + "x" + std::to_string(shape.depth) +
+                       ", seed " + std::to_string(seed));
+          expect_product(product, a, b, shape, /*adds=*/false);
+          expect_product(product, a, b, shape, /*adds=*/true);
         }
       }
     }
   }
 }
 
+// More than is packed at once.
+TEST_P(ProductKernelsTest, AgreeWithFloat64BeyondABlock) {
+  for (const Shape& shape : {Shape{2055, 3, 40}, Shape{3, 700, 900}, Shape{70, 33, 2000}}) {
+    const Matrix a = random_matrix(shape.rows, shape.depth, Layout::kByRows, false, 1);
+    const Matrix b = random_matrix(shape.depth, shape.columns, Layout::kByRows, false, 2);
+    for (const Product& product : kProducts) expect_product(product, a, b, shape, /*adds=*/true);
+  }
+}
+
 TEST_P(ProductKernelsTest, APartHasTheBitsThatItHasInTheWhole) {
   const Shape whole{211, 423, 900};
-  const Matrix a = random_matrix(whole.rows, whole.depth, false, 1);
-  const Matrix b = random_matrix(whole.depth, whole.columns, true, 2);
-  const std::vector<float> all = multiply(a.view(), b.view(), whole, false, 0);
-  for (const Shape& part : {Shape{1, 1, whole.depth}, Shape{7, 50, whole.depth},
-                            Shape{100, 20, whole.depth}, Shape{40, 401, whole.depth}}) {
-    for (const int64_t row : {int64_t{0}, int64_t{5}, whole.rows - part.rows}) {
-      const int64_t column = row % 19;
-      MatrixView part_a = a.view();
-      MatrixView part_b = b.view();
-      part_a.values += row * part_a.row_stride;
-      part_b.values += column * part_b.column_stride;
-      const std::vector<float> result = multiply(part_a, part_b, part, false, 0);
-      for (int64_t r = 0; r < part.rows; ++r) {
-        const auto expected = all.begin() + (row + r) * (whole.columns + kGap) + column;
-        ASSERT_TRUE(std::equal(expected, expected + part.columns,
-                               result.begin() + r * (part.columns + kGap)))
-            << part.rows << "x" << part.columns << " from row " << row << ", row " << r;
+  const Matrix a = random_matrix(whole.rows, whole.depth, Layout::kByRows, false, 1);
+  const Matrix b = random_matrix(whole.depth, whole.columns, Layout::kByColumns, false, 2);
+  for (const Product& product : kProducts) {
+    const std::vector<float> all = multiply(product, a.view(), b.view(), whole, false, 0);
+    for (const Shape& part : {Shape{1, 1, whole.depth}, Shape{7, 50, whole.depth},
+                              Shape{100, 20, whole.depth}, Shape{40, 401, whole.depth}}) {
+      for (const int64_t row : {int64_t{0}, int64_t{5}, whole.rows - part.rows}) {
+        const int64_t column = row % 19;
+        MatrixView part_a = a.view();
+        MatrixView part_b = b.view();
+        part_a.values += row * part_a.row_stride;
+        part_b.values += column * part_b.column_stride;
+        const std::vector<float> result = multiply(product, part_a, part_b, part, false, 0);
+        for (int64_t r = 0; r < part.rows; ++r) {
+          const auto expected = all.begin() + (row + r) * (whole.columns + kGap) + column;
+          ASSERT_TRUE(std::equal(expected, expected + part.columns,
+                                 result.begin() + r * (part.columns + kGap)))
+              << product.name << ", " << part.rows << "x" << part.columns << " from row " << row
+              << ", row " << r;
+        }
       }
     }
   }
@@ -120,23 +189,28 @@ TEST_P(ProductKernelsTest, APartHasTheBitsThatItHasInTheWhole) {
 TEST_P(ProductKernelsTest, AnEmptySumIsZero) {
   const Shape shape{2, 3, 0};
   const float none = 0;
-  const std::vector<float> result = multiply({&none, 0, 0}, {&none, 0, 0}, shape, false, 7);
-  EXPECT_EQ(result[0], 0);
-  EXPECT_EQ(result[static_cast<size_t>(shape.columns + kGap) + 2], 0);
+  for (const Product& product : kProducts) {
+    const std::vector<float> result =
+        multiply(product, {&none, 0, 0}, {&none, 0, 0}, shape, false, 7);
+    EXPECT_EQ(result[0], 0);
+    EXPECT_EQ(result[static_cast<size_t>(shape.columns + kGap) + 2], 0);
+  }
 }
 
 TEST_P(ProductKernelsTest, NanAndInfinityStayInTheirRow) {
   const Shape shape{9, 20, 40};
-  Matrix a = random_matrix(shape.rows, shape.depth, false, 1);
-  const Matrix b = random_matrix(shape.depth, shape.columns, false, 2);
+  Matrix a = random_matrix(shape.rows, shape.depth, Layout::kByRows, false, 1);
+  const Matrix b = random_matrix(shape.depth, shape.columns, Layout::kByRows, false, 2);
   a.values[static_cast<size_t>(3 * shape.depth + 5)] = NAN;
   a.values[static_cast<size_t>(8 * shape.depth)] = INFINITY;
-  const std::vector<float> result = multiply(a.view(), b.view(), shape, false, 0);
-  for (int64_t r = 0; r < shape.rows; ++r) {
-    for (int64_t c = 0; c < shape.columns; ++c) {
-      const float value = result[static_cast<size_t>(r * (shape.columns + kGap) + c)];
-      EXPECT_EQ(std::isnan(value), r == 3) << r;
-      EXPECT_EQ(std::isinf(value), r == 8) << r;
+  for (const Product& product : kProducts) {
+    const std::vector<float> result = multiply(product, a.view(), b.view(), shape, false, 0);
+    for (int64_t r = 0; r < shape.rows; ++r) {
+      for (int64_t c = 0; c < shape.columns; ++c) {
+        const float value = result[static_cast<size_t>(r * (shape.columns + kGap) + c)];
+        EXPECT_EQ(std::isfinite(value), r != 3 && r != 8) << product.name << " " << r;
+        EXPECT_TRUE(r != 3 || std::isnan(value)) << product.name;
+      }
     }
   }
 }

@@ -60,6 +60,7 @@ TEST(StartReportTest, NamesFiguresAndEscapesPieces) {
       ElementsAre("data: 120 documents (2 empty, skipped), 1,024 sequences, 1,234,567 targets "
                   "an epoch",
                   "model: 1,001 parameters, 1,000 trained; 60 steps in all",
+                  "compute: cpu, AVX2 kernels, 2 threads",
                   "frequency table: 40,000 tokens of 380 types; 4 types never seen",
                   "targets with count 0: 1.0 %, below 5: 3.0 %; evaluation targets with "
                   "count 0: 4.0 %, below 5: 5.0 %",

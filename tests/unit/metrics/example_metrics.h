@@ -51,6 +51,7 @@ inline StartMetrics example_start() {
   start.documents = 120;
   start.empty_documents = 2;
   start.steps = 60;
+  start.compute = {"cpu", "AVX2", 2};
   start.weights.w_min = 0.1;
   start.weights.w_mean = 0.2;
   start.weights.w_max = 0.9;
@@ -84,6 +85,7 @@ inline RunSummary example_summary() {
   summary.best_eval = example_eval(40);
   summary.versions = {{"pdl-train", "0.1.0"}, {"LibTorch", "2.13.0"}};
   summary.git_hash = "abc123";
+  summary.compute = {"cpu", "AVX2", 2};
   return summary;
 }
 

@@ -238,6 +238,8 @@ TEST(RunSummaryJsonTest, HasTheDocumentedNames) {
   EXPECT_EQ(object["best"]["eval_bands"]["1-4"]["tokens"], 10);
   EXPECT_EQ(object["versions"], json::parse(R"({"pdl-train": "0.1.0", "LibTorch": "2.13.0"})"));
   EXPECT_EQ(object["git_hash"], "abc123");
+  EXPECT_EQ(object["compute"],
+            json::parse(R"({"device": "cpu", "kernels": "AVX2", "num_threads": 2})"));
 }
 
 TEST(RunSummaryJsonTest, RunWithoutEvaluationHasNoBest) {

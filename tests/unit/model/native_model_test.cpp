@@ -166,6 +166,20 @@ TEST_P(NativeFamilyTest, Bfloat16IsCloseToFloat32) {
   EXPECT_NEAR(loss_of(*model, expected), loss, 2e-2 * loss);
 }
 
+// Every CPU can compute them, though it is faster with float32 unless it has AMX.
+TEST_P(NativeFamilyTest, SplitProductsAreNearlyFloat32) {
+  const Expected expected(GetParam());
+  const auto model = load(GetParam(), {.splits_products = true});
+  const auto exact = load(GetParam());
+  const double loss = loss_of(*exact, expected);
+  EXPECT_NEAR(loss_of(*model, expected), loss, 2e-6 * loss);
+  const auto want = gradients_of(*exact);
+  for (const auto& [name, gradient] : gradients_of(*model)) {
+    const double norm = want.at(name).norm().item<double>();
+    EXPECT_LE(gradient.sub(want.at(name)).norm().item<double>(), 3e-4 * norm) << name;
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(All, NativeFamilyTest, testing::ValuesIn(native_families()),
                          [](const auto& family) { return family.param; });
 

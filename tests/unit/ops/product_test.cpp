@@ -33,19 +33,41 @@ TEST_P(ProductTest, IsTheProductWithAnyStrides) {
   const at::Tensor transposed_b = b.t().contiguous().t();
   EXPECT_LT(error(matrix_product(transposed_a, transposed_b)), bound);
   const at::Tensor wider = at::ones({rows, columns + 5});
-  multiply_into(wider.narrow(1, 2, columns), a, b, /*adds=*/true);
+  multiply_into(wider.narrow(1, 2, columns), a, b, ProductPrecision::kFloat32, /*adds=*/true);
   EXPECT_LT(error(wider.narrow(1, 2, columns).sub(1)), bound);
   EXPECT_TRUE(wider.narrow(1, 0, 2).eq(1).all().item<bool>());
   EXPECT_TRUE(wider.narrow(1, columns + 2, 3).eq(1).all().item<bool>());
+}
+
+// Of ATen's operators, which float64 takes, the result is rounded to bfloat16, too.
+TEST_P(ProductTest, FactorsAreRounded) {
+  const auto [rows, columns, depth] = GetParam();
+  const at::Tensor a = at::randn({rows, depth});
+  const at::Tensor b = at::randn({depth, columns});
+  const auto rounded = [](const at::Tensor& x) { return x.to(at::kBFloat16).to(at::kDouble); };
+  const at::Tensor exact = rounded(a).matmul(rounded(b));
+  const double bound = 1e-6 * static_cast<double>(depth + 10);
+  const auto error = [&](const at::Tensor& value) {
+    return value.to(at::kDouble).sub(exact).abs().max().item<double>();
+  };
+  EXPECT_LT(error(matrix_product(a, b, ProductPrecision::kBfloat16)), bound);
+  EXPECT_LT(error(matrix_product(a.to(at::kBFloat16), b.to(at::kBFloat16))), bound);
+  const at::Tensor by_aten =
+      matrix_product(a.to(at::kDouble), b.to(at::kDouble), ProductPrecision::kBfloat16);
+  EXPECT_LT(error(by_aten), bound + 0.01 * exact.abs().max().item<double>());
+  const at::Tensor sum = at::ones_like(exact);
+  multiply_into(sum, a.to(at::kDouble), b.to(at::kDouble), ProductPrecision::kBfloat16,
+                /*adds=*/true);
+  EXPECT_TRUE(at::allclose(sum.sub(1), by_aten));
 }
 
 TEST_P(ProductTest, ThreadsChangeNoBit) {
   const auto [rows, columns, depth] = GetParam();
   const at::Tensor a = at::randn({rows, depth});
   const at::Tensor b = at::randn({columns, depth}).t();
-  expect_same_bits_with_any_threads([&] { return matrix_product(a, b); });
-  expect_same_bits_with_any_threads(
-      [&] { return matrix_product(a.to(at::kBFloat16), b.to(at::kBFloat16)); });
+  for (const auto precision : {ProductPrecision::kFloat32, ProductPrecision::kBfloat16,
+                               ProductPrecision::kBfloat16x3})
+    expect_same_bits_with_any_threads([&] { return matrix_product(a, b, precision); });
 }
 
 INSTANTIATE_TEST_SUITE_P(All, ProductTest,

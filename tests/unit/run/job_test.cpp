@@ -56,6 +56,8 @@ TEST(JobTest, FaultsOfTheDeviceAndThePrecisionAreTheConfigs) {
   SmallJob job;
   job.config.precision = Precision::kFp16;
   EXPECT_THROW(load_job(job.config), ConfigError);
+  job.config.precision = Precision::kFp32x3;  // the model is a TorchScript file
+  EXPECT_THROW(load_job(job.config), ConfigError);
   job.config.precision = Precision::kFp32;
   job.config.weights.pdl_special_tokens = SpecialTokenPolicy::kNeutral;  // without a tokenizer
   EXPECT_THROW(load_job(job.config), ConfigError);

@@ -1,0 +1,2 @@
+#define PDL_KERNELS kAmxKernels
+#include "kernels.inc"

@@ -1,0 +1,2 @@
+#define PDL_KERNELS kAvx512Bf16Kernels
+#include "kernels.inc"
