@@ -13,6 +13,6 @@
                                              ::pdl::supported_instruction_sets().end()),        \
                            [](const testing::TestParamInfo<::pdl::InstructionSet>& parameter) { \
                              std::string name = ::pdl::name_of(parameter.param);                \
-                             std::erase(name, '-');                                             \
+                             std::erase_if(name, [](char c) { return c == '-' || c == ' '; });  \
                              return name;                                                       \
                            })
