@@ -13,6 +13,7 @@
 #include "pdl/base/error.h"
 #include "pdl/base/file.h"
 #include "pdl/metrics/jsonl_sink.h"
+#include "pdl/ops/product.h"
 #include "pdl/run/chat_date.h"
 #include "pdl/run/compute_plan.h"
 #include "pdl/run/training_run.h"
@@ -40,7 +41,7 @@ int run_train(const ConfigArguments& arguments, const std::string& profile_folde
   std::optional<Profiler> profiler;
   if (!profile_folder.empty()) {
     make_folder(profile_folder);
-    profiler.emplace(synchronisation(config.device));
+    profiler.emplace(synchronisation(config.device), count_multiplications);
   }
   ProcessControl control(start, config.training.max_minutes);
   const std::optional<RunSummary> summary =

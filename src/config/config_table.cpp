@@ -30,7 +30,7 @@ template <>
 constexpr std::array kNames<OptimizerType>{Words("adamw"), Words("sgd")};
 template <>
 constexpr std::array kNames<Precision>{Words("fp32"), Words("bf16"), Words("fp16"),
-                                            Words("fp32x3")};
+                                       Words("fp32x3")};
 template <>
 constexpr std::array kNames<IsolateDocuments>{Words("auto"), Words("true"), Words("false")};
 template <>
@@ -336,10 +336,9 @@ constexpr std::array kKeys{
                      .pattern_text = R"("auto", "cpu", "cuda" or "cuda:N")"}),
     key<&R::num_threads>(G::kDevice, "num_threads", {"CPU threads; 0: all"},
                          {.min = 0, .max = 4096, .may_change_on_resume = true}),
-    key<&R::gradient_checkpointing>(
-        G::kDevice, "gradient_checkpointing",
-        {"keep less of forward and compute layers again in backward",
-         "For Hugging Face folders. Takes less memory and more time."}),
+    key<&R::gradient_checkpointing>(G::kDevice, "gradient_checkpointing",
+                                    {"keep less of forward and compute layers again in backward",
+                                     "For Hugging Face folders. Takes less memory and more time."}),
     key<&R::logits_chunk_rows>(
         G::kDevice, "logits_chunk_rows",
         {"positions whose logits exist at once, for models with hidden and head; 0: auto"},

@@ -123,7 +123,9 @@ void add_summary(Json& object, const RunSummary& summary) {
   object["versions"] = std::move(versions);
   object["git_hash"] = summary.git_hash;
   for (const PhaseTime& phase : summary.profile) {
-    object["profile"][phase.name] = {{"seconds", phase.seconds}, {"calls", phase.calls}};
+    Json& entry = object["profile"][phase.name];
+    entry = {{"seconds", phase.seconds}, {"calls", phase.calls}};
+    if (phase.floor_seconds) entry["floor_seconds"] = *phase.floor_seconds;
   }
 }
 

@@ -3,8 +3,11 @@
 #include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/mm.h>
+#include <ATen/ops/ones.h>
 
 #include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <cstdint>
 
 #include "cpu_tensors.h"
@@ -129,14 +132,34 @@ void multiply_by_aten(at::Tensor out, const at::Tensor& a, const at::Tensor& b,
   }
 }
 
+std::atomic<int64_t> all_multiplications = 0;
+
 }  // namespace
 
 void multiply_into(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b,
                    ProductPrecision precision, bool adds) {
   if (out.numel() == 0) return;
+  all_multiplications += out.numel() * a.size(1);
   if (is_cpu_float(out) && is_factor(a) && is_factor(b))
     return multiply_on_cpu(out, a, b, kernels_of(precision), adds);
   multiply_by_aten(out, a, b, precision, adds);
+}
+
+int64_t count_multiplications() { return all_multiplications; }
+
+double measure_multiplication_rate(at::Device device, ProductPrecision precision) {
+  using Clock = std::chrono::steady_clock;
+  constexpr int64_t kSize = 384;
+  constexpr int kTimes = 50;
+  const at::Tensor a = at::ones({kSize, kSize}, at::dtype(at::kFloat).device(device));
+  std::chrono::duration<double> least = std::chrono::duration<double>::max();
+  for (int i = 0; i < kTimes; ++i) {
+    const Clock::time_point begin = Clock::now();
+    const at::Tensor product = matrix_product(a, a, precision);
+    if (!device.is_cpu()) product[0][0].item<float>();  // waits for the device
+    least = std::min<std::chrono::duration<double>>(least, Clock::now() - begin);
+  }
+  return static_cast<double>(kSize * kSize * kSize) / least.count();
 }
 
 at::Tensor matrix_product(const at::Tensor& a, const at::Tensor& b, ProductPrecision precision) {

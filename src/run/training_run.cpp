@@ -13,6 +13,7 @@
 #include "pdl/metrics/console_sink.h"
 #include "pdl/metrics/jsonl_sink.h"
 #include "pdl/metrics/tensorboard_sink.h"
+#include "pdl/ops/product.h"
 #include "pdl/run/resume/find_checkpoint.h"
 #include "pdl/run/start_report.h"
 #include "pdl/run/versions.h"
@@ -34,8 +35,21 @@ RunSummary summarise(const Job& job, const TrainerState& state, RunStatus status
           .compute = describe_compute(job.model->info().device),
           .versions = component_versions(),
           .git_hash = git_hash(),
-          .profile =
-              context.profiler == nullptr ? std::vector<PhaseTime>{} : context.profiler->times()};
+          .profile = {}};
+}
+
+ProductPrecision precision_of(const RunConfig& config) {
+  switch (config.precision) {
+    case Precision::kFp32:
+      return ProductPrecision::kFloat32;
+    case Precision::kBf16:
+      return ProductPrecision::kBfloat16;
+    case Precision::kFp16:
+      return ProductPrecision::kFloat16;
+    case Precision::kFp32x3:
+      return ProductPrecision::kBfloat16x3;
+  }
+  return ProductPrecision::kFloat32;
 }
 
 // Owns the observers that write the files of a run.
@@ -54,17 +68,25 @@ void open_output(const Job& job, const RunFolder& folder, const RunIdentity& ide
   }
 }
 
-void write_profile(const RunContext& context) {
-  if (context.profiler == nullptr) return;
+// Returns the times of the profile; none without one.
+std::vector<PhaseTime> write_profile(const Job& job, const RunContext& context) {
+  if (context.profiler == nullptr) return {};
   const Profiler& profiler = *context.profiler;
-  for (const std::string& line : profile_table(profiler.times(), profiler.elapsed()))
-    log_info(line);
+  const double elapsed = profiler.elapsed();
+  std::vector<PhaseTime> times = profiler.times();
+  // Only the program's own decoder counts its products.
+  if (!job.model->info().is_program) {
+    times = with_floors(
+        times, measure_multiplication_rate(job.model->info().device, precision_of(job.config)));
+  }
+  for (const std::string& line : profile_table(times, elapsed)) log_info(line);
   const std::filesystem::path trace = context.profile_folder / "trace.json";
   write_file_durably(trace, profiler.trace_json());
   log_info("wrote " + trace.string() + ", for chrome://tracing or ui.perfetto.dev" +
            (profiler.dropped_events() == 0
                 ? ""
                 : "; it holds the first " + std::to_string(Profiler::kMaxEvents) + " phases"));
+  return times;
 }
 
 void finish(const RunFolder& folder, RunObserver& observer, const RunSummary& summary) {
@@ -96,8 +118,8 @@ RunSummary train_to_the_end(const Job& job, Trainer& trainer, const RunFolder& f
     const ProfiledPhase phase(context.profiler, "final model");
     job.model->save(folder.path());
   }
-  write_profile(context);
   RunSummary summary = summarise(job, trainer.state(), status, code, context);
+  summary.profile = write_profile(job, context);
   finish(folder, observer, summary);
   return summary;
 }
@@ -119,6 +141,7 @@ std::optional<RunSummary> run_training(const RunConfig& config, const RunContext
   const std::optional<std::filesystem::path> checkpoint = find_checkpoint(config);
   Job job = load_job(config, context.progress);
   if (context.control != nullptr) context.control->begin();
+  job.model->set_profiler(context.profiler);
   ObserverGroup observers;
   JobTrainer job_trainer(job, folder, observers, context);
   Trainer& trainer = job_trainer.trainer();

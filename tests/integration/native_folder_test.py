@@ -121,6 +121,15 @@ class NativeFolderTest(unittest.TestCase):
             self.assertEqual(trained, others)
             self.assertEqual(set(trained), {"config.json", "generation_config.json", "tokenizer_config.json", "additional_chat_templates/tools.jinja"})
 
+    def test_the_profile_is_by_operator_with_the_floor_of_products(self):
+        _, log = self.train(self.folder().files(), "--profile", self.job / "profile", steps=3)
+        profile = json.loads((self.job / f"out{self.count}" / "summary.json").read_text())["profile"]
+        products = {"attention: products", "feed-forward: products", "head: products"}
+        self.assertEqual({name for name, phase in profile.items() if "floor_seconds" in phase}, products)
+        for name in products | {"attention", "activation", "norms and residuals", "loss", "embedding"}:
+            self.assertIn(name, log)
+            self.assertEqual(profile[name]["calls"] % 3, 0)
+
     def test_the_number_of_threads_changes_no_bit_even_where_a_run_is_resumed(self):
         for precision in ("fp32", "bf16"):
             flags = ("--lr_scheduler_type", "constant", "--save_steps", 2, "--precision", precision)

@@ -126,8 +126,8 @@ void rename_durably(const std::filesystem::path& from, const std::filesystem::pa
 // What is still there as `from` may be removed.
 void replace_folder_durably(const std::filesystem::path& from, const std::filesystem::path& to);
 
-// Replaces `folder` as a whole, or makes it: write(unfinished) fills it under a temporary name. When
-// something throws, nothing is left of that.
+// Replaces `folder` as a whole, or makes it: write(unfinished) fills it under a temporary name.
+// When something throws, nothing is left of that.
 void replace_folder(const std::filesystem::path& folder,
                     const std::function<void(const std::filesystem::path& unfinished)>& write);
 

@@ -16,8 +16,10 @@ namespace pdl {
 class Profiler {
  public:
   // `synchronize` waits for the device and is called at both ends of each phase, so that a phase
-  // includes the work it started. Empty for a CPU.
-  explicit Profiler(std::function<void()> synchronize = {});
+  // includes the work it started. Empty for a CPU. `count_multiplications` returns those of all
+  // matrix products so far; empty: they are not known.
+  explicit Profiler(std::function<void()> synchronize = {},
+                    std::function<int64_t()> count_multiplications = {});
 
   // Begins a phase within those that are open; end() ends the innermost.
   void begin(const char* name);
@@ -47,10 +49,14 @@ class Profiler {
   struct OpenPhase {
     size_t phase;
     double begin;
+    int64_t first_multiplication;
     double inside = 0;  // seconds of nested phases
+    int64_t multiplications_inside = 0;
   };
+  int64_t multiplications() const;
 
   std::function<void()> synchronize_;
+  std::function<int64_t()> count_multiplications_;
   Clock::time_point start_;
   std::vector<PhaseTime> times_;
   std::vector<OpenPhase> open_;
@@ -88,6 +94,9 @@ class ProfiledPhase {
   Profiler* profiler_;
   bool is_open_ = false;
 };
+
+// Sets floor_seconds of phases with products, of which `multiplications_per_second` are made.
+std::vector<PhaseTime> with_floors(std::vector<PhaseTime> times, double multiplications_per_second);
 
 // Returns a table of the phases with their shares of `wall_seconds`, and the time outside all
 // phases. Each element is one line.

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "pdl/metrics/profiler.h"
 #include "pdl/model/parameter_set.h"
 #include "pdl/ops/cross_entropy.h"
 
@@ -90,6 +91,10 @@ class LanguageModel {
   // Adds the gradients of the other parameters, for that of `hidden`, which is what hidden() gave
   // last. Only if info().splits_head.
   virtual void backward(const at::Tensor& hidden, const at::Tensor& gradient);
+
+  // From now on the operators of forward and backward are phases of `profiler`, if the model knows
+  // them; null: they are not. It must outlive the model.
+  virtual void set_profiler(Profiler* /*profiler*/) {}
 
   // Opens a scope; see ComputeScope.
   virtual std::unique_ptr<ComputeScope> compute_scope() = 0;

@@ -3,6 +3,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cstdint>
+
 namespace pdl {
 
 // What becomes of the factors of a product; sums are float32.
@@ -19,13 +21,20 @@ enum class ProductPrecision {
 // float32 with contiguous rows, on one device.
 //
 // On the CPU it runs the kernels of kernels/cpu_kernels.h, whose sums depend on K alone. A CPU
-// without instructions for bfloat16 multiplies what was rounded as float32. Elsewhere it runs ATen's
-// operators, and a product of rounded factors is rounded, too.
+// without instructions for bfloat16 multiplies what was rounded as float32. Elsewhere it runs
+// ATen's operators, and a product of rounded factors is rounded, too.
 void multiply_into(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b,
                    ProductPrecision precision = ProductPrecision::kFloat32, bool adds = false);
 
 // Returns a·b.
 at::Tensor matrix_product(const at::Tensor& a, const at::Tensor& b,
                           ProductPrecision precision = ProductPrecision::kFloat32);
+
+// Returns the multiplications of all products so far, M·N·K of each.
+int64_t count_multiplications();
+
+// Measures how many multiplications a second products on `device` make at best: those of a matrix
+// that stays in the caches, on all threads. Takes a fraction of a second.
+double measure_multiplication_rate(at::Device device, ProductPrecision precision);
 
 }  // namespace pdl

@@ -36,7 +36,8 @@ struct ComputeTarget {
 };
 
 // Selects the device and sets the number of threads. Throws ConfigError for fp16 without
-// CUDA and for fp32x3 without AMX, and as select_device() does; warns if this CPU is slow with bf16.
+// CUDA and for fp32x3 without AMX, and as select_device() does; warns if this CPU is slow with
+// bf16.
 ComputeTarget set_up_compute(const ComputeOptions& options);
 
 // Returns with what a model on `device` is computed.

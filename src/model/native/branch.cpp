@@ -57,7 +57,9 @@ void AttentionLayer::normalise_back(const at::Tensor& gradient, const SequenceCo
 
 at::Tensor AttentionLayer::forward(const at::Tensor& x, const SequenceContext& context,
                                    State& state) const {
+  ProfiledPhase phase(context.profiler, "attention: products");
   at::Tensor rows = qkv.forward(x, context.drops, state.qkv);
+  phase.next("attention: positions");
   if (spec->clip_qkv > 0) {
     state.unclipped = rows.abs().le(spec->clip_qkv);
     rows.clamp_(-spec->clip_qkv, spec->clip_qkv);
@@ -69,24 +71,29 @@ at::Tensor AttentionLayer::forward(const at::Tensor& x, const SequenceContext& c
     rotate(heads.q, angles);
     rotate(heads.k, angles);
   }
+  phase.next("attention");
   const AttentionOptions options{.scale = spec->attention_scale,
                                  .softcap = spec->attention_softcap,
                                  .dropout = context.drops ? spec->dropout.attention : 0};
   const at::Tensor result =
       state.attention.forward(heads.q, heads.k, heads.v, context.seen.at(layer.window), options);
+  phase.next("attention: products");
   state.heads = result.reshape({x.size(0), spec->num_heads * spec->head_dim});
   return output.forward(state.heads, context.drops, state.output);
 }
 
 at::Tensor AttentionLayer::backward(const at::Tensor& y_gradient, const at::Tensor& x,
                                     const SequenceContext& context, State& state) const {
+  ProfiledPhase phase(context.profiler, "attention: products");
   const at::Tensor heads_gradient = output.backward(y_gradient, state.heads, state.output);
   const int64_t width = (spec->num_heads + 2 * spec->num_kv_heads) * spec->head_dim;
   const at::Tensor gradient = at::empty({x.size(0), width}, x.options());
   const Split to = split(gradient, context);
+  phase.next("attention");
   state.attention.backward(
       heads_gradient.view({context.batch_size, context.length, spec->num_heads, spec->head_dim}),
       {to.q, to.k, to.v});
+  phase.next("attention: positions");
   if (layer.rotary != LayerSpec::kNoRotary) {
     const RotaryAngles& angles = context.angles[static_cast<size_t>(layer.rotary)];
     rotate_back(to.q, angles);
@@ -94,21 +101,28 @@ at::Tensor AttentionLayer::backward(const at::Tensor& y_gradient, const at::Tens
   }
   if (spec->query_key_norm != QueryKeyNorm::kNone) normalise_back(gradient, context, state);
   if (spec->clip_qkv > 0) gradient.mul_(state.unclipped);
+  phase.next("attention: products");
   return qkv.backward(gradient, x, state.qkv);
 }
 
 at::Tensor FeedForwardLayer::forward(const at::Tensor& x, const SequenceContext& context,
                                      State& state) const {
+  ProfiledPhase phase(context.profiler, "feed-forward: products");
   state.inner = up.forward(x, context.drops, state.up);
-  return down.forward(activation_forward(state.inner, activation, gated), context.drops,
-                      state.down);
+  phase.next("activation");
+  const at::Tensor activated = activation_forward(state.inner, activation, gated);
+  phase.next("feed-forward: products");
+  return down.forward(activated, context.drops, state.down);
 }
 
 at::Tensor FeedForwardLayer::backward(const at::Tensor& y_gradient, const at::Tensor& x,
-                                      State& state) const {
+                                      const SequenceContext& context, State& state) const {
+  ProfiledPhase phase(context.profiler, "feed-forward: products");
   const at::Tensor inner = std::exchange(state.inner, {});
   const at::Tensor activated = down.input_gradient(y_gradient, state.down);
+  phase.next("activation");
   activation_backward(inner, activated, activation, gated);
+  phase.next("feed-forward: products");
   down.add_gradients(y_gradient, activated, state.down);
   return up.backward(inner, x, state.up);
 }

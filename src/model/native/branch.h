@@ -10,6 +10,7 @@
 
 #include "linear.h"
 #include "parameters.h"
+#include "pdl/metrics/profiler.h"
 #include "pdl/model/families/decoder_spec.h"
 #include "pdl/ops/attention.h"
 #include "pdl/ops/norm.h"
@@ -39,6 +40,7 @@ struct SequenceContext {
   int64_t batch_size = 0;
   int64_t length = 0;
   bool drops = false;                     // dropout is on
+  Profiler* profiler = nullptr;           // null: no profile
   at::Tensor positions = {};              // [B or 1, T] int64, in their documents
   std::vector<RotaryAngles> angles = {};  // of DecoderSpec::rotary
   std::map<int64_t, SeenKeys> seen = {};  // by window
@@ -91,7 +93,8 @@ class FeedForwardLayer {
   };
 
   at::Tensor forward(const at::Tensor& x, const SequenceContext& context, State& state) const;
-  at::Tensor backward(const at::Tensor& y_gradient, const at::Tensor& x, State& state) const;
+  at::Tensor backward(const at::Tensor& y_gradient, const at::Tensor& x,
+                      const SequenceContext& context, State& state) const;
 
   Linear up;  // gate and up, one below the other, if `gated`
   Linear down;

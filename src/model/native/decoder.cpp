@@ -16,6 +16,8 @@
 namespace pdl {
 namespace {
 
+constexpr const char* kEmbeddingPhase = "embedding";
+
 std::vector<std::string> with_ending(const std::vector<std::string>& names,
                                      const std::string& ending) {
   std::vector<std::string> full;
@@ -140,8 +142,10 @@ Block Decoder::make_block(int64_t index, const DecoderWeights& weights) const {
 }
 
 SequenceContext Decoder::make_context(const ModelInput& input, bool drops) const {
-  SequenceContext context{
-      .batch_size = input.ids.size(0), .length = input.ids.size(1), .drops = drops};
+  SequenceContext context{.batch_size = input.ids.size(0),
+                          .length = input.ids.size(1),
+                          .drops = drops,
+                          .profiler = profiler_};
   at::Tensor positions =
       at::arange(context.length, at::dtype(at::kLong).device(input.ids.device())).unsqueeze(0);
   if (input.document_starts.defined()) positions = positions.sub(input.document_starts);
@@ -159,6 +163,7 @@ SequenceContext Decoder::make_context(const ModelInput& input, bool drops) const
 }
 
 at::Tensor Decoder::embed(const ModelInput& input, bool drops) {
+  const ProfiledPhase phase(profiler_, kEmbeddingPhase);
   ids_ = input.ids.reshape(-1);
   at::Tensor x = embedding_.value.index_select(0, ids_).to(at::kFloat);
   if (spec_.embedding_scale != 1) x.mul_(spec_.embedding_scale);
@@ -221,6 +226,7 @@ void Decoder::backward(const at::Tensor& gradient) {
 }
 
 void Decoder::embedding_backward(const at::Tensor& gradient) const {
+  const ProfiledPhase phase(profiler_, kEmbeddingPhase);
   if (embedding_kept_.defined()) gradient.mul_(embedding_kept_);
   if (positions_.is_trained()) add_to_rows(gradient, position_ids_, gradient_to_add_to(positions_));
   if (!embedding_.is_trained()) return;
@@ -244,7 +250,9 @@ HeadGradient Decoder::head_gradient(const at::Tensor& hidden, const at::Tensor& 
                                     const at::Tensor& weights, const at::Tensor& weight_sum) const {
   const at::Tensor rows = hidden.reshape({-1, spec_.hidden_size});
   Linear::State state;
+  ProfiledPhase phase(profiler_, "head: products");
   at::Tensor logits = head_.forward(rows, context_.drops, state);
+  phase.next("loss");
   if (spec_.logit_scale != 1) logits.mul_(spec_.logit_scale);
   at::Tensor capped;  // tanh(logits / c)
   if (spec_.logit_softcap > 0) {
@@ -256,6 +264,7 @@ HeadGradient Decoder::head_gradient(const at::Tensor& hidden, const at::Tensor& 
       replace_by_gradient(logits, targets.reshape(-1), weights, weight_sum);
   if (capped.defined()) logits.mul_(capped.square_().neg_().add_(1));
   if (spec_.logit_scale != 1) logits.mul_(spec_.logit_scale);
+  phase.next("head: products");
   return {sums, head_.backward(logits, rows, state).view(hidden.sizes())};
 }
 

@@ -33,6 +33,9 @@ class Decoder {
   // Adds the gradients of all weights but the head's, for that of hidden() [B, T, D].
   void backward(const at::Tensor& gradient);
 
+  // See LanguageModel.
+  void set_profiler(Profiler* profiler) { profiler_ = profiler; }
+
   // Returns the logits [..., V] float32 of rows [..., D].
   at::Tensor head(const at::Tensor& hidden) const;
   // As LanguageModel::head_gradient().
@@ -65,7 +68,8 @@ class Decoder {
   TrainedNorm final_norm_;
   Linear head_;
   std::vector<at::Tensor> frequencies_;  // of DecoderSpec::rotary
-  size_t first_trained_block_ = 0;       // below it, embedding included, nothing is trained
+  Profiler* profiler_ = nullptr;
+  size_t first_trained_block_ = 0;  // below it, embedding included, nothing is trained
 
   // Of the last forward that kept it.
   SequenceContext context_;

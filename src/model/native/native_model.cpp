@@ -95,6 +95,8 @@ class NativeModel : public LanguageModel {
     weights_->end_gradients();
   }
 
+  void set_profiler(Profiler* profiler) override { decoder_->set_profiler(profiler); }
+
   std::unique_ptr<ComputeScope> compute_scope() override {
     return std::make_unique<ComputeScope>();
   }

@@ -16,7 +16,7 @@ namespace {
 // f in float64, and its kernels.
 struct Function {
   const char* name;
-  ActivationKernels CpuKernels::* kernels;
+  ActivationKernels CpuKernels::*kernels;
   std::function<double(double)> value;
   std::function<double(double)> slope;
 };

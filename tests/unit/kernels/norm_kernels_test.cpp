@@ -135,8 +135,9 @@ class LayerNormKernelsTest : public testing::TestWithParam<InstructionSet> {
           << i;
       ASSERT_NEAR(
           x_gradient[i], rstd * (scaled(i) - mean_scaled - row * mean_product),
-          rstd * (5e-7 * (std::abs(scaled(i)) + std::abs(mean_scaled) + std::abs(row * mean_product)) +
-                  2 * shift * (std::abs(mean_product) + std::abs(mean_scaled) * (1 + std::abs(row)))))
+          rstd *
+              (5e-7 * (std::abs(scaled(i)) + std::abs(mean_scaled) + std::abs(row * mean_product)) +
+               2 * shift * (std::abs(mean_product) + std::abs(mean_scaled) * (1 + std::abs(row)))))
           << i;
       ASSERT_NEAR(factor_gradient[i], 1 + g * row,
                   4e-7 * (1 + std::abs(g * row)) + shift * std::abs(g))

@@ -66,7 +66,7 @@ Matrix random_matrix(int64_t rows, int64_t columns, Layout layout, bool is_bfloa
 // One of the products of a set of kernels.
 struct Product {
   const char* name;
-  ProductKernels CpuKernels::* kernels;
+  ProductKernels CpuKernels::*kernels;
   double error;  // of a term, relative
 };
 
@@ -106,8 +106,7 @@ class ProductKernelsTest : public testing::TestWithParam<InstructionSet> {
     const auto factor = [rounds](float value) {
       return static_cast<double>(rounds ? to_float(to_bfloat16(value)) : value);
     };
-    const double rounding =
-        1e-6 * (std::sqrt(static_cast<double>(shape.depth)) * 3 + 100 * adds);
+    const double rounding = 1e-6 * (std::sqrt(static_cast<double>(shape.depth)) * 3 + 100 * adds);
     for (int64_t r = 0; r < shape.rows; ++r) {
       const float* row = result.data() + r * (shape.columns + kGap);
       for (int64_t c = 0; c < shape.columns; ++c) {

@@ -3,9 +3,12 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <cstdint>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
+#include <string>
 #include <thread>
+#include <vector>
 
 namespace pdl {
 namespace {
@@ -82,6 +85,26 @@ TEST(ProfilerTest, AFailureGoesThroughAPhase) {
     is_broken = true;
   };
   EXPECT_THROW(wait(), std::runtime_error);
+}
+
+TEST(ProfilerTest, ProductsBelongToTheInnermostPhase) {
+  int64_t multiplications = 1000;
+  Profiler profiler({}, [&] { return multiplications; });
+  {
+    const ProfiledPhase outer(&profiler, "outer");
+    multiplications += 30;
+    const ProfiledPhase inner(&profiler, "inner");
+    multiplications += 500;
+  }
+  const ProfiledPhase other(&profiler, "other");
+  const std::vector<PhaseTime> times = with_floors(profiler.times(), 1e3);
+  ASSERT_EQ(times.size(), 3U);
+  EXPECT_EQ(times[0].floor_seconds, 0.03);
+  EXPECT_EQ(times[1].floor_seconds, 0.5);
+  EXPECT_FALSE(times[2].floor_seconds);
+  const auto table = profile_table(times, 1);
+  EXPECT_NE(table[1].find("products alone 500.000 ms"), std::string::npos) << table[1];
+  EXPECT_EQ(table[2].find("products"), std::string::npos) << table[2];
 }
 
 TEST(ProfilerTest, WithoutAProfilerNothingHappens) { const ProfiledPhase phase(nullptr, "phase"); }

@@ -65,8 +65,8 @@ TEST_P(ProductTest, ThreadsChangeNoBit) {
   const auto [rows, columns, depth] = GetParam();
   const at::Tensor a = at::randn({rows, depth});
   const at::Tensor b = at::randn({columns, depth}).t();
-  for (const auto precision : {ProductPrecision::kFloat32, ProductPrecision::kBfloat16,
-                               ProductPrecision::kBfloat16x3})
+  for (const auto precision :
+       {ProductPrecision::kFloat32, ProductPrecision::kBfloat16, ProductPrecision::kBfloat16x3})
     expect_same_bits_with_any_threads([&] { return matrix_product(a, b, precision); });
 }
 
@@ -83,6 +83,15 @@ TEST(EmptyProductTest, MayHaveNoRowsOrColumns) {
     EXPECT_EQ(matrix_product(a.narrow(0, 0, 0), at::ones({4, 5}, dtype)).numel(), 0);
     EXPECT_EQ(matrix_product(a, at::ones({4, 0}, dtype)).numel(), 0);
   }
+}
+
+TEST(ProductCountTest, IsOfAllProducts) {
+  const int64_t before = count_multiplications();
+  matrix_product(at::ones({3, 4}), at::ones({4, 5}));
+  multiply_into(at::ones({2, 2}, at::kDouble), at::ones({2, 7}, at::kDouble),
+                at::ones({7, 2}, at::kDouble));
+  EXPECT_EQ(count_multiplications() - before, 3 * 4 * 5 + 2 * 7 * 2);
+  EXPECT_GT(measure_multiplication_rate(at::kCPU, ProductPrecision::kFloat32), 1e6);
 }
 
 }  // namespace
