@@ -1,6 +1,7 @@
 #include "pdl/base/file.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -8,6 +9,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <charconv>
 #include <cstdio>
 #include <cstring>
 #include <vector>
@@ -257,6 +259,21 @@ void replace_folder_in_steps(const fs::path& from, const fs::path& to) {
   remove_durably(old);
 }
 
+// Removes what processes that died have left under `prefix` and their number; what cannot be
+// removed stays.
+void remove_begun(const fs::path& parent, const std::string& prefix) {
+  std::error_code ignored;
+  for (fs::directory_iterator entry(parent, ignored), end; entry != end; entry.increment(ignored)) {
+    const std::string name = entry->path().filename().string();
+    if (!name.starts_with(prefix)) continue;
+    pid_t process = 0;
+    const char* name_end = name.data() + name.size();
+    const auto [rest, error] = std::from_chars(name.data() + prefix.size(), name_end, process);
+    if (error != std::errc() || rest != name_end || process <= 0) continue;
+    if (::kill(process, 0) != 0 && errno == ESRCH) fs::remove_all(entry->path(), ignored);
+  }
+}
+
 }  // namespace
 
 void replace_folder_durably(const fs::path& from, const fs::path& to) {
@@ -281,9 +298,9 @@ void replace_folder_durably(const fs::path& from, const fs::path& to) {
 
 void replace_folder(const fs::path& folder,
                     const std::function<void(const fs::path& unfinished)>& write) {
-  const fs::path unfinished =
-      parent_of(folder) / (std::string(kTemporaryPrefix) + folder.filename().string() + "-" +
-                           std::to_string(::getpid()));
+  const std::string prefix = std::string(kTemporaryPrefix) + folder.filename().string() + "-";
+  remove_begun(parent_of(folder), prefix);
+  const fs::path unfinished = parent_of(folder) / (prefix + std::to_string(::getpid()));
   remove_durably(unfinished);
   try {
     make_folder(unfinished);

@@ -327,10 +327,10 @@ constexpr std::array kKeys{
         G::kOptimizer, "max_grad_norm", {"gradients are clipped to this norm; 0: off"}, {.min = 0}),
 
     key<&R::precision>(G::kDevice, "precision",
-                       {"fp32; bf16, fp16: lower, with fp32 master weights; fp32x3: bf16 in parts",
+                       {"fp32; bf16, fp16: rounded products, fp32 weights; fp32x3: products in parts",
                         "`fp16` needs CUDA. `fp32x3` makes products of bfloat16 in three parts, "
-                        "nearly as exact as `fp32`; it is for Hugging Face folders on a CPU with "
-                        "AMX."}),
+                        "nearly as exact as `fp32`, for Hugging Face folders; it is faster on a "
+                        "CPU with AMX."}),
     key<&R::device>(G::kDevice, "device", {"auto (cuda if there is one), cpu, cuda or cuda:N"},
                     {.pattern = "^(auto|cpu|cuda(:(0|[1-9][0-9]?))?)$",
                      .pattern_text = R"("auto", "cpu", "cuda" or "cuda:N")"}),

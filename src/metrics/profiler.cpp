@@ -9,12 +9,12 @@
 namespace pdl {
 
 Profiler::Profiler(std::function<void()> synchronize,
-                   std::function<int64_t()> count_multiplications)
+                   std::function<double()> count_multiplications)
     : synchronize_(std::move(synchronize)),
       count_multiplications_(std::move(count_multiplications)),
       start_(Clock::now()) {}
 
-int64_t Profiler::multiplications() const {
+double Profiler::multiplications() const {
   return count_multiplications_ ? count_multiplications_() : 0;
 }
 
@@ -39,7 +39,7 @@ void Profiler::end_now() noexcept {
   const OpenPhase phase = open_.back();
   open_.pop_back();
   const double seconds = elapsed() - phase.begin;
-  const int64_t multiplied = multiplications() - phase.first_multiplication;
+  const double multiplied = multiplications() - phase.first_multiplication;
   PhaseTime& time = times_[phase.phase];
   time.seconds += seconds - phase.inside;
   time.multiplications += multiplied - phase.multiplications_inside;
@@ -86,7 +86,7 @@ std::vector<PhaseTime> with_floors(std::vector<PhaseTime> times,
                                    double multiplications_per_second) {
   for (PhaseTime& time : times) {
     if (time.multiplications > 0)
-      time.floor_seconds = static_cast<double>(time.multiplications) / multiplications_per_second;
+      time.floor_seconds = time.multiplications / multiplications_per_second;
   }
   return times;
 }

@@ -81,17 +81,22 @@ struct GatedRows {
   GatedRows(const at::Tensor& x, const at::Tensor& y, bool gated)
       : x_values(static_cast<float*>(x.data_ptr())),
         y_values(static_cast<float*>(y.data_ptr())),
-        x_width(x.size(1)),
+        x_stride(x.stride(0)),
+        y_stride(y.stride(0)),
         y_width(y.size(1)),
-        is_gated(gated) {}
+        is_gated(gated) {
+    require_contiguous_rows(x, "what is activated");
+    require_contiguous_rows(y, "what was activated");
+  }
 
-  float* gate(int64_t row) const { return x_values + row * x_width; }
+  float* gate(int64_t row) const { return x_values + row * x_stride; }
   float* up(int64_t row) const { return is_gated ? gate(row) + y_width : nullptr; }
-  float* y(int64_t row) const { return y_values + row * y_width; }
+  float* y(int64_t row) const { return y_values + row * y_stride; }
 
   float* x_values;
   float* y_values;
-  int64_t x_width;
+  int64_t x_stride;
+  int64_t y_stride;
   int64_t y_width;
   bool is_gated;
 };

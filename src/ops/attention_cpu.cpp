@@ -2,7 +2,6 @@
 
 #include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/sum.h>
 
 #include "pdl/kernels/cpu_kernels.h"
 
@@ -94,14 +93,26 @@ void for_each_head(const at::Tensor& q, const Visit& visit) {
   });
 }
 
-// Writes the sums over the heads of q that one head of k serves.
+// Writes the sums over the heads of q that one head of k serves, in their order.
 void sum_groups(const at::Tensor& gradient, const at::Tensor& to) {
-  const int64_t kv_heads = to.size(2);
-  at::Tensor sums = to;
-  at::sum_out(sums,
-              gradient.view({gradient.size(0), gradient.size(1), kv_heads,
-                             gradient.size(2) / kv_heads, gradient.size(3)}),
-              3);
+  const int64_t length = gradient.size(1);
+  const int64_t heads = gradient.size(2);
+  const int64_t dims = gradient.size(3);
+  const int64_t group = heads / to.size(2);
+  const Heads from(gradient);
+  const Heads sums(to);
+  at::parallel_for(0, gradient.size(0) * length, /*grain_size=*/32, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t batch = i / length;
+      const int64_t row = i % length;
+      for (int64_t head = 0; head < heads; ++head) {
+        const float* values = from.values(batch, head) + row * from.row_stride();
+        float* sum = sums.values(batch, head / group) + row * sums.row_stride();
+        for (int64_t d = 0; d < dims; ++d)
+          sum[d] = head % group == 0 ? values[d] : sum[d] + values[d];
+      }
+    }
+  });
 }
 
 }  // namespace

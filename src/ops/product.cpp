@@ -94,6 +94,7 @@ const ProductKernels& kernels_of(ProductPrecision precision) {
 // The bits of a value depend on the depth alone, so that the parts may depend on the threads.
 void multiply_on_cpu(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b,
                      const ProductKernels& kernels, bool adds) {
+  require_contiguous_rows(out, "the result of a product");
   constexpr int64_t kLeastWork = int64_t{1} << 17;  // multiplications that are worth a thread
   const int64_t work = out.size(0) * out.size(1) * a.size(1);
   const int64_t wanted = std::clamp<int64_t>(work / kLeastWork, 1, at::get_num_threads());
@@ -132,34 +133,36 @@ void multiply_by_aten(at::Tensor out, const at::Tensor& a, const at::Tensor& b,
   }
 }
 
-std::atomic<int64_t> all_multiplications = 0;
+std::atomic<double> all_multiplications = 0;
 
 }  // namespace
 
 void multiply_into(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b,
                    ProductPrecision precision, bool adds) {
   if (out.numel() == 0) return;
-  all_multiplications += out.numel() * a.size(1);
+  all_multiplications += static_cast<double>(out.numel()) * static_cast<double>(a.size(1));
   if (is_cpu_float(out) && is_factor(a) && is_factor(b))
     return multiply_on_cpu(out, a, b, kernels_of(precision), adds);
   multiply_by_aten(out, a, b, precision, adds);
 }
 
-int64_t count_multiplications() { return all_multiplications; }
+double count_multiplications() { return all_multiplications; }
 
-double measure_multiplication_rate(at::Device device, ProductPrecision precision) {
+double measure_multiplication_rate(ProductPrecision precision) {
   using Clock = std::chrono::steady_clock;
   constexpr int64_t kSize = 384;
   constexpr int kTimes = 50;
-  const at::Tensor a = at::ones({kSize, kSize}, at::dtype(at::kFloat).device(device));
-  std::chrono::duration<double> least = std::chrono::duration<double>::max();
+  const int64_t rows = kSize * at::get_num_threads();
+  const at::Tensor a = at::ones({rows, kSize}, at::kFloat);
+  const at::Tensor b = at::ones({kSize, kSize}, at::kFloat);
+  const at::Tensor out = at::empty({rows, kSize}, at::kFloat);
+  auto least = std::chrono::duration<double>::max();
   for (int i = 0; i < kTimes; ++i) {
     const Clock::time_point begin = Clock::now();
-    const at::Tensor product = matrix_product(a, a, precision);
-    if (!device.is_cpu()) product[0][0].item<float>();  // waits for the device
+    multiply_into(out, a, b, precision);
     least = std::min<std::chrono::duration<double>>(least, Clock::now() - begin);
   }
-  return static_cast<double>(kSize * kSize * kSize) / least.count();
+  return static_cast<double>(rows * kSize * kSize) / least.count();
 }
 
 at::Tensor matrix_product(const at::Tensor& a, const at::Tensor& b, ProductPrecision precision) {

@@ -50,6 +50,7 @@ void turn_by_aten(const at::Tensor& x, const RotaryAngles& angles, double direct
 
 void turn(const at::Tensor& x, const RotaryAngles& angles, double direction) {
   if (!is_cpu_float(x)) return turn_by_aten(x, angles, direction);
+  require_contiguous_rows(x, "what is rotated");
   constexpr int64_t kLeastWork = 16'384;  // values that are worth a thread
   const int64_t length = x.size(1);
   const int64_t pairs = angles.cos.size(-1);

@@ -22,14 +22,6 @@ int64_t chunk_positions(int64_t wanted, const ModelInfo& model, const Sequences&
                                    std::min(batch_size, sequences.size()) * sequences.longest());
 }
 
-void require_amx(at::Device device) {
-  const InstructionSet set = supported_instruction_sets().back();
-  if (device.is_cpu() && set == InstructionSet::kAmx) return;
-  throw ConfigError(
-      std::string("precision: \"fp32x3\" is for a CPU with AMX, and this job computes with ") +
-      (device.is_cpu() ? name_of(set) : "CUDA") + "; use \"fp32\", which is as fast here");
-}
-
 std::optional<at::ScalarType> autocast_dtype(Precision precision, at::Device device) {
   switch (precision) {
     case Precision::kFp32:
@@ -48,7 +40,11 @@ std::optional<at::ScalarType> autocast_dtype(Precision precision, at::Device dev
       }
       return at::kHalf;
     case Precision::kFp32x3:
-      require_amx(device);
+      if (!device.is_cpu()) {
+        throw ConfigError("precision: \"fp32x3\" is for CPUs; use \"bf16\" or \"fp32\" on this device");
+      }
+      if (supported_instruction_sets().back() != InstructionSet::kAmx)
+        log_warning("this CPU has no AMX: precision \"fp32x3\" will be slower than \"fp32\"");
       return std::nullopt;
   }
   return std::nullopt;

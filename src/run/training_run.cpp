@@ -21,6 +21,16 @@
 namespace pdl {
 namespace {
 
+// Returns the times of the profile; none without one.
+std::vector<PhaseTime> profile_of(const Job& job, const RunContext& context) {
+  if (context.profiler == nullptr) return {};
+  const ModelInfo& model = job.model->info();
+  // Only the program's own decoder counts its products, and only a CPU needs no warming up.
+  if (model.is_program || !model.device.is_cpu()) return context.profiler->times();
+  return with_floors(context.profiler->times(),
+                     measure_multiplication_rate(model.product_precision));
+}
+
 RunSummary summarise(const Job& job, const TrainerState& state, RunStatus status, ExitCode code,
                      const RunContext& context) {
   const std::chrono::duration<double> wall = std::chrono::steady_clock::now() - context.start;
@@ -35,21 +45,7 @@ RunSummary summarise(const Job& job, const TrainerState& state, RunStatus status
           .compute = describe_compute(job.model->info().device),
           .versions = component_versions(),
           .git_hash = git_hash(),
-          .profile = {}};
-}
-
-ProductPrecision precision_of(const RunConfig& config) {
-  switch (config.precision) {
-    case Precision::kFp32:
-      return ProductPrecision::kFloat32;
-    case Precision::kBf16:
-      return ProductPrecision::kBfloat16;
-    case Precision::kFp16:
-      return ProductPrecision::kFloat16;
-    case Precision::kFp32x3:
-      return ProductPrecision::kBfloat16x3;
-  }
-  return ProductPrecision::kFloat32;
+          .profile = profile_of(job, context)};
 }
 
 // Owns the observers that write the files of a run.
@@ -68,17 +64,10 @@ void open_output(const Job& job, const RunFolder& folder, const RunIdentity& ide
   }
 }
 
-// Returns the times of the profile; none without one.
-std::vector<PhaseTime> write_profile(const Job& job, const RunContext& context) {
-  if (context.profiler == nullptr) return {};
+void write_profile(const std::vector<PhaseTime>& times, double elapsed,
+                   const RunContext& context) {
+  if (context.profiler == nullptr) return;
   const Profiler& profiler = *context.profiler;
-  const double elapsed = profiler.elapsed();
-  std::vector<PhaseTime> times = profiler.times();
-  // Only the program's own decoder counts its products.
-  if (!job.model->info().is_program) {
-    times = with_floors(
-        times, measure_multiplication_rate(job.model->info().device, precision_of(job.config)));
-  }
   for (const std::string& line : profile_table(times, elapsed)) log_info(line);
   const std::filesystem::path trace = context.profile_folder / "trace.json";
   write_file_durably(trace, profiler.trace_json());
@@ -86,7 +75,6 @@ std::vector<PhaseTime> write_profile(const Job& job, const RunContext& context) 
            (profiler.dropped_events() == 0
                 ? ""
                 : "; it holds the first " + std::to_string(Profiler::kMaxEvents) + " phases"));
-  return times;
 }
 
 void finish(const RunFolder& folder, RunObserver& observer, const RunSummary& summary) {
@@ -118,8 +106,9 @@ RunSummary train_to_the_end(const Job& job, Trainer& trainer, const RunFolder& f
     const ProfiledPhase phase(context.profiler, "final model");
     job.model->save(folder.path());
   }
+  const double elapsed = context.profiler == nullptr ? 0 : context.profiler->elapsed();
   RunSummary summary = summarise(job, trainer.state(), status, code, context);
-  summary.profile = write_profile(job, context);
+  write_profile(summary.profile, elapsed, context);
   finish(folder, observer, summary);
   return summary;
 }

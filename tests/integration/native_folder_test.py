@@ -131,7 +131,7 @@ class NativeFolderTest(unittest.TestCase):
             self.assertEqual(profile[name]["calls"] % 3, 0)
 
     def test_the_number_of_threads_changes_no_bit_even_where_a_run_is_resumed(self):
-        for precision in ("fp32", "bf16"):
+        for precision in ("fp32", "bf16", "fp32x3"):
             flags = ("--lr_scheduler_type", "constant", "--save_steps", 2, "--precision", precision)
             files = self.folder().files()
             whole, _ = self.train(files, *flags, steps=4)

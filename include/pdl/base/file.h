@@ -127,7 +127,8 @@ void rename_durably(const std::filesystem::path& from, const std::filesystem::pa
 void replace_folder_durably(const std::filesystem::path& from, const std::filesystem::path& to);
 
 // Replaces `folder` as a whole, or makes it: write(unfinished) fills it under a temporary name.
-// When something throws, nothing is left of that.
+// When something throws, nothing is left of that; what a killed process has left, the next call for
+// this folder removes.
 void replace_folder(const std::filesystem::path& folder,
                     const std::function<void(const std::filesystem::path& unfinished)>& write);
 

@@ -17,8 +17,8 @@ std::span<const InstructionSet> supported_instruction_sets();
 // The name for logs and benchmarks, e.g. "AVX2".
 const char* name_of(InstructionSet set);
 
-// Whether this CPU multiplies bfloat16 matrices in hardware; without that they are slower than
-// float32. True where it cannot be detected (not x86).
+// Whether this CPU multiplies bfloat16 matrices in hardware; without that LibTorch's products of
+// them are slower than of float32. True where it cannot be detected (not x86).
 bool has_bfloat16_instructions();
 
 // A bfloat16 in memory: the upper half of a float32.
@@ -124,8 +124,8 @@ struct LayerNormKernels {
                    float* bias_gradient);
 };
 
-// An activation f of float32 values, times a factor, or times 1 where `factor` is null. Its error
-// is that of some roundings to float32.
+// An activation f of float32 values, times a factor, or times 1 where `factor` is null. The error is
+// some roundings to float32 of f(x), or of min(1, |x|) where f(x) is smaller.
 struct ActivationKernels {
   // Writes f(x)·factor.
   void (*forward)(const float* x, const float* factor, int64_t size, float* y);
@@ -173,7 +173,7 @@ struct CpuKernels {
   ProductKernels product;           // of the factors as they are
   ProductKernels bfloat16_product;  // of the factors rounded to bfloat16
   // Of factors rounded to the sum of two bfloat16, h + l: the sum of h·h, l·h and h·l. Its relative
-  // error is about 2^-16 of the largest term. An infinite factor gives NaN.
+  // error is about 2^-16 of the largest term. A factor that is infinite as bfloat16 gives NaN.
   ProductKernels split_product;
 };
 

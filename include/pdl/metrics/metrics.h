@@ -94,7 +94,7 @@ struct PhaseTime {
   std::string name;
   double seconds = 0;  // of all calls, without nested phases
   int64_t calls = 0;
-  int64_t multiplications = 0;  // of matrix products, without nested phases
+  double multiplications = 0;  // of matrix products, without nested phases
   // What the products alone would take; none without products.
   std::optional<double> floor_seconds = std::nullopt;
 };

@@ -19,7 +19,7 @@ class Profiler {
   // includes the work it started. Empty for a CPU. `count_multiplications` returns those of all
   // matrix products so far; empty: they are not known.
   explicit Profiler(std::function<void()> synchronize = {},
-                    std::function<int64_t()> count_multiplications = {});
+                    std::function<double()> count_multiplications = {});
 
   // Begins a phase within those that are open; end() ends the innermost.
   void begin(const char* name);
@@ -49,14 +49,14 @@ class Profiler {
   struct OpenPhase {
     size_t phase;
     double begin;
-    int64_t first_multiplication;
+    double first_multiplication;
     double inside = 0;  // seconds of nested phases
-    int64_t multiplications_inside = 0;
+    double multiplications_inside = 0;
   };
-  int64_t multiplications() const;
+  double multiplications() const;
 
   std::function<void()> synchronize_;
-  std::function<int64_t()> count_multiplications_;
+  std::function<double()> count_multiplications_;
   Clock::time_point start_;
   std::vector<PhaseTime> times_;
   std::vector<OpenPhase> open_;

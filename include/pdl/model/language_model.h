@@ -14,6 +14,7 @@
 #include "pdl/metrics/profiler.h"
 #include "pdl/model/parameter_set.h"
 #include "pdl/ops/cross_entropy.h"
+#include "pdl/ops/product.h"
 
 namespace pdl {
 
@@ -41,6 +42,7 @@ struct ModelInfo {
   bool is_program = false;
   int64_t max_positions = 0;  // tokens in a sequence that it takes; 0: the file does not say
   at::ScalarType compute_dtype = at::kFloat;  // of products: that of autocast, if there is one
+  ProductPrecision product_precision = ProductPrecision::kFloat32;  // of what is no program
   std::string sha256;                         // of the file that was loaded
 };
 

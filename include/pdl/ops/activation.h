@@ -12,8 +12,8 @@ namespace pdl {
 // halves gate and up of each row.
 at::Tensor activation_forward(const at::Tensor& x, Activation activation, bool gated);
 
-// Backward, in the memory that is there: replaces y, the gradient of activation_forward(), by its
-// result, and x by the gradient of x.
+// Backward, in the memory that is there: replaces y [N, D or D / 2], the gradient of
+// activation_forward(), by its result, and x by the gradient of x. The rows of both are contiguous.
 void activation_backward(const at::Tensor& x, const at::Tensor& y, Activation activation,
                          bool gated);
 

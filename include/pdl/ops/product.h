@@ -3,8 +3,6 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <cstdint>
-
 namespace pdl {
 
 // What becomes of the factors of a product; sums are float32.
@@ -31,10 +29,10 @@ at::Tensor matrix_product(const at::Tensor& a, const at::Tensor& b,
                           ProductPrecision precision = ProductPrecision::kFloat32);
 
 // Returns the multiplications of all products so far, M·N·K of each.
-int64_t count_multiplications();
+double count_multiplications();
 
-// Measures how many multiplications a second products on `device` make at best: those of a matrix
-// that stays in the caches, on all threads. Takes a fraction of a second.
-double measure_multiplication_rate(at::Device device, ProductPrecision precision);
+// Measures how many multiplications a second products on the CPU make at best, on all threads: each
+// has factors that stay in its cache. Takes a fraction of a second.
+double measure_multiplication_rate(ProductPrecision precision);
 
 }  // namespace pdl

@@ -35,9 +35,8 @@ struct ComputeTarget {
   bool splits_products = false;            // fp32x3
 };
 
-// Selects the device and sets the number of threads. Throws ConfigError for fp16 without
-// CUDA and for fp32x3 without AMX, and as select_device() does; warns if this CPU is slow with
-// bf16.
+// Selects the device and sets the number of threads. Throws ConfigError for fp16 without CUDA, for
+// fp32x3 with it, and as select_device() does; warns of a precision that is slow here.
 ComputeTarget set_up_compute(const ComputeOptions& options);
 
 // Returns with what a model on `device` is computed.

@@ -9,6 +9,8 @@
 
 namespace pdl {
 
+inline constexpr const char* kFramePhase = "norms and residuals";  // of a profile
+
 // What stands around a branch: x -> scale · drop(after(branch(before(x)))).
 struct BranchFrame {
   std::optional<TrainedNorm> before;

@@ -17,6 +17,7 @@ namespace pdl {
 namespace {
 
 constexpr const char* kEmbeddingPhase = "embedding";
+constexpr const char* kHeadPhase = "head: products";
 
 std::vector<std::string> with_ending(const std::vector<std::string>& names,
                                      const std::string& ending) {
@@ -211,6 +212,7 @@ at::Tensor Decoder::hidden(const ModelInput& input, bool keeps, bool drops) {
   kept_.resize(blocks_.size());
   at::Tensor x = embed(input, drops);
   for (size_t i = 0; i < blocks_.size(); ++i) x = block_forward(i, x, keeps);
+  const ProfiledPhase phase(profiler_, kFramePhase);
   const at::Tensor result = final_norm_.forward(x, last_statistics_);
   last_ = keeps ? x : at::Tensor();
   return result.view({context_.batch_size, context_.length, -1});
@@ -218,7 +220,9 @@ at::Tensor Decoder::hidden(const ModelInput& input, bool keeps, bool drops) {
 
 void Decoder::backward(const at::Tensor& gradient) {
   const at::Tensor rows = gradient.reshape({-1, spec_.hidden_size});
+  ProfiledPhase phase(profiler_, kFramePhase);
   at::Tensor x_gradient = final_norm_.backward(rows, last_, last_statistics_);
+  phase.end();
   last_.reset();
   for (size_t i = blocks_.size(); i > first_trained_block_; --i)
     x_gradient = block_backward(i - 1, x_gradient);
@@ -236,6 +240,7 @@ void Decoder::embedding_backward(const at::Tensor& gradient) const {
 }
 
 at::Tensor Decoder::head(const at::Tensor& hidden) const {
+  const ProfiledPhase phase(profiler_, kHeadPhase);
   Linear::State ignored;
   at::Tensor logits =
       head_.forward(hidden.reshape({-1, spec_.hidden_size}), /*drops=*/false, ignored);
@@ -250,7 +255,7 @@ HeadGradient Decoder::head_gradient(const at::Tensor& hidden, const at::Tensor& 
                                     const at::Tensor& weights, const at::Tensor& weight_sum) const {
   const at::Tensor rows = hidden.reshape({-1, spec_.hidden_size});
   Linear::State state;
-  ProfiledPhase phase(profiler_, "head: products");
+  ProfiledPhase phase(profiler_, kHeadPhase);
   at::Tensor logits = head_.forward(rows, context_.drops, state);
   phase.next("loss");
   if (spec_.logit_scale != 1) logits.mul_(spec_.logit_scale);
@@ -264,7 +269,7 @@ HeadGradient Decoder::head_gradient(const at::Tensor& hidden, const at::Tensor& 
       replace_by_gradient(logits, targets.reshape(-1), weights, weight_sum);
   if (capped.defined()) logits.mul_(capped.square_().neg_().add_(1));
   if (spec_.logit_scale != 1) logits.mul_(spec_.logit_scale);
-  phase.next("head: products");
+  phase.next(kHeadPhase);
   return {sums, head_.backward(logits, rows, state).view(hidden.sizes())};
 }
 

@@ -17,10 +17,6 @@ void add_product(const Parameter& parameter, const at::Tensor& a, const at::Tens
   multiply_into(parameter.gradient, a, b, precision, /*adds=*/!is_fresh);
 }
 
-at::Tensor scaled_gradient(const at::Tensor& y_gradient, const LinearAdapter& adapter) {
-  return y_gradient.narrow(1, adapter.begin, adapter.size).mul(adapter.weights.scale);
-}
-
 at::Tensor adapter_input(const at::Tensor& x, const at::Tensor& kept) {
   return kept.defined() ? x.mul(kept) : x;
 }
@@ -75,9 +71,9 @@ void Linear::add_gradients(const at::Tensor& y_gradient, const at::Tensor& x,
   for (size_t i = 0; i < adapters_.size(); ++i) {
     const auto& [a, b, scale, dropout] = adapters_[i].weights;
     const at::Tensor input = adapter_input(x, state.kept[i]);
-    const at::Tensor scaled = scaled_gradient(y_gradient, adapters_[i]);
-    if (b.is_trained()) add_product(b, scaled.t(), matrix_product(input, a.value.t()));
-    if (a.is_trained()) add_product(a, matrix_product(scaled, b.value).t(), input);
+    const at::Tensor part = y_gradient.narrow(1, adapters_[i].begin, adapters_[i].size);
+    if (b.is_trained()) add_product(b, part.t(), matrix_product(input, a.value.t()).mul_(scale));
+    if (a.is_trained()) add_product(a, matrix_product(part, b.value).mul_(scale).t(), input);
   }
 }
 
@@ -85,7 +81,8 @@ at::Tensor Linear::input_gradient(const at::Tensor& y_gradient, const State& sta
   at::Tensor x_gradient = matrix_product(y_gradient, matrix(), precision_);
   for (size_t i = 0; i < adapters_.size(); ++i) {
     const auto& [a, b, scale, dropout] = adapters_[i].weights;
-    const at::Tensor inner = matrix_product(scaled_gradient(y_gradient, adapters_[i]), b.value);
+    const at::Tensor part = y_gradient.narrow(1, adapters_[i].begin, adapters_[i].size);
+    const at::Tensor inner = matrix_product(part, b.value).mul_(scale);
     x_gradient.add_(adapter_input(matrix_product(inner, a.value), state.kept[i]));
   }
   return x_gradient;

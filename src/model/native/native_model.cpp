@@ -66,6 +66,7 @@ class NativeModel : public LanguageModel {
              .isolates_documents = true,
              .max_positions = config_.spec.max_positions,
              .compute_dtype = options.autocast.value_or(at::kFloat),
+             .product_precision = precision_of(options),
              .sha256 = hash.get()};
     const std::string& adapter = weights_->adapters().sha256();
     if (!adapter.empty()) info_.sha256 = sha256(info_.sha256 + "\n" + adapter + "\n");

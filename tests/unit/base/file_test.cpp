@@ -132,5 +132,23 @@ TEST(FileTest, KnowsTheFreeSpace) {
   EXPECT_THROW(free_bytes(folder / "none"), StorageError);
 }
 
+TEST(ReplaceFolderTest, RemovesWhatAKilledProcessHasLeftAndNothingElse) {
+  const TempFolder folder;
+  const std::filesystem::path parent = folder.path();
+  // The number is none of a process. The others belong to the folder model-2, and to a file.
+  const auto left = parent / ".tmp-model-2147483000";
+  const auto of_another = parent / ".tmp-model-2-2147483000";
+  const auto of_a_file = parent / ".tmp-model-2147483000-3";
+  for (const auto& path : {left, of_another, of_a_file})
+    std::filesystem::create_directories(path / "part");
+  replace_folder(parent / "model", [](const std::filesystem::path& unfinished) {
+    write_file_durably(unfinished / "file", "new");
+  });
+  EXPECT_TRUE(std::filesystem::exists(parent / "model/file"));
+  EXPECT_FALSE(std::filesystem::exists(left));
+  EXPECT_TRUE(std::filesystem::exists(of_another));
+  EXPECT_TRUE(std::filesystem::exists(of_a_file));
+}
+
 }  // namespace
 }  // namespace pdl

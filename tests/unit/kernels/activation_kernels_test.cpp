@@ -86,6 +86,21 @@ TEST_P(ActivationKernelsTest, AgreeWithFloat64) {
   }
 }
 
+TEST_P(ActivationKernelsTest, NanStays) {
+  for (const Function& function : kFunctions) {
+    const ActivationKernels& kernels = cpu_kernels(GetParam()).*function.kernels;
+    const float x = NAN;
+    const float one = 1;
+    float y = 0;
+    float x_gradient = 0;
+    kernels.forward(&x, nullptr, 1, &y);
+    EXPECT_TRUE(std::isnan(y)) << function.name;
+    kernels.backward(&one, &x, nullptr, 1, &y, &x_gradient, nullptr);
+    EXPECT_TRUE(std::isnan(y)) << function.name;
+    EXPECT_TRUE(std::isnan(x_gradient) || x_gradient == 1) << function.name;  // 1: of relu
+  }
+}
+
 // In place, and with a factor.
 TEST_P(ActivationKernelsTest, AGateMultipliesForwardAndBackward) {
   for (const Function& function : kFunctions) {

@@ -134,9 +134,9 @@ TEST_P(ProductKernelsTest, AgreeWithFloat64InEveryLayout) {
         Shape{97, 17, 385}, Shape{4, 385, 33}, Shape{200, 400, 3}, Shape{15, 100, 769}}) {
     for (const Layout left : {Layout::kByRows, Layout::kByColumns}) {
       for (const Layout right : {Layout::kByRows, Layout::kByColumns}) {
-        const bool is_bfloat16 = ++seed % 3 == 0;
-        const Matrix a = random_matrix(shape.rows, shape.depth, left, is_bfloat16, 2 * seed);
-        const Matrix b = random_matrix(shape.depth, shape.columns, right, seed % 4 == 0, seed);
+        ++seed;
+        const Matrix a = random_matrix(shape.rows, shape.depth, left, seed % 3 == 0, 2 * seed);
+        const Matrix b = random_matrix(shape.depth, shape.columns, right, seed % 5 < 2, seed);
         for (const Product& product : kProducts) {
           SCOPED_TRACE(std::string(product.name) + ", " + std::to_string(shape.rows) + "x" +
                        std::to_string(shape.columns) + "x" + std::to_string(shape.depth) +
@@ -207,8 +207,9 @@ TEST_P(ProductKernelsTest, NanAndInfinityStayInTheirRow) {
     for (int64_t r = 0; r < shape.rows; ++r) {
       for (int64_t c = 0; c < shape.columns; ++c) {
         const float value = result[static_cast<size_t>(r * (shape.columns + kGap) + c)];
-        EXPECT_EQ(std::isfinite(value), r != 3 && r != 8) << product.name << " " << r;
-        EXPECT_TRUE(r != 3 || std::isnan(value)) << product.name;
+        const bool splits = product.kernels == &CpuKernels::split_product;
+        EXPECT_EQ(std::isnan(value), r == 3 || (splits && r == 8)) << product.name << " " << r;
+        EXPECT_EQ(std::isinf(value), r == 8 && !splits) << product.name << " " << r;
       }
     }
   }

@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
-#include <cstdint>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 #include <string>
@@ -88,7 +87,7 @@ TEST(ProfilerTest, AFailureGoesThroughAPhase) {
 }
 
 TEST(ProfilerTest, ProductsBelongToTheInnermostPhase) {
-  int64_t multiplications = 1000;
+  double multiplications = 1000;
   Profiler profiler({}, [&] { return multiplications; });
   {
     const ProfiledPhase outer(&profiler, "outer");

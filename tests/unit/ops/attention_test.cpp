@@ -125,6 +125,20 @@ TEST(AttentionDropoutTest, KeepsTheMean) {
   EXPECT_LT(sum.div(kTimes).sub(plain).abs().max().item<double>(), 0.06);
 }
 
+TEST(AttentionGroupsTest, ThreadsChangeNoBit) {
+  const at::Tensor q = at::randn({1, 3, 8, 40});
+  const at::Tensor k = at::randn({1, 3, 1, 40});
+  const SeenKeys seen = seen_keys(3, 0, {}, at::kCPU);
+  expect_same_bits_with_any_threads([&] {
+    Attention attention;
+    attention.forward(q, k, k, seen, {.scale = 0.3});
+    const at::Tensor to_q = at::empty_like(q);
+    const at::Tensor to = at::empty({2, 1, 3, 1, 40});
+    attention.backward(q, {to_q, to[0], to[1]});
+    return at::cat({to_q.flatten(), to.flatten()});
+  });
+}
+
 TEST(AttentionDropoutTest, ThreadsChangeNoBit) {
   const at::Tensor q = at::randn({2, 100, 3, 8});
   const SeenKeys seen = seen_keys(100, 0, {}, at::kCPU);
