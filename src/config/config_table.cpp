@@ -329,7 +329,7 @@ constexpr std::array kKeys{
     key<&R::precision>(G::kDevice, "precision",
                        {"fp32; bf16, fp16: rounded products, fp32 weights; fp32x3: products in parts",
                         "`fp16` needs CUDA. `fp32x3` makes products of bfloat16 in three parts, "
-                        "nearly as exact as `fp32`, for Hugging Face folders; it is faster on a "
+                        "nearly as exact as `fp32`, for Hugging Face folders; it is meant for a "
                         "CPU with AMX."}),
     key<&R::device>(G::kDevice, "device", {"auto (cuda if there is one), cpu, cuda or cuda:N"},
                     {.pattern = "^(auto|cpu|cuda(:(0|[1-9][0-9]?))?)$",
