@@ -326,11 +326,12 @@ constexpr std::array kKeys{
     key<&R::optimizer, &Optimizer::max_grad_norm>(
         G::kOptimizer, "max_grad_norm", {"gradients are clipped to this norm; 0: off"}, {.min = 0}),
 
-    key<&R::precision>(G::kDevice, "precision",
-                       {"fp32; bf16, fp16: rounded products, fp32 weights; fp32x3: products in parts",
-                        "`fp16` needs CUDA. `fp32x3` makes products of bfloat16 in three parts, "
-                        "nearly as exact as `fp32`, for Hugging Face folders; it is meant for a "
-                        "CPU with AMX."}),
+    key<&R::precision>(
+        G::kDevice, "precision",
+        {"fp32; bf16, fp16: rounded products, fp32 weights; fp32x3: products in parts",
+         "`fp16` needs CUDA. `fp32x3` makes products of bfloat16 in three parts, "
+         "nearly as exact as `fp32`, for Hugging Face folders; it is meant for a "
+         "CPU with AMX."}),
     key<&R::device>(G::kDevice, "device", {"auto (cuda if there is one), cpu, cuda or cuda:N"},
                     {.pattern = "^(auto|cpu|cuda(:(0|[1-9][0-9]?))?)$",
                      .pattern_text = R"("auto", "cpu", "cuda" or "cuda:N")"}),

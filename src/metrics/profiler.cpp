@@ -8,8 +8,7 @@
 
 namespace pdl {
 
-Profiler::Profiler(std::function<void()> synchronize,
-                   std::function<double()> count_multiplications)
+Profiler::Profiler(std::function<void()> synchronize, std::function<double()> count_multiplications)
     : synchronize_(std::move(synchronize)),
       count_multiplications_(std::move(count_multiplications)),
       start_(Clock::now()) {}

@@ -101,18 +101,19 @@ void sum_groups(const at::Tensor& gradient, const at::Tensor& to) {
   const int64_t group = heads / to.size(2);
   const Heads from(gradient);
   const Heads sums(to);
-  at::parallel_for(0, gradient.size(0) * length, /*grain_size=*/32, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      const int64_t batch = i / length;
-      const int64_t row = i % length;
-      for (int64_t head = 0; head < heads; ++head) {
-        const float* values = from.values(batch, head) + row * from.row_stride();
-        float* sum = sums.values(batch, head / group) + row * sums.row_stride();
-        for (int64_t d = 0; d < dims; ++d)
-          sum[d] = head % group == 0 ? values[d] : sum[d] + values[d];
-      }
-    }
-  });
+  at::parallel_for(0, gradient.size(0) * length, /*grain_size=*/32,
+                   [&](int64_t begin, int64_t end) {
+                     for (int64_t i = begin; i < end; ++i) {
+                       const int64_t batch = i / length;
+                       const int64_t row = i % length;
+                       for (int64_t head = 0; head < heads; ++head) {
+                         const float* values = from.values(batch, head) + row * from.row_stride();
+                         float* sum = sums.values(batch, head / group) + row * sums.row_stride();
+                         for (int64_t d = 0; d < dims; ++d)
+                           sum[d] = head % group == 0 ? values[d] : sum[d] + values[d];
+                       }
+                     }
+                   });
 }
 
 }  // namespace

@@ -41,7 +41,8 @@ std::optional<at::ScalarType> autocast_dtype(Precision precision, at::Device dev
       return at::kHalf;
     case Precision::kFp32x3:
       if (!device.is_cpu()) {
-        throw ConfigError("precision: \"fp32x3\" is for CPUs; use \"bf16\" or \"fp32\" on this device");
+        throw ConfigError(
+            "precision: \"fp32x3\" is for CPUs; use \"bf16\" or \"fp32\" on this device");
       }
       if (supported_instruction_sets().back() != InstructionSet::kAmx)
         log_warning("this CPU has no AMX: precision \"fp32x3\" will be slower than \"fp32\"");

@@ -64,8 +64,7 @@ void open_output(const Job& job, const RunFolder& folder, const RunIdentity& ide
   }
 }
 
-void write_profile(const std::vector<PhaseTime>& times, double elapsed,
-                   const RunContext& context) {
+void write_profile(const std::vector<PhaseTime>& times, double elapsed, const RunContext& context) {
   if (context.profiler == nullptr) return;
   const Profiler& profiler = *context.profiler;
   for (const std::string& line : profile_table(times, elapsed)) log_info(line);

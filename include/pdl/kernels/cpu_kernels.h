@@ -124,8 +124,8 @@ struct LayerNormKernels {
                    float* bias_gradient);
 };
 
-// An activation f of float32 values, times a factor, or times 1 where `factor` is null. The error is
-// some roundings to float32 of f(x), or of min(1, |x|) where f(x) is smaller.
+// An activation f of float32 values, times a factor, or times 1 where `factor` is null. The error
+// is some roundings to float32 of f(x), or of min(1, |x|) where f(x) is smaller.
 struct ActivationKernels {
   // Writes f(x)·factor.
   void (*forward)(const float* x, const float* factor, int64_t size, float* y);

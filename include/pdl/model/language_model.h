@@ -43,7 +43,7 @@ struct ModelInfo {
   int64_t max_positions = 0;  // tokens in a sequence that it takes; 0: the file does not say
   at::ScalarType compute_dtype = at::kFloat;  // of products: that of autocast, if there is one
   ProductPrecision product_precision = ProductPrecision::kFloat32;  // of what is no program
-  std::string sha256;                         // of the file that was loaded
+  std::string sha256;                                               // of the file that was loaded
 };
 
 // While a scope of the model lives, what hidden() and head() derive from the parameters is kept,

@@ -55,13 +55,15 @@ at::Tensor Block::backward(const at::Tensor& y_gradient, const SequenceContext& 
                            State& state) const {
   const ProfiledPhase phase(context.profiler, kFramePhase);
   const at::Tensor through_feed_forward =
-      branch_backward(feed_forward_frame, state.feed_forward_frame, state.middle, y_gradient, [&](const at::Tensor& gradient, const at::Tensor& h) {
+      branch_backward(feed_forward_frame, state.feed_forward_frame, state.middle, y_gradient,
+                      [&](const at::Tensor& gradient, const at::Tensor& h) {
                         return feed_forward.backward(gradient, h, context, state.feed_forward);
                       });
   const at::Tensor middle_gradient = y_gradient.add(through_feed_forward);
   const at::Tensor& attended_gradient = is_parallel ? y_gradient : middle_gradient;
   const at::Tensor through_attention =
-      branch_backward(attention_frame, state.attention_frame, state.input, attended_gradient, [&](const at::Tensor& gradient, const at::Tensor& h) {
+      branch_backward(attention_frame, state.attention_frame, state.input, attended_gradient,
+                      [&](const at::Tensor& gradient, const at::Tensor& h) {
                         return attention.backward(gradient, h, context, state.attention);
                       });
   return middle_gradient.add(through_attention);
