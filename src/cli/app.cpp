@@ -1,7 +1,5 @@
 #include "cli/app.h"
 
-#include <malloc.h>
-
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cctype>
@@ -9,7 +7,6 @@
 #include <cstdlib>
 #include <exception>
 #include <iostream>
-#include <limits>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -23,6 +20,7 @@
 #include "pdl/base/nearest_name.h"
 #include "pdl/base/unicode.h"
 #include "pdl/run/versions.h"
+#include "pdl/tensors/tensor_memory.h"
 
 namespace pdl {
 namespace {
@@ -34,13 +32,6 @@ std::string version_text() {
   }
   text.pop_back();
   return text;
-}
-
-// Keeps memory of every size in the heap. By default each large tensor is mapped and unmapped anew,
-// so that its pages are faulted in and zeroed in every step.
-void keep_freed_memory() {
-  mallopt(M_MMAP_THRESHOLD, std::numeric_limits<int>::max());
-  mallopt(M_TRIM_THRESHOLD, -1);  // never
 }
 
 // Called where the runtime gives up, e.g. if an exception leaves a destructor.
@@ -144,7 +135,7 @@ int run_command_line(int argc, char** argv) {
 
 int run_program(int argc, char** argv) {
   std::set_terminate(end_in_an_error);
-  keep_freed_memory();
+  pool_tensor_memory();
   // A write beyond `ulimit -f` shall be an error, as one to a full disk is.
   std::signal(SIGXFSZ, SIG_IGN);
   try {

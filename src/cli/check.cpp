@@ -1,5 +1,6 @@
 #include <sys/resource.h>
 
+#include <cstdint>
 #include <string>
 
 #include "cli/commands.h"
@@ -15,12 +16,12 @@
 namespace pdl {
 namespace {
 
-std::string megabytes(double bytes) { return fixed(bytes / 1e6, 0) + " MB"; }
+std::string megabytes(int64_t bytes) { return fixed(static_cast<double>(bytes) / 1e6, 0) + " MB"; }
 
-double peak_resident_bytes() {
+int64_t peak_resident_bytes() {
   rusage usage{};
   ::getrusage(RUSAGE_SELF, &usage);
-  return 1024.0 * static_cast<double>(usage.ru_maxrss);
+  return int64_t{1024} * usage.ru_maxrss;
 }
 
 void run_check(const ConfigArguments& arguments) {
@@ -33,9 +34,12 @@ void run_check(const ConfigArguments& arguments) {
   log_info("one batch of " + std::to_string(batch.batch_size) + " sequences of " +
            std::to_string(batch.length) + " tokens: loss " + fixed(batch.loss, 4) +
            ", gradient norm " + significant(batch.grad_norm, 3));
-  log_info("memory: weights, gradients and optimiser state " +
-           megabytes(static_cast<double>(report.state_bytes)) + "; peak resident so far " +
-           megabytes(peak_resident_bytes()));
+  const MemoryPlan& memory = report.memory;
+  log_info("memory of tensors: " + megabytes(memory.sum()) + ": weights " +
+           megabytes(memory.weights) + ", gradients " + megabytes(memory.gradients) +
+           ", optimiser state " + megabytes(memory.optimizer) + ", that batch " +
+           megabytes(memory.batch));
+  log_info("resident memory so far, with program and data: " + megabytes(peak_resident_bytes()));
   write_result("", "ok\n");
 }
 

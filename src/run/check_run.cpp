@@ -10,6 +10,7 @@
 #include "pdl/base/log.h"
 #include "pdl/run/resume/find_checkpoint.h"
 #include "pdl/run/start_report.h"
+#include "pdl/trainer/device_memory.h"
 
 namespace pdl {
 namespace {
@@ -33,6 +34,24 @@ void warn_of_a_loss_of_chance(double loss, int64_t vocab_size) {
               ": is the tokenizer the model's own? Of an untrained model this is to be expected");
 }
 
+int64_t bytes_of(const std::vector<NamedTensor>& tensors) {
+  int64_t sum = 0;
+  for (const NamedTensor& tensor : tensors) sum += static_cast<int64_t>(tensor.tensor.nbytes());
+  return sum;
+}
+
+// `peak` is what the largest batch added to the tensors that were there before.
+MemoryPlan plan_memory(const LanguageModel& model, int64_t checkpoint_bytes, int64_t peak) {
+  const ParameterSet& parameters = model.parameters();
+  const int64_t saved = bytes_of(parameters.all());
+  MemoryPlan plan{.weights = saved + bytes_of(parameters.fixed),
+                  .gradients = bytes_of(parameters.trained),
+                  .optimizer = checkpoint_bytes - saved,
+                  .batch = peak};
+  if (model.info().is_program) plan.batch -= plan.gradients;  // which its backward has made
+  return plan;
+}
+
 }  // namespace
 
 CheckReport check_job(const RunConfig& config, RunObserver& observer,
@@ -49,12 +68,10 @@ CheckReport check_job(const RunConfig& config, RunObserver& observer,
     log_info("the job would go on from " + report.checkpoint->string());
   }
   observer.on_start(start);
+  const MemoryMeasurement measurement(job.model->info().device);
   report.largest_batch = trainer.try_largest();
+  report.memory = plan_memory(*job.model, trainer.checkpoint_bytes(), measurement.peak());
   warn_of_a_loss_of_chance(report.largest_batch.loss, job.model->info().vocab_size);
-  report.state_bytes =
-      trainer.checkpoint_bytes() + 4 * count_elements(job.model->parameters().trained);
-  for (const NamedTensor& below : job.model->parameters().fixed)
-    report.state_bytes += static_cast<int64_t>(below.tensor.nbytes());
   folder.require_own(job.model->saved_files());
   folder.require_space(trainer.checkpoint_bytes());
   folder.try_writing();

@@ -4,9 +4,9 @@
 #include <optional>
 #include <variant>
 
-#include "device_memory.h"
 #include "pdl/evaluation/evaluator.h"
 #include "pdl/optim/schedule.h"
+#include "pdl/trainer/device_memory.h"
 #include "pdl/weights/weight_formula.h"
 
 namespace pdl {

@@ -74,7 +74,7 @@ class OutOfMemoryTest(unittest.TestCase):
     def test_a_batch_that_is_too_large_names_its_size(self):
         flags = ["--per_device_train_batch_size", "2000000", "--max_length", "2", "--num_train_epochs", "1"]
         arguments = ["--config", "demo/run.json", *flags, "--output_dir", "large"]
-        outcome = refusals.observe(arguments, self.folder, limit=limit_to(self.to_start + 400 * MEBIBYTE))
+        outcome = refusals.observe(arguments, self.folder, limit=limit_to(self.to_start + 200 * MEBIBYTE))
         outcome.changes = []
         self.assertEqual(refusals.problems_of(outcome, [refusals.OUT_OF_MEMORY]), [], outcome.message[-1000:])
         self.assertRegex(outcome.message.decode(), r"error: out of memory: .*\d+ bytes.*per_device_train_batch_size")

@@ -12,11 +12,22 @@
 
 namespace pdl {
 
+// What a job's tensors take on its device, in bytes.
+struct MemoryPlan {
+  int64_t weights = 0;    // frozen ones included
+  int64_t gradients = 0;  // of what is trained
+  int64_t optimizer = 0;  // its state
+  int64_t batch = 0;  // the most at once for the largest batch beside these: activations, logits
+
+  // Returns what all of it takes.
+  int64_t sum() const { return weights + gradients + optimizer + batch; }
+};
+
 // What check_job() has found.
 struct CheckReport {
   std::optional<std::filesystem::path> checkpoint;  // from which the job would resume
   StepTrial largest_batch;
-  int64_t state_bytes = 0;  // weights, gradients and optimiser state
+  MemoryPlan memory;
 };
 
 // Loads the job and the checkpoint from which it would resume, passes the start report to

@@ -28,8 +28,10 @@ TEST(CheckRunTest, TellsWhatTheJobWouldDoAndLeavesNothing) {
   EXPECT_FALSE(report.checkpoint.has_value());
   EXPECT_EQ(report.largest_batch.batch_size, 3);
   EXPECT_EQ(report.largest_batch.length, 10);
-  // weights, gradients and two moments in float32, and three counts of updates
-  EXPECT_EQ(report.state_bytes, 16 * observer.start->parameters + 3 * 4);
+  const int64_t weights = 4 * observer.start->parameters;
+  EXPECT_EQ(report.memory.weights, weights);
+  EXPECT_EQ(report.memory.gradients, weights);
+  EXPECT_EQ(report.memory.optimizer, 2 * weights + 3 * 4);  // two moments, three counts of updates
   EXPECT_FALSE(std::filesystem::exists(job.config.output_dir));
 }
 
