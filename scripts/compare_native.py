@@ -8,8 +8,8 @@ Compared are logits; the loss, gradient norm and gradients of one step; every st
 parameters of a training with alpha 0, and of one with alpha 0.25, a schedule, clipping, weight
 decay and accumulation, with and without documents that are kept apart; and the saved folder,
 which transformers loads without missing or unexpected keys, in an evaluation. The other side
-shares nothing with the program: transformers' model in float32, cross-entropy in float64,
-PyTorch's AdamW; it works out rows, ids and masks by itself.
+shares nothing with the program: transformers' model in float32 (or in float64, where its own
+rounding is what differs), cross-entropy in float64, PyTorch's AdamW; it works out rows, ids and masks by itself.
 
 --text trains on the paragraphs of a text, --chats on the chats of a JSONL file (field
 "messages"), or on 100 chats made of a text, with the folder's chat template. Without them random
@@ -31,6 +31,7 @@ os.environ["TRANSFORMERS_VERBOSITY"] = "error"
 os.environ["TQDM_DISABLE"] = "1"
 
 import numpy
+import torch
 import transformers
 
 from native_comparison import comparison, program, sequences
@@ -94,6 +95,7 @@ def compare(options, scratch):
     compared = comparison.Comparison(
         model, scratch, lambda *arguments: program.run_command(options.binary, *arguments),
         options.num_threads,
+        dtype=torch.float64 if options.float64 else torch.float32,
     )  # fmt: skip
     plain = {
         "max_steps": options.steps, "learning_rate": options.learning_rate,
@@ -130,6 +132,7 @@ def parse_arguments():
     add("--logits", type=int, default=32, help="logits to compare")
     add("--eval_rows", type=int, default=16, help="sequences of an evaluation")
     add("--num_threads", type=int, default=0)
+    add("--float64", action="store_true", help="transformers' model and its training in float64")
     options = parser.parse_args()
     if options.text and options.chats:
         parser.error("name either --text or --chats")

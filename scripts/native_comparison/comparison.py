@@ -51,6 +51,7 @@ class Comparison:
     Args:
       run: runs the program with arguments and returns its stdout.
       checks_sequences: whether to have the program show its sequences.
+      dtype: in which the other side computes its logits and trainings.
     """
 
     model: pathlib.Path
@@ -58,6 +59,7 @@ class Comparison:
     run: object
     num_threads: int = 0
     checks_sequences: bool = True
+    dtype: torch.dtype = torch.float32
 
     def job(self, name, keys):
         threads = {"num_threads": self.num_threads}
@@ -69,7 +71,7 @@ class Comparison:
         Each sequence is the same beginning with another last token, so its loss tells the
         logarithm of the probability of that token.
         """
-        model = load_model(self.model)
+        model = load_model(self.model, self.dtype)
         vocab_size = model.config.vocab_size
         generator = numpy.random.default_rng(1)
         start = generator.integers(0, vocab_size, LOGITS_LENGTH - 1).tolist()
@@ -130,7 +132,7 @@ class Comparison:
         if self.checks_sequences:
             shown = [(row.ids, row.trained) for row in data.rows]
             worst["sequences"] = 0.0 if job.rows() == shown else math.inf
-        model = load_model(self.model)
+        model = load_model(self.model, self.dtype)
         counts = sequences.count_targets(data.rows, model.config.vocab_size)
         steps = reference.train(
             model, data.rows, counts, reference.Settings(isolate_documents=isolates, **settings)

@@ -92,10 +92,10 @@ class Job:
         return load_model(self.output / "model")
 
 
-def load_model(folder):
-    """transformers' model of a folder, float32; nothing may be missing or left over in it."""
+def load_model(folder, dtype=torch.float32):
+    """transformers' model of a folder; nothing may be missing or left over in it."""
     model, info = transformers.AutoModelForCausalLM.from_pretrained(
-        folder, dtype=torch.float32, attn_implementation="eager", output_loading_info=True
+        folder, dtype=dtype, attn_implementation="eager", output_loading_info=True
     )
     for problem in ("missing_keys", "unexpected_keys", "mismatched_keys"):
         if info[problem]:
