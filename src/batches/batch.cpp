@@ -34,6 +34,18 @@ at::Tensor document_starts(const Sequences& rows, const std::vector<int64_t>& ro
 
 }  // namespace
 
+at::Tensor target_positions(const at::Tensor& targets) {
+  const auto* target = targets.const_data_ptr<int64_t>();
+  const int64_t size = targets.numel();
+  at::Tensor positions =
+      at::empty({size - std::count(target, target + size, kIgnoreTarget)}, at::kLong);
+  auto* next = positions.mutable_data_ptr<int64_t>();
+  for (int64_t i = 0; i < size; ++i) {
+    if (target[i] != kIgnoreTarget) *next++ = i;
+  }
+  return positions;
+}
+
 Batch make_batch(const Sequences& rows, const std::vector<int64_t>& rows_of_batch,
                  const BatchOptions& options) {
   int64_t length = 0;
@@ -57,11 +69,11 @@ Batch make_batch(const Sequences& rows, const std::vector<int64_t>& rows_of_batc
               options.pad_id);
     std::fill(std::transform(tokens.begin() + 1, tokens.end(), targets, target_of),
               targets + length, kIgnoreTarget);
-    batch.num_tokens += std::count_if(targets, targets + length,
-                                      [](int64_t target) { return target != kIgnoreTarget; });
     ids += length;
     targets += length;
   }
+  batch.target_positions = target_positions(batch.targets);
+  batch.num_tokens = batch.target_positions.numel();
   if (options.isolate_documents) {
     batch.document_starts = document_starts(rows, rows_of_batch, length);
     if (batch.document_starts.defined())
@@ -69,6 +81,7 @@ Batch make_batch(const Sequences& rows, const std::vector<int64_t>& rows_of_batc
   }
   batch.input_ids = on_device(batch.input_ids, options.device);
   batch.targets = on_device(batch.targets, options.device);
+  batch.target_positions = on_device(batch.target_positions, options.device);
   return batch;
 }
 

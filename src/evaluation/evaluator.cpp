@@ -58,14 +58,17 @@ void add_logits(const at::Tensor& logits, const at::Tensor& batch_targets, const
 
 void add_batch(LanguageModel& model, const Batch& batch, const at::Tensor& bands,
                int64_t chunk_positions, TokenSums& sums) {
-  if (chunk_positions == 0) {
+  // A program's forward is called as it is unless there is a reason not to.
+  if (chunk_positions == 0 && model.info().is_program) {
     add_logits(model.forward({batch.input_ids, batch.document_starts}), batch.targets, bands, sums);
     return;
   }
-  const int64_t num_positions = batch.targets.numel();
-  const at::Tensor hidden =
-      model.hidden({batch.input_ids, batch.document_starts}).reshape({1, num_positions, -1});
-  const at::Tensor targets = batch.targets.reshape({1, num_positions});
+  const at::Tensor hidden = model.hidden({batch.input_ids, batch.document_starts})
+                                .flatten(0, 1)
+                                .index_select(0, batch.target_positions)
+                                .unsqueeze(0);
+  const at::Tensor targets =
+      batch.targets.flatten().index_select(0, batch.target_positions).unsqueeze(0);
   for_each_logits_chunk(model, hidden, chunk_positions,
                         [&](const at::Tensor& logits, int64_t begin) {
                           add_logits(logits, targets.narrow(1, begin, logits.size(1)), bands, sums);

@@ -9,9 +9,12 @@ namespace {
 
 template <class Visit>
 void for_each_chunk(int64_t num_positions, int64_t chunk_positions, const Visit& visit) {
-  const int64_t size = chunk_positions > 0 ? chunk_positions : num_positions;
-  for (int64_t begin = 0; begin < num_positions; begin += size)
-    visit(begin, std::min(size, num_positions - begin));
+  const int64_t most = chunk_positions > 0 ? chunk_positions : std::max<int64_t>(num_positions, 1);
+  const int64_t count = (num_positions + most - 1) / most;
+  for (int64_t i = 0; i < count; ++i) {
+    const int64_t begin = num_positions * i / count;
+    visit(begin, num_positions * (i + 1) / count - begin);
+  }
 }
 
 }  // namespace

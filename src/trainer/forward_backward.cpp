@@ -1,6 +1,7 @@
 #include "pdl/trainer/forward_backward.h"
 
 #include <ATen/ops/empty_like.h>
+#include <ATen/ops/zeros_like.h>
 
 #include <utility>
 
@@ -24,17 +25,20 @@ LossSums at_once(LanguageModel& model, const Batch& batch, const at::Tensor& wei
 
 LossSums by_halves(LanguageModel& model, const Batch& batch, const at::Tensor& weights,
                    const at::Tensor& weight_sum, const ForwardBackwardOptions& options) {
-  const int64_t num_positions = batch.targets.numel();
   ProfiledPhase phase(options.profiler, "forward");
   const at::Tensor hidden = model.hidden({batch.input_ids, batch.document_starts});
   phase.next("head and loss");
-  const at::Tensor positions = hidden.detach().reshape({1, num_positions, -1});
+  const at::Tensor rows = hidden.detach().flatten(0, 1);
+  const at::Tensor positions = rows.index_select(0, batch.target_positions).unsqueeze(0);
+  const at::Tensor targets =
+      batch.targets.flatten().index_select(0, batch.target_positions).unsqueeze(0);
   const at::Tensor gradient = at::empty_like(positions);
-  const CrossEntropySums sums = head_gradient_in_chunks(
-      model, positions, options.chunk_positions,
-      {batch.targets.reshape({1, num_positions}), weights, weight_sum}, gradient);
+  const CrossEntropySums sums = head_gradient_in_chunks(model, positions, options.chunk_positions,
+                                                        {targets, weights, weight_sum}, gradient);
+  const at::Tensor all_gradients =
+      at::zeros_like(rows).index_copy_(0, batch.target_positions, gradient.squeeze(0));
   phase.next("backward");
-  model.backward(hidden, gradient.reshape(hidden.sizes()));
+  model.backward(hidden, all_gradients.view(hidden.sizes()));
   return {sums.weighted_sum, sums.ce_sum};
 }
 

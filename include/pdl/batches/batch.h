@@ -18,8 +18,12 @@ struct Batch {
   // [B, T] int64, see ModelInput; undefined if each sequence is of one document, or if documents
   // are not kept apart.
   at::Tensor document_starts;
-  int64_t num_tokens = 0;  // targets that are not ignored
+  at::Tensor target_positions;  // [N] int64: where in [B·T] a target is not ignored, ascending
+  int64_t num_tokens = 0;       // N
 };
+
+// Returns Batch::target_positions for contiguous targets on the CPU.
+at::Tensor target_positions(const at::Tensor& targets);
 
 // How batches are made.
 struct BatchOptions {

@@ -21,8 +21,8 @@ struct LossTargets {
 // Receives the logits [1, n, V] of the positions [begin, begin + n).
 using LogitsVisitor = std::function<void(at::Tensor logits, int64_t begin)>;
 
-// Calls visit() for the logits of hidden [1, N, D], `chunk_positions` at a time, in order; no
-// gradient flows to `hidden`. Only for a model that splits its head.
+// Calls visit() for the logits of hidden [1, N, D], at most `chunk_positions` at a time, in order;
+// no gradient flows to `hidden`. Only for a model that splits its head.
 void for_each_logits_chunk(LanguageModel& model, const at::Tensor& hidden, int64_t chunk_positions,
                            const LogitsVisitor& visit);
 

@@ -27,9 +27,9 @@ struct ForwardBackwardOptions {
 // Adds the gradient of Σ w·ce / weight_sum to those of the parameters. `weights` [V] float32 and
 // `weight_sum` [] float64 are those of weighted_cross_entropy().
 //
-// In chunks, head and loss run forward and backward chunk by chunk, and then the rest of the model
-// backward. Sums and gradients are those of the whole batch up to rounding; gradients of the head
-// are added up in float32.
+// Where the model's halves are called, head and loss run for the positions with a target alone,
+// forward and backward chunk by chunk, and then the rest of the model backward. Sums and gradients
+// are those of the whole batch up to rounding; gradients of the head are added up in float32.
 LossSums forward_backward(LanguageModel& model, const Batch& batch, const at::Tensor& weights,
                           const at::Tensor& weight_sum, const ForwardBackwardOptions& options);
 

@@ -44,6 +44,7 @@ struct Expected {
     batch.input_ids = ids;
     batch.targets = at::full_like(ids, kIgnoreTarget);
     batch.targets.narrow(1, 0, ids.size(1) - 1).copy_(ids.narrow(1, 1, ids.size(1) - 1));
+    batch.target_positions = target_positions(batch.targets);
     weights = read(store, "weights");
     weight_sum = sum_target_weights(batch.targets, weights).weight_sum;
   }
@@ -110,6 +111,7 @@ TEST_P(NativeFamilyTest, ChunksAndMicroBatchesAddUp) {
     Batch batch;
     batch.input_ids = expected.batch.input_ids.narrow(0, row, 1);
     batch.targets = expected.batch.targets.narrow(0, row, 1);
+    batch.target_positions = target_positions(batch.targets);
     sum += forward_backward(*parts, batch, expected.weights, expected.weight_sum,
                             {.chunk_positions = 4})
                .weighted_sum.item<double>();
@@ -225,6 +227,31 @@ TEST(NativeModelTest, TrainsTheHeadAlone) {
   EXPECT_LT(relative_error(gradients.at("lm_head.weight"),
                            read(expected.store, "gradient.lm_head.weight")),
             1e-5);
+}
+
+// Forward and backward of the head and its loss are three products.
+TEST(NativeModelTest, HeadIsComputedForPositionsWithATargetAlone) {
+  Expected expected("llama");
+  const auto model = load("llama");
+  const auto multiplications = [&] {
+    const double before = count_multiplications();
+    EXPECT_TRUE(std::isfinite(loss_of(*model, expected)));
+    return count_multiplications() - before;
+  };
+  const double all = multiplications();
+  const int64_t width = model->hidden(expected.batch.input_ids).size(2);
+  const double of_a_position = 3.0 * static_cast<double>(width * model->info().vocab_size);
+  const at::Tensor targets = expected.batch.targets.clone();
+  for (const int64_t left : {3, 0}) {
+    expected.batch.targets.copy_(targets)
+        .narrow(1, left, targets.size(1) - left)
+        .fill_(kIgnoreTarget);
+    expected.batch.target_positions = target_positions(expected.batch.targets);
+    const int64_t dropped = targets.ne(kIgnoreTarget).sum().item<int64_t>() - 2 * left;
+    EXPECT_EQ(multiplications(), all - static_cast<double>(dropped) * of_a_position);
+  }
+  for (const auto& [name, gradient] : gradients_of(*model))
+    EXPECT_TRUE(at::isfinite(gradient).all().item<bool>()) << name;
 }
 
 }  // namespace
