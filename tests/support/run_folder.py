@@ -21,8 +21,11 @@ def metrics(folder: pathlib.Path) -> list:
 
 def cut_back(folder: pathlib.Path, step: int) -> None:
     """Takes the results and the checkpoints after `step` away, as if the run had been killed; its later lines stay."""
-    for name in ("summary.json", "model.pt", "model.safetensors"):
-        (folder / name).unlink()
+    (folder / "summary.json").unlink()
+    for name in ("model.pt", "model.safetensors"):
+        (folder / name).unlink(missing_ok=True)
+    for name in ("model", "adapter"):
+        shutil.rmtree(folder / name, ignore_errors=True)
     for checkpoint in folder.glob("checkpoint-*"):
         if int(checkpoint.name.split("-")[1]) > step:
             shutil.rmtree(checkpoint)
