@@ -10,7 +10,6 @@
 
 #include <optional>
 
-#include "adamw_cpu.h"
 #include "pdl/base/error.h"
 
 namespace pdl {
@@ -45,15 +44,8 @@ class AdamW : public Optimizer {
  private:
   void update(const Group& group, const std::vector<at::Tensor>& gradients, double learning_rate,
               const UpdateScaling& scaling) override {
-    const std::vector<at::Tensor>& steps = group.states[2];
-    const AdamWTensors tensors{group.parameters, gradients, group.states[0], group.states[1],
-                               steps};
-    if (is_for_cpu_kernel(tensors)) {
-      if (scaling.skip.defined() && scaling.skip.item<float>() == 1) return;
-      for (const at::Tensor& step : steps) *step.mutable_data_ptr<float>() += 1;
-      return adamw_on_cpu(tensors, learning_rate, group.weight_decay, options_, scaling.divisor);
-    }
     // The kernel expects the number of the update that it makes.
+    const std::vector<at::Tensor>& steps = group.states[2];
     at::_foreach_add_(steps, 1);
     if (scaling.skip.defined()) at::_foreach_add_(steps, scaling.skip, /*alpha=*/-1);
     at::_fused_adamw_(group.parameters, gradients, group.states[0], group.states[1],

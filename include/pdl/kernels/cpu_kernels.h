@@ -153,29 +153,12 @@ struct ProductKernels {
                    MatrixRows to, bool adds, float* workspace);
 };
 
-// The numbers of one update of AdamW, the t-th, for gradients g, values p and moments m and v:
-// m += (1 - β1)·(g - m), v = β2·v + (1 - β2)·g², p -= rate·decay·p,
-// p -= rate / (1 - β1^t) · m / (√v / √(1 - β2^t) + ε).
-struct AdamWUpdate {
-  float divisor = 1;       // by which gradients are divided first
-  float first_share = 0;   // 1 - β1
-  float second_decay = 0;  // β2
-  float second_share = 0;  // 1 - β2
-  float root_divisor = 1;  // √(1 - β2^t)
-  float epsilon = 0;       // ε
-  float decay = 0;         // rate·decay
-  float step_size = 0;     // rate / (1 - β1^t)
-};
-
 // The kernels as one instruction set has them.
 struct CpuKernels {
   RowKernels<float> float_rows;
   RowKernels<Bfloat16> bfloat16_rows;
   // Σ values², each square and sum in float64.
   double (*sum_of_squares)(const float* values, int64_t size);
-  // Updates values and both moments. A result depends on the values at its place alone.
-  void (*adamw)(const AdamWUpdate& update, const float* gradients, float* values, float* first,
-                float* second, int64_t size);
   AttentionKernels attention;
   RmsNormKernels rms_norm;
   LayerNormKernels layer_norm;

@@ -1,6 +1,5 @@
-// AdamW and SGD, one pass over parameters, gradients and moments, on LibTorch's fused kernels but
-// for AdamW of contiguous tensors on the CPU, which has one of its own: the numbers of
-// torch.optim.AdamW(fused=True), up to rounding, and, without decay, torch.optim.SGD(fused=True).
+// AdamW and SGD on LibTorch's fused kernels, one pass over parameters, gradients and moments: the
+// same numbers as torch.optim.AdamW(fused=True) and, without decay, torch.optim.SGD(fused=True).
 // Decay is decoupled in both: p -= rate·decay·p, apart from gradients and moments.
 #pragma once
 
@@ -56,7 +55,7 @@ class Optimizer {
   struct Group {
     double weight_decay = 0;
     std::vector<at::Tensor> parameters;
-    std::vector<std::string> names;               // of the parameters
+    std::vector<std::string> names;  // of the parameters
     std::vector<std::vector<at::Tensor>> states;  // [kind][parameter]
   };
 
@@ -74,8 +73,7 @@ class Optimizer {
 };
 
 // adamw: Loshchilov and Hutter, 2019; state "exp_avg", "exp_avg_sq" and "step".
-// sgd: p -= rate·decay·p, v = momentum·v + g, p -= rate·v; state "momentum_buffer", unless momentum
-// is 0.
+// sgd: p -= rate·decay·p, v = momentum·v + g, p -= rate·v; state "momentum_buffer", if momentum > 0.
 std::unique_ptr<Optimizer> make_optimizer(const std::vector<OptimizerParameter>& parameters,
                                           const OptimizerOptions& options);
 
