@@ -14,9 +14,9 @@ namespace pdl {
 // with its free neighbours. Memory is asked of the system only if no block is large enough, and
 // never returned, so that each page is faulted in and zeroed once.
 //
-// malloc cannot do that: for an aligned block it looks for the size and the alignment together
-// (glibc before 2.38), so that a freed block never serves a request of its own size again, and what
-// steps of training hold grows by a third of their activations.
+// malloc cannot do that: for an aligned block glibc 2.36 looks for the size and the alignment
+// together, so that a freed block often cannot serve a request of its own size, and what steps of
+// training hold grew by up to half of their activations.
 //
 // Thread-safe.
 class MemoryPool {
