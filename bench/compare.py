@@ -45,9 +45,10 @@ PDL_TRAIN = {
     "pdl-train whole logits": ["--logits_chunk_rows", "1000000"],
     "pdl-train bf16": ["--precision", "bf16"],
 }
+# Both train what the others do: documents that see each other.
 NATIVE = {
-    "pdl-train native": [],
-    "pdl-train native bf16": ["--precision", "bf16"],
+    "pdl-train native": ["--isolate_documents", "false"],
+    "pdl-train native bf16": ["--isolate_documents", "false", "--precision", "bf16"],
 }
 BEFORE = "pdl-train before"  # the build of --before, as "pdl-train" runs
 PROGRAMS = [*PEERS, BEFORE, *PDL_TRAIN, *NATIVE, FLOOR]
