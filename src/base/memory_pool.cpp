@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <iterator>
 #include <limits>
+#include <new>
 
 namespace pdl {
 namespace {
@@ -18,14 +19,20 @@ char* map_memory(char* where, size_t size, int protection, int flags) {
   return memory == MAP_FAILED ? nullptr : static_cast<char*>(memory);
 }
 
-// Returns where as much addresses are free as the machine has memory, so that regions can follow
-// one another; null if there is no such place.
+constexpr size_t kUnit = size_t{1} << 21;  // of what is asked of the system
+
+// Returns where many addresses are free, as many as the machine has bytes if they can be had, so
+// that regions can follow one another; null if there is no such place.
 char* find_free_addresses() {
-  const auto size =
+  auto size =
       static_cast<size_t>(::sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(::sysconf(_SC_PAGESIZE));
-  char* place = map_memory(nullptr, size, PROT_NONE, MAP_NORESERVE);
-  if (place != nullptr) ::munmap(place, size);
-  return place;
+  for (; size >= kUnit; size /= 2) {
+    char* place = map_memory(nullptr, size, PROT_NONE, MAP_NORESERVE);
+    if (place == nullptr) continue;
+    ::munmap(place, size);
+    return place;
+  }
+  return nullptr;
 }
 
 }  // namespace
@@ -38,27 +45,34 @@ void* MemoryPool::allocate(size_t size) {
   if (size > std::numeric_limits<size_t>::max() / 2) return nullptr;
   const std::lock_guard lock(mutex_);
   size = round_up(size, kAlignment);
-  auto found = free_by_size_.lower_bound({size, nullptr});
-  if (found == free_by_size_.end()) {
-    if (!grow(size)) return nullptr;
-    found = free_by_size_.lower_bound({size, nullptr});
+  try {
+    auto found = smallest_free(size);
+    if (found == free_.end()) {
+      if (!grow(size)) return nullptr;
+      found = smallest_free(size);
+    }
+    char* begin = found->first;
+    used_.emplace(begin, size);
+    Blocks::node_type rest = free_.extract(found);
+    if (rest.mapped() > size) {
+      rest.key() += size;
+      rest.mapped() -= size;
+      free_.insert(std::move(rest));
+    }
+    in_use_ += size;
+    peak_ = std::max(peak_, in_use_);
+    return begin;
+  } catch (const std::bad_alloc&) {
+    return nullptr;
   }
-  const auto [free_size, begin] = *found;
-  remove_free(free_.find(begin));
-  if (free_size > size) add_free(begin + size, free_size - size);
-  used_.emplace(begin, size);
-  in_use_ += size;
-  peak_ = std::max(peak_, in_use_);
-  return begin;
 }
 
-bool MemoryPool::free(void* block) {
+bool MemoryPool::free(void* block) noexcept {
   const std::lock_guard lock(mutex_);
-  const auto found = used_.find(static_cast<char*>(block));
-  if (found == used_.end()) return false;
-  in_use_ -= found->second;
-  add_free(found->first, found->second);
-  used_.erase(found);
+  Blocks::node_type used = used_.extract(static_cast<char*>(block));
+  if (used.empty()) return false;
+  in_use_ -= used.mapped();
+  add_free(std::move(used));
   return true;
 }
 
@@ -84,34 +98,37 @@ void MemoryPool::reset_peak() {
   peak_ = in_use_;
 }
 
-void MemoryPool::add_free(char* begin, size_t size) {
-  const auto after = free_.lower_bound(begin);
-  if (after != free_.end() && begin + size == after->first) {
-    size += after->second;
-    remove_free(after);
+// There are some dozens of free blocks at most.
+MemoryPool::Blocks::iterator MemoryPool::smallest_free(size_t size) {
+  auto best = free_.end();
+  for (auto block = free_.begin(); block != free_.end(); ++block) {
+    if (block->second < size) continue;
+    if (best == free_.end() || block->second < best->second) best = block;
   }
-  const auto behind = free_.lower_bound(begin);
-  if (behind != free_.begin()) {
-    const auto before = std::prev(behind);
-    if (before->first + before->second == begin) {
-      begin = before->first;
-      size += before->second;
-      remove_free(before);
-    }
-  }
-  free_.emplace(begin, size);
-  free_by_size_.emplace(size, begin);
+  return best;
 }
 
-void MemoryPool::remove_free(Blocks::iterator block) {
-  free_by_size_.erase({block->second, block->first});
-  free_.erase(block);
+void MemoryPool::add_free(Blocks::node_type block) noexcept {
+  auto after = free_.lower_bound(block.key());
+  if (after != free_.end() && block.key() + block.mapped() == after->first) {
+    block.mapped() += after->second;
+    after = free_.erase(after);
+  }
+  if (after != free_.begin()) {
+    const auto before = std::prev(after);
+    if (before->first + before->second == block.key()) {
+      before->second += block.mapped();
+      return;
+    }
+  }
+  free_.insert(after, std::move(block));
 }
 
 // Makes a free block of at least `size` bytes, of what is free at the end of the last region and of
 // new memory. The system may place that elsewhere; then it must be all of the block.
 bool MemoryPool::grow(size_t size) {
-  constexpr size_t kUnit = size_t{1} << 21;  // a huge page
+  Blocks fresh{{nullptr, 0}};  // before the system gives memory, which shall not be lost
+  regions_.reserve(regions_.size() + 1);
   if (next_ == nullptr) next_ = find_free_addresses();
   size_t at_end = 0;
   if (!free_.empty()) {
@@ -126,9 +143,12 @@ bool MemoryPool::grow(size_t size) {
     memory = map_memory(nullptr, wanted, PROT_READ | PROT_WRITE, 0);
   }
   if (memory == nullptr) return false;
-  regions_.emplace(memory, wanted);
+  regions_.emplace_back(memory, wanted);
   next_ = memory + wanted;
-  add_free(memory, wanted);
+  Blocks::node_type block = fresh.extract(fresh.begin());
+  block.key() = memory;
+  block.mapped() = wanted;
+  add_free(std::move(block));
   return true;
 }
 

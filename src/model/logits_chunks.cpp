@@ -51,9 +51,7 @@ int64_t automatic_chunk_positions(const ModelInfo& model, int64_t batch_position
   const int64_t chunk_logits = model.is_program ? 24'000'000 : 8'000'000;
   constexpr int64_t kMinPositions = 256;
   const int64_t positions = std::max(kMinPositions, chunk_logits / model.vocab_size);
-  if (batch_positions < 2 * positions) return 0;
-  const int64_t num_chunks = (batch_positions - 1) / positions + 1;
-  return (batch_positions - 1) / num_chunks + 1;  // all chunks of nearly the same size
+  return batch_positions < 2 * positions ? 0 : positions;
 }
 
 }  // namespace pdl

@@ -16,6 +16,7 @@ MemoryPool& pool() {
   return *instance;
 }
 
+// For blocks of either allocator, as the raw interface gives them out.
 void free_block(void* block) {
   if (!pool().free(block)) c10::GetDefaultCPUAllocator()->raw_deallocate(block);
 }
@@ -43,8 +44,8 @@ class PoolAllocator : public c10::Allocator {
 }  // namespace
 
 void pool_tensor_memory() {
-  static PoolAllocator allocator;
-  c10::SetCPUAllocator(&allocator);
+  static auto* const allocator = new PoolAllocator;  // as the pool
+  c10::SetCPUAllocator(allocator);
 }
 
 int64_t tensor_bytes() { return static_cast<int64_t>(pool().in_use()); }

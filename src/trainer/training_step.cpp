@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
 
 #include "pdl/batches/batch.h"
 #include "pdl/ops/cross_entropy.h"
@@ -141,9 +142,14 @@ double TrainingStep::z_score_of(const LossSums& sums, const StepWeights& weights
 StepTrial TrainingStep::try_largest(const Sequences& sequences, int64_t batch_size,
                                     const BatchOptions& options) {
   std::vector<int64_t> longest;
-  for (int64_t i = 0; i < sequences.size() && std::ssize(longest) < batch_size; ++i) {
+  for (int64_t i = 0; i < sequences.size(); ++i) {
     if (std::ssize(sequences.tokens(i)) == sequences.longest()) longest.push_back(i);
   }
+  // Those with the most targets have the most logits.
+  std::ranges::stable_sort(longest, std::greater<>(), [&](int64_t i) {
+    return std::ranges::count_if(sequences.tokens(i), &Token::is_trained);
+  });
+  longest.resize(std::min(longest.size(), static_cast<size_t>(batch_size)));
   // If there are too few sequences of that length for a batch, repeating them gives the same shape.
   const int64_t size = std::min(batch_size, sequences.size());
   while (std::ssize(longest) < size) longest.push_back(longest.front());

@@ -14,7 +14,6 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support
 import program  # noqa: E402
 from run_folder import cut_back, lines, metrics  # noqa: E402
 
-DEVICE = "cuda"
 STEPS = 24
 # Relative differences of the loss in any step. float32 differs by the order of sums, which 24 updates amplify; bfloat16
 # has 8 bits, half precision 11.
@@ -37,14 +36,14 @@ class CudaJob:
 
     @classmethod
     def setUpClass(cls):
-        if DEVICE == "cuda" and "CUDA none" in run("--version"):
+        if "CUDA none" in run("--version"):
             raise unittest.SkipTest("there is no CUDA device, or this LibTorch has no CUDA")
         temporary = tempfile.TemporaryDirectory()
         cls.addClassCleanup(temporary.cleanup)
         cls.root = pathlib.Path(temporary.name)
         run("init", cls.root / "job", "--preset", cls.PRESET)
         cls.cpu = cls.train("cpu", "--device", "cpu")
-        cls.float32 = cls.train("float32", "--device", DEVICE)
+        cls.float32 = cls.train("float32", "--device", "cuda")
 
     @classmethod
     def train(cls, name, *flags):
@@ -76,21 +75,21 @@ class CudaJob:
         self.compare(self.cpu, self.float32, "fp32")
 
     def test_float32_from_whole_logits(self):
-        self.compare(self.cpu, self.train("whole-logits", "--device", DEVICE, "--logits_chunk_rows", 1_000_000), "fp32")
+        self.compare(self.cpu, self.train("whole-logits", "--device", "cuda", "--logits_chunk_rows", 1_000_000), "fp32")
 
     def test_float32_of_padded_rows(self):
-        folders = [self.train(f"padded-{device}", "--device", device, "--packing", "false") for device in ("cpu", DEVICE)]
+        folders = [self.train(f"padded-{device}", "--device", device, "--packing", "false") for device in ("cpu", "cuda")]
         self.compare(*folders, "fp32")
 
     def test_16_bits(self):
         for precision in ("bf16", "fp16"):
-            folder = self.train(precision, "--device", DEVICE, "--precision", precision)
+            folder = self.train(precision, "--device", "cuda", "--precision", precision)
             self.compare(self.cpu, folder, precision)
             self.assertNotEqual(lines(folder, "train")[0]["loss"], lines(self.float32, "train")[0]["loss"], precision)
 
     def test_the_same_bits_again_and_after_a_resume(self):
         for precision in ("fp32", "bf16", "fp16"):
-            flags = ("--device", DEVICE, "--precision", precision, "--save_total_limit", 0)
+            flags = ("--device", "cuda", "--precision", precision, "--save_total_limit", 0)
             whole = self.train(f"whole-{precision}", *flags)
             again = self.train(f"again-{precision}", *flags)
             resumed = self.resumed(whole, f"resumed-{precision}", *flags)
@@ -102,7 +101,7 @@ class CudaJob:
 
     def test_evaluation_alone(self):
         results = [json.loads(run("eval", "--config", self.root / "job" / "run.json", "--model_path", self.cpu / self.MODEL,
-                                  "--device", device)) for device in ("cpu", DEVICE)]
+                                  "--device", device)) for device in ("cpu", "cuda")]
         for field in ("eval_loss", "eval_ce", "eval_accuracy"):
             self.assertAlmostEqual(results[0][field], results[1][field], delta=1e-5 * abs(results[0][field]), msg=field)
 
@@ -123,7 +122,7 @@ class CudaProgramTest(CudaJob, unittest.TestCase):
     def test_out_of_memory_is_said_with_its_exit_code(self):
         # Bytes of the device. On one of 80 GB the first refused 2 MiB, the second 32 MiB.
         for share in ("0.000001", "0.0002"):
-            arguments = ["--config", self.root / "job" / "run.json", "--device", DEVICE, "--output_dir", self.root / share,
+            arguments = ["--config", self.root / "job" / "run.json", "--device", "cuda", "--output_dir", self.root / share,
                          "--per_device_train_batch_size", "512"]
             environment = dict(os.environ, PYTORCH_ALLOC_CONF=f"per_process_memory_fraction:{share}")
             result = subprocess.run([program.binary(), *map(str, arguments)], capture_output=True, text=True, env=environment)
@@ -143,29 +142,28 @@ class CudaFolderTest(CudaJob, unittest.TestCase):
     def test_documents_kept_apart_and_run_together(self):
         for isolates in ("true", "false"):
             flags = ("--isolate_documents", isolates)
-            folders = [self.train(f"documents-{isolates}-{device}", "--device", device, *flags) for device in ("cpu", DEVICE)]
+            folders = [self.train(f"documents-{isolates}-{device}", "--device", device, *flags) for device in ("cpu", "cuda")]
             self.compare(*folders, "fp32")
 
     def test_gradient_checkpointing_changes_nothing(self):
         for precision in ("fp32", "bf16"):
-            flags = ("--device", DEVICE, "--precision", precision)
+            flags = ("--device", "cuda", "--precision", precision)
             folders = [self.train(f"checkpointing-{value}-{precision}", *flags, "--gradient_checkpointing", value)
                        for value in ("true", "false")]
             for expected, found in zip(*(lines(folder, "train") for folder in folders), strict=True):
                 self.assertLess(abs(found["loss"] - expected["loss"]), 1e-6 * expected["loss"])
 
     def test_lora(self):
-        flags = ("--lora_rank", 4, "--lora_target_modules", "all-linear")
-        flags = (*flags, "--save_total_limit", 0)
+        flags = ("--lora_rank", 4, "--lora_target_modules", "all-linear", "--save_total_limit", 0)
         cpu = self.train("lora-cpu", "--device", "cpu", *flags)
-        cuda = self.train("lora", "--device", DEVICE, *flags)
+        cuda = self.train("lora", "--device", "cuda", *flags)
         self.compare(cpu, cuda, "fp32")
         self.assertTrue((cuda / "adapter" / "adapter_model.safetensors").is_file())
-        resumed = self.resumed(cuda, "lora-resumed", "--device", DEVICE, *flags)
+        resumed = self.resumed(cuda, "lora-resumed", "--device", "cuda", *flags)
         self.assertEqual(metrics(resumed), metrics(cuda))
 
     def test_split_products_are_refused(self):
-        arguments = ["--config", self.root / "job" / "run.json", "--device", DEVICE, "--precision", "fp32x3", "--output_dir", self.root / "x3"]
+        arguments = ["--config", self.root / "job" / "run.json", "--device", "cuda", "--precision", "fp32x3", "--output_dir", self.root / "x3"]
         result = subprocess.run([program.binary(), *map(str, arguments)], capture_output=True, text=True)
         self.assertEqual(result.returncode, 2, result.stderr)
         self.assertIn("precision", result.stderr)

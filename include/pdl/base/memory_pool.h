@@ -4,9 +4,8 @@
 #include <cstddef>
 #include <map>
 #include <mutex>
-#include <set>
-#include <unordered_map>
 #include <utility>
+#include <vector>
 
 namespace pdl {
 
@@ -30,8 +29,9 @@ class MemoryPool {
 
   // Returns at least `size` > 0 bytes of any content, or null if the system has no memory.
   void* allocate(size_t size);
-  // Takes back a block of allocate(). Returns false for anything else, and does nothing.
-  bool free(void* block);
+  // Takes back a block of allocate(), without needing memory for that. Returns false for anything
+  // else, and does nothing.
+  bool free(void* block) noexcept;
 
   // What has been asked of the system so far, in bytes.
   size_t size() const;
@@ -43,18 +43,17 @@ class MemoryPool {
  private:
   using Blocks = std::map<char*, size_t>;
 
-  void add_free(char* begin, size_t size);
-  void remove_free(Blocks::iterator block);
+  Blocks::iterator smallest_free(size_t size);
+  void add_free(Blocks::node_type block) noexcept;
   bool grow(size_t size);
 
   mutable std::mutex mutex_;
   Blocks free_;
-  std::set<std::pair<size_t, char*>> free_by_size_;
-  std::unordered_map<char*, size_t> used_;
+  Blocks used_;
   size_t in_use_ = 0;
   size_t peak_ = 0;
-  Blocks regions_;        // what the system gave
-  char* next_ = nullptr;  // where more is asked for: after the last region
+  std::vector<std::pair<char*, size_t>> regions_;  // what the system gave
+  char* next_ = nullptr;                           // where more is asked for: after the last region
 };
 
 }  // namespace pdl

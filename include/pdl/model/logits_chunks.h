@@ -34,9 +34,9 @@ CrossEntropySums head_gradient_in_chunks(LanguageModel& model, const at::Tensor&
                                          int64_t chunk_positions, const LossTargets& targets,
                                          const at::Tensor& hidden_gradient);
 
-// Resolves logits_chunk_rows 0: returns the positions of a chunk for batches of `batch_positions` =
-// B·T positions. Returns 0, for no chunks, if the model does not split its head or little memory
-// would be saved.
+// Resolves logits_chunk_rows 0: returns the most positions of a chunk for batches of
+// `batch_positions` = B·T positions. Returns 0, for no chunks, if the model does not split its head
+// or little memory would be saved.
 int64_t automatic_chunk_positions(const ModelInfo& model, int64_t batch_positions);
 
 }  // namespace pdl

@@ -1,6 +1,7 @@
 #include "pdl/base/memory_pool.h"
 
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 
 #include <algorithm>
 #include <cstddef>
@@ -115,6 +116,25 @@ TEST(MemoryPoolTest, GivesNullWhereThereIsNoMemory) {
   void* block = pool.allocate(kMebibyte);
   EXPECT_NE(block, nullptr);
   pool.free(block);
+}
+
+// As where the system maps something else after the pool's memory.
+TEST(MemoryPoolTest, GrowsElsewhereWhereItsPlaceIsTaken) {
+  MemoryPool pool;
+  char* first = allocate(pool, kMebibyte);
+  const size_t region = pool.size();
+  void* taken = ::mmap(first + region, 4096, PROT_NONE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+  ASSERT_EQ(taken, first + region);
+  char* larger = allocate(pool, region);  // than what is free at the end
+  EXPECT_TRUE(larger < first || larger > first + region);
+  std::memset(larger, 1, region);
+  EXPECT_EQ(pool.size(), 2 * region);
+  char* at_end = allocate(pool, region - kMebibyte);
+  EXPECT_EQ(at_end, first + kMebibyte);
+  EXPECT_EQ(pool.size(), 2 * region);
+  for (char* block : {first, larger, at_end}) EXPECT_TRUE(pool.free(block));
+  ::munmap(taken, 4096);
 }
 
 TEST(MemoryPoolTest, ServesManyThreads) {

@@ -41,7 +41,7 @@ TEST(LogitsChunksTest, AutomaticChunksNeedAHeadAndARewardingSize) {
     const int64_t most = (is_program ? 24'000'000 : 8'000'000) / kTestVocab;  // 96 or 32 MB
     EXPECT_EQ(automatic_chunk_positions(split, 2 * most - 1), 0);
     EXPECT_EQ(automatic_chunk_positions(split, 2 * most), most);
-    EXPECT_EQ(automatic_chunk_positions(split, 2 * most + 1), 2 * most / 3 + 1);
+    EXPECT_EQ(automatic_chunk_positions(split, 2 * most + 1), most);
   }
 }
 
