@@ -81,6 +81,15 @@ class CudaJob:
         folders = [self.train(f"padded-{device}", "--device", device, "--packing", "false") for device in ("cpu", "cuda")]
         self.compare(*folders, "fp32")
 
+    def test_float32_where_most_positions_have_no_target(self):
+        data = self.root / "prompts.jsonl"
+        text = (self.root / "job" / "train.txt").read_text(encoding="utf-8").split()
+        pairs = [{"prompt": " ".join(text[i:i + 20]), "completion": " " + text[i + 20]} for i in range(0, 2000, 21)]
+        data.write_text("".join(json.dumps(pair) + "\n" for pair in pairs), encoding="utf-8")
+        folders = [self.train(f"prompts-{device}", "--device", device, "--train_files", data, "--eval_files", data)
+                   for device in ("cpu", "cuda")]
+        self.compare(*folders, "fp32")
+
     def test_16_bits(self):
         for precision in ("bf16", "fp16"):
             folder = self.train(precision, "--device", "cuda", "--precision", precision)
