@@ -46,6 +46,10 @@ at::Tensor target_positions(const at::Tensor& targets) {
   return positions;
 }
 
+at::Tensor at_target_positions(const Batch& batch, const at::Tensor& values) {
+  return values.flatten(0, 1).index_select(0, batch.target_positions).unsqueeze(0);
+}
+
 Batch make_batch(const Sequences& rows, const std::vector<int64_t>& rows_of_batch,
                  const BatchOptions& options) {
   int64_t length = 0;

@@ -63,12 +63,9 @@ void add_batch(LanguageModel& model, const Batch& batch, const at::Tensor& bands
     add_logits(model.forward({batch.input_ids, batch.document_starts}), batch.targets, bands, sums);
     return;
   }
-  const at::Tensor hidden = model.hidden({batch.input_ids, batch.document_starts})
-                                .flatten(0, 1)
-                                .index_select(0, batch.target_positions)
-                                .unsqueeze(0);
-  const at::Tensor targets =
-      batch.targets.flatten().index_select(0, batch.target_positions).unsqueeze(0);
+  const at::Tensor hidden =
+      at_target_positions(batch, model.hidden({batch.input_ids, batch.document_starts}));
+  const at::Tensor targets = at_target_positions(batch, batch.targets);
   for_each_logits_chunk(model, hidden, chunk_positions,
                         [&](const at::Tensor& logits, int64_t begin) {
                           add_logits(logits, targets.narrow(1, begin, logits.size(1)), bands, sums);

@@ -23,23 +23,24 @@ LossSums at_once(LanguageModel& model, const Batch& batch, const at::Tensor& wei
   return {terms.weighted_sum, terms.ce_sum};
 }
 
-// The gradient of all rows [B·T, D], and the sums of their losses.
+// The gradient of all positions [B, T, D], and the sums of their losses.
 struct HeadResult {
   at::Tensor gradient;
   CrossEntropySums sums;
 };
 
 // Computes the positions with a target alone.
-HeadResult head_and_loss(LanguageModel& model, const at::Tensor& rows, const Batch& batch,
+HeadResult head_and_loss(LanguageModel& model, const at::Tensor& hidden, const Batch& batch,
                          const at::Tensor& weights, const at::Tensor& weight_sum,
                          int64_t chunk_positions) {
-  const at::Tensor positions = rows.index_select(0, batch.target_positions).unsqueeze(0);
-  const at::Tensor targets =
-      batch.targets.flatten().index_select(0, batch.target_positions).unsqueeze(0);
+  const at::Tensor positions = at_target_positions(batch, hidden);
+  const at::Tensor targets = at_target_positions(batch, batch.targets);
   const at::Tensor gradient = at::empty_like(positions);
   const CrossEntropySums sums = head_gradient_in_chunks(model, positions, chunk_positions,
                                                         {targets, weights, weight_sum}, gradient);
-  return {at::zeros_like(rows).index_copy_(0, batch.target_positions, gradient.squeeze(0)), sums};
+  const at::Tensor all = at::zeros_like(hidden, at::MemoryFormat::Contiguous);
+  all.view({-1, hidden.size(-1)}).index_copy_(0, batch.target_positions, gradient.squeeze(0));
+  return {all, sums};
 }
 
 LossSums by_halves(LanguageModel& model, const Batch& batch, const at::Tensor& weights,
@@ -47,10 +48,10 @@ LossSums by_halves(LanguageModel& model, const Batch& batch, const at::Tensor& w
   ProfiledPhase phase(options.profiler, "forward");
   const at::Tensor hidden = model.hidden({batch.input_ids, batch.document_starts});
   phase.next("head and loss");
-  const auto& [gradient, sums] = head_and_loss(model, hidden.detach().flatten(0, 1), batch, weights,
-                                               weight_sum, options.chunk_positions);
+  const auto& [gradient, sums] =
+      head_and_loss(model, hidden.detach(), batch, weights, weight_sum, options.chunk_positions);
   phase.next("backward");
-  model.backward(hidden, gradient.view(hidden.sizes()));
+  model.backward(hidden, gradient);
   return {sums.weighted_sum, sums.ce_sum};
 }
 

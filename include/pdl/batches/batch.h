@@ -25,6 +25,9 @@ struct Batch {
 // Returns Batch::target_positions for contiguous targets on the CPU.
 at::Tensor target_positions(const at::Tensor& targets);
 
+// Returns the values [B, T, …] of the positions with a target, as [1, N, …].
+at::Tensor at_target_positions(const Batch& batch, const at::Tensor& values);
+
 // How batches are made.
 struct BatchOptions {
   int32_t pad_id = 0;
