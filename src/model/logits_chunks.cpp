@@ -43,8 +43,12 @@ CrossEntropySums head_gradient_in_chunks(LanguageModel& model, const at::Tensor&
   return sums;
 }
 
-int64_t automatic_chunk_positions(const ModelInfo& model, int64_t batch_positions) {
+int64_t automatic_chunk_positions(const ModelInfo& model, int64_t batch_positions, bool trains) {
   if (!model.splits_head) return 0;
+  if (trains && model.fuses_head_and_loss) {
+    constexpr int64_t kFusedPositions = 4096;  // a few times that of logits that exist at once
+    return batch_positions <= kFusedPositions ? 0 : kFusedPositions;
+  }
   // A chunk has enough positions for efficient matrix products, and takes 96 MB in float32 of a
   // program: each chunk adds its gradient of the head to the sum in memory, so that smaller chunks
   // cost time. The decoder of this program takes 32 MB, for less memory.

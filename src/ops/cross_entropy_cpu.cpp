@@ -1,5 +1,4 @@
 #include <ATen/Parallel.h>
-#include <ATen/ops/scalar_tensor.h>
 #include <ATen/ops/zeros.h>
 #include <c10/util/BFloat16.h>
 
@@ -7,8 +6,8 @@
 #include <type_traits>
 #include <vector>
 
+#include "cpu_targets.h"
 #include "logits_view.h"
-#include "pdl/base/error.h"
 #include "pdl/kernels/cpu_kernels.h"
 #include "pdl/ops/ignore_target.h"
 
@@ -35,28 +34,12 @@ auto with_logits(const at::Tensor& rows, const Run& run) {
   return run(static_cast<Bfloat16*>(rows.data_ptr()));
 }
 
-// Checked here because the kernels index by target.
-std::vector<int64_t> checked_targets(const at::Tensor& targets, int64_t vocab_size) {
-  const at::Tensor contiguous = targets.contiguous();
-  const auto* begin = contiguous.const_data_ptr<int64_t>();
-  std::vector<int64_t> checked(begin, begin + contiguous.numel());
-  for (const int64_t target : checked) {
-    if (target != kIgnoreTarget && (target < 0 || target >= vocab_size)) {
-      throw Error(ExitCode::kInternal, "target " + std::to_string(target) + " of " +
-                                           std::to_string(vocab_size) + " logits");
-    }
-  }
-  return checked;
-}
-
 template <class Visit>
 void for_each_row(int64_t num_rows, const Visit& visit) {
   at::parallel_for(0, num_rows, /*grain_size=*/1, [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) visit(row);
   });
 }
-
-at::Tensor float64_scalar(double value) { return at::scalar_tensor(value, at::dtype(at::kDouble)); }
 
 }  // namespace
 
@@ -87,14 +70,7 @@ CrossEntropySums cpu_cross_entropy_gradient(const at::Tensor& rows, const at::Te
       }
     });
   });
-  double weighted_sum = 0;
-  double ce_sum = 0;
-  for (size_t i = 0; i < y.size(); ++i) {
-    if (y[i] == kIgnoreTarget) continue;
-    weighted_sum += static_cast<double>(w[y[i]]) * ce[i];
-    ce_sum += ce[i];
-  }
-  return {float64_scalar(weighted_sum), float64_scalar(ce_sum)};
+  return sum_cross_entropy(ce, y, w);
 }
 
 PositionEvaluations cpu_evaluate_positions(const at::Tensor& rows, const at::Tensor& targets,

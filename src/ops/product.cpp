@@ -74,16 +74,6 @@ bool is_factor(const at::Tensor& matrix) {
          (matrix.scalar_type() == at::kFloat || matrix.scalar_type() == at::kBFloat16);
 }
 
-MatrixView view_of(const at::Tensor& matrix) {
-  MatrixView view{.row_stride = matrix.stride(0), .column_stride = matrix.stride(1)};
-  if (matrix.scalar_type() == at::kBFloat16) {
-    view.bfloat16 = static_cast<const Bfloat16*>(matrix.const_data_ptr());
-  } else {
-    view.values = matrix.const_data_ptr<float>();
-  }
-  return view;
-}
-
 const ProductKernels& kernels_of(ProductPrecision precision) {
   if (precision == ProductPrecision::kBfloat16) return cpu_kernels().bfloat16_product;
   if (precision == ProductPrecision::kBfloat16x3) return cpu_kernels().split_product;
@@ -140,13 +130,15 @@ std::atomic<double> all_multiplications = 0;
 void multiply_into(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b,
                    ProductPrecision precision, bool adds) {
   if (out.numel() == 0) return;
-  all_multiplications += static_cast<double>(out.numel()) * static_cast<double>(a.size(1));
+  add_multiplications(static_cast<double>(out.numel()) * static_cast<double>(a.size(1)));
   if (is_cpu_float(out) && is_factor(a) && is_factor(b))
     return multiply_on_cpu(out, a, b, kernels_of(precision), adds);
   multiply_by_aten(out, a, b, precision, adds);
 }
 
 double count_multiplications() { return all_multiplications; }
+
+void add_multiplications(double count) { all_multiplications += count; }
 
 double measure_multiplication_rate(ProductPrecision precision) {
   using Clock = std::chrono::steady_clock;

@@ -16,10 +16,10 @@ namespace {
 
 // Plans for batches of up to `batch_size` of the sequences.
 int64_t chunk_positions(int64_t wanted, const ModelInfo& model, const Sequences& sequences,
-                        int64_t batch_size) {
+                        int64_t batch_size, bool trains) {
   if (wanted > 0) return wanted;
-  return automatic_chunk_positions(model,
-                                   std::min(batch_size, sequences.size()) * sequences.longest());
+  return automatic_chunk_positions(
+      model, std::min(batch_size, sequences.size()) * sequences.longest(), trains);
 }
 
 std::optional<at::ScalarType> autocast_dtype(Precision precision, at::Device device) {
@@ -105,10 +105,11 @@ ComputePlan plan_compute(const BatchPlanOptions& options, const ModelInfo& model
   }
   if (data.train) {
     plan.train_chunk_positions =
-        chunk_positions(wanted, model, *data.train, options.train_batch_size);
+        chunk_positions(wanted, model, *data.train, options.train_batch_size, /*trains=*/true);
   }
   if (data.eval) {
-    plan.eval_chunk_positions = chunk_positions(wanted, model, *data.eval, options.eval_batch_size);
+    plan.eval_chunk_positions =
+        chunk_positions(wanted, model, *data.eval, options.eval_batch_size, /*trains=*/false);
   }
   return plan;
 }

@@ -153,6 +153,69 @@ struct ProductKernels {
                    MatrixRows to, bool adds, float* workspace);
 };
 
+// A linear head and its cross-entropy without logits in memory, in two passes over pieces of the
+// vocabulary, for which the same logits are computed twice. Hidden rows [R, D] are packed in blocks
+// of kHeadBlockRows first. Factors of products, among them the gradient of the logits, are rounded
+// as those of a ProductKernels; the rest is as with RowKernels. What is packed has no format but
+// its size.
+inline constexpr int64_t kHeadBlockRows = 256;
+
+// Of D. Sizes are in floats.
+struct LinearCrossEntropySizes {
+  int64_t piece_tokens = 0;     // of every piece but the last
+  int64_t packed_block = 0;     // a block of hidden rows
+  int64_t packed_gradient = 0;  // the gradient of the logits of a block and a piece
+  int64_t packed_tokens = 0;    // the rows of the head of a piece
+  int64_t workspace = 0;
+};
+
+struct HeadRows {
+  const float* packed = nullptr;     // by pack_hidden(), a block after another
+  int64_t count = 0;                 // R
+  int64_t dims = 0;                  // D
+  const int64_t* targets = nullptr;  // [R]; none: below 0
+};
+
+// Tokens [first, first + count) of the vocabulary, with their rows of the head.
+struct HeadPiece {
+  MatrixView tokens;
+  int64_t first = 0;
+  int64_t count = 0;
+};
+
+// Σ exp(logit - largest) of a row, over the pieces so far.
+struct ExponentialSum {
+  float largest = -__builtin_inff();
+  double total = 0;
+};
+
+// The gradient of a row's logits is factor·exp(logit - largest), less `scale` at its target; none
+// if `scale` is 0.
+struct RowGradient {
+  float largest = 0;
+  float factor = 0;
+  float scale = 0;
+};
+
+struct LinearCrossEntropyKernels {
+  LinearCrossEntropySizes (*sizes)(int64_t dims);
+  // Packs hidden rows of one block.
+  void (*pack_hidden)(MatrixView hidden, int64_t rows, int64_t dims, float* block);
+  // Adds a piece to the sums [R], and writes the logits of targets that lie in it.
+  void (*sum_exponentials)(const HeadRows& rows, const HeadPiece& piece, ExponentialSum* sums,
+                           float* target_logits, float* workspace);
+  // Writes the packed gradient of the logits of each block, and the packed tokens; writes the
+  // gradient of the piece of the head to `to`, or adds it if `adds`, unless that is null.
+  void (*differentiate)(const HeadRows& rows, const HeadPiece& piece, const RowGradient* of_rows,
+                        float* packed_gradients, float* packed_tokens, MatrixRows to, bool adds,
+                        float* workspace);
+  // Writes the gradient that a piece of `tokens` gives rows [first_row, first_row + rows) of a
+  // block, or adds it if `adds`. first_row is a multiple of 32.
+  void (*add_hidden_gradient)(const float* packed_gradient, const float* packed_tokens,
+                              int64_t tokens, int64_t first_row, int64_t rows, int64_t dims,
+                              MatrixRows to, bool adds);
+};
+
 // The kernels as one instruction set has them.
 struct CpuKernels {
   RowKernels<float> float_rows;
@@ -175,6 +238,10 @@ struct CpuKernels {
   // Of factors rounded to the sum of two bfloat16, h + l: the sum of h·h, l·h and h·l. Its relative
   // error is about 2^-16 of the largest term. A factor that is infinite as bfloat16 gives NaN.
   ProductKernels split_product;
+  // Of factors rounded as those of the two products before. Null where computing logits twice takes
+  // longer than keeping them: where a set has no tiles.
+  const LinearCrossEntropyKernels* bfloat16_linear_cross_entropy;
+  const LinearCrossEntropyKernels* split_linear_cross_entropy;
 };
 
 // Returns the kernels of a set. Throws std::invalid_argument for a set that is not supported.

@@ -37,7 +37,8 @@ struct ModelInfo {
   at::Device device = at::kCPU;
   // Whether hidden() and head() can be called, so that the logits of a whole batch need not exist.
   bool splits_head = false;
-  bool isolates_documents = false;  // takes ModelInput::document_starts
+  bool fuses_head_and_loss = false;  // head_gradient() needs no logits in memory
+  bool isolates_documents = false;   // takes ModelInput::document_starts
   // Whether forward is a program of the file, of which nothing is known until it has run.
   bool is_program = false;
   int64_t max_positions = 0;  // tokens in a sequence that it takes; 0: the file does not say

@@ -36,7 +36,7 @@ CrossEntropySums head_gradient_in_chunks(LanguageModel& model, const at::Tensor&
 
 // Resolves logits_chunk_rows 0: returns the most positions of a chunk for batches of
 // `batch_positions` = B·T positions. Returns 0, for no chunks, if the model does not split its head
-// or little memory would be saved.
-int64_t automatic_chunk_positions(const ModelInfo& model, int64_t batch_positions);
+// or little memory would be saved. `trains`: the chunks are of head_gradient_in_chunks().
+int64_t automatic_chunk_positions(const ModelInfo& model, int64_t batch_positions, bool trains);
 
 }  // namespace pdl

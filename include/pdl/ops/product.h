@@ -30,6 +30,8 @@ at::Tensor matrix_product(const at::Tensor& a, const at::Tensor& b,
 
 // Returns the multiplications of all products so far, M·N·K of each.
 double count_multiplications();
+// Adds those of products that multiply_into() does not do.
+void add_multiplications(double count);
 
 // Measures how many multiplications a second products on the CPU make at best, on all threads: each
 // has factors that stay in its cache. Takes a fraction of a second.

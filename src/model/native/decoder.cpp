@@ -251,11 +251,22 @@ at::Tensor Decoder::head(const at::Tensor& hidden) const {
   return logits.view(shape);
 }
 
+bool Decoder::fuses_head_and_loss() const {
+  return spec_.logit_scale == 1 && spec_.logit_softcap == 0 &&
+         head_.has_cross_entropy(embedding_.value.device());
+}
+
 HeadGradient Decoder::head_gradient(const at::Tensor& hidden, const at::Tensor& targets,
                                     const at::Tensor& weights, const at::Tensor& weight_sum) const {
   const at::Tensor rows = hidden.reshape({-1, spec_.hidden_size});
-  Linear::State state;
   ProfiledPhase phase(profiler_, kHeadPhase);
+  if (fuses_head_and_loss()) {
+    const at::Tensor gradient = at::empty_like(rows);
+    const CrossEntropySums sums =
+        head_.cross_entropy(rows, targets.reshape(-1), weights, weight_sum, gradient);
+    return {sums, gradient.view(hidden.sizes())};
+  }
+  Linear::State state;
   at::Tensor logits = head_.forward(rows, context_.drops, state);
   phase.next("loss");
   if (spec_.logit_scale != 1) logits.mul_(spec_.logit_scale);

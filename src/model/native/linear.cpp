@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "pdl/ops/column_sums.h"
+#include "pdl/ops/linear_cross_entropy.h"
 
 namespace pdl {
 namespace {
@@ -86,6 +87,21 @@ at::Tensor Linear::input_gradient(const at::Tensor& y_gradient, const State& sta
     x_gradient.add_(adapter_input(matrix_product(inner, a.value), state.kept[i]));
   }
   return x_gradient;
+}
+
+bool Linear::has_cross_entropy(const at::Device& device) const {
+  return adapters_.empty() && !bias_.value.defined() && !transposed_ &&
+         has_linear_cross_entropy(device, precision_);
+}
+
+CrossEntropySums Linear::cross_entropy(const at::Tensor& x, const at::Tensor& targets,
+                                       const at::Tensor& weights, const at::Tensor& weight_sum,
+                                       const at::Tensor& x_gradient) const {
+  HeadGradientSum weight_gradient;
+  if (weight_.is_trained())
+    weight_gradient = {weight_.gradient, !std::exchange(*weight_.is_fresh, false)};
+  return linear_cross_entropy_gradient(x, weight_.value, targets, weights, weight_sum, precision_,
+                                       x_gradient, weight_gradient);
 }
 
 at::Tensor Linear::backward(const at::Tensor& y_gradient, const at::Tensor& x,

@@ -7,6 +7,7 @@
 
 #include "lora.h"
 #include "parameters.h"
+#include "pdl/ops/cross_entropy.h"
 #include "pdl/ops/product.h"
 
 namespace pdl {
@@ -42,6 +43,14 @@ class Linear {
   at::Tensor backward(const at::Tensor& y_gradient, const at::Tensor& x, const State& state) const;
 
   bool is_trained() const;
+
+  // Whether y is x Wᵀ, and cross_entropy() has kernels on a device.
+  bool has_cross_entropy(const at::Device& device) const;
+  // For y as logits that never exist as a whole: writes the gradient of x, adds that of what is
+  // trained. See linear_cross_entropy_gradient().
+  CrossEntropySums cross_entropy(const at::Tensor& x, const at::Tensor& targets,
+                                 const at::Tensor& weights, const at::Tensor& weight_sum,
+                                 const at::Tensor& x_gradient) const;
 
  private:
   at::Tensor matrix() const;  // W [out, in]

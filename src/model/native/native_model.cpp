@@ -63,6 +63,7 @@ class NativeModel : public LanguageModel {
              .vocab_size = config_.spec.vocab_size,
              .device = options.device,
              .splits_head = true,
+             .fuses_head_and_loss = decoder_->fuses_head_and_loss(),
              .isolates_documents = true,
              .max_positions = config_.spec.max_positions,
              .compute_dtype = options.autocast.value_or(at::kFloat),

@@ -32,17 +32,27 @@ TEST(LogitsChunksTest, ChunksOfAnySizeAreTheLogitsInOrder) {
 TEST(LogitsChunksTest, AutomaticChunksNeedAHeadAndARewardingSize) {
   ModelInfo whole;
   whole.vocab_size = kTestVocab;
-  EXPECT_EQ(automatic_chunk_positions(whole, int64_t{1} << 40), 0);
+  EXPECT_EQ(automatic_chunk_positions(whole, int64_t{1} << 40, /*trains=*/true), 0);
   ModelInfo split = whole;
   split.splits_head = true;
-  EXPECT_EQ(automatic_chunk_positions(split, 100), 0);
+  EXPECT_EQ(automatic_chunk_positions(split, 100, /*trains=*/true), 0);
   for (const bool is_program : {true, false}) {
     split.is_program = is_program;
     const int64_t most = (is_program ? 24'000'000 : 8'000'000) / kTestVocab;  // 96 or 32 MB
-    EXPECT_EQ(automatic_chunk_positions(split, 2 * most - 1), 0);
-    EXPECT_EQ(automatic_chunk_positions(split, 2 * most), most);
-    EXPECT_EQ(automatic_chunk_positions(split, 2 * most + 1), most);
+    EXPECT_EQ(automatic_chunk_positions(split, 2 * most - 1, /*trains=*/true), 0);
+    EXPECT_EQ(automatic_chunk_positions(split, 2 * most, /*trains=*/true), most);
+    EXPECT_EQ(automatic_chunk_positions(split, 2 * most + 1, /*trains=*/true), most);
   }
+}
+
+TEST(LogitsChunksTest, TrainingWithoutLogitsInMemoryNeedsFewerChunks) {
+  ModelInfo model;
+  model.vocab_size = 100'000;
+  model.splits_head = true;
+  model.fuses_head_and_loss = true;
+  EXPECT_EQ(automatic_chunk_positions(model, 4096, /*trains=*/true), 0);
+  EXPECT_EQ(automatic_chunk_positions(model, 4097, /*trains=*/true), 4096);
+  EXPECT_EQ(automatic_chunk_positions(model, 4096, /*trains=*/false), 256);
 }
 
 }  // namespace

@@ -1,0 +1,205 @@
+#include "pdl/ops/linear_cross_entropy.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/ops/empty.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <vector>
+
+#include "cpu_targets.h"
+#include "cpu_tensors.h"
+#include "pdl/base/error.h"
+#include "pdl/kernels/cpu_kernels.h"
+#include "pdl/ops/ignore_target.h"
+
+#ifndef _OPENMP
+#error "at::parallel_for runs in one thread in a file that is compiled without -fopenmp"
+#endif
+
+namespace pdl {
+namespace {
+
+const LinearCrossEntropyKernels* kernels_of(ProductPrecision precision) {
+  if (precision == ProductPrecision::kBfloat16) return cpu_kernels().bfloat16_linear_cross_entropy;
+  if (precision == ProductPrecision::kBfloat16x3) return cpu_kernels().split_linear_cross_entropy;
+  return nullptr;
+}
+
+int64_t parts_of(int64_t size, int64_t part) { return (size + part - 1) / part; }
+
+// Calls visit(i) for all i < count, on all threads.
+template <class Visit>
+void for_each(int64_t count, const Visit& visit) {
+  at::parallel_for(0, count, /*grain_size=*/1, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) visit(i);
+  });
+}
+
+// Memory for `count` things of `size` floats each.
+class Buffers {
+ public:
+  Buffers(int64_t count, int64_t size)
+      : size_(size), values_(at::empty({count * size}, at::kFloat)) {}
+  float* operator[](int64_t i) const { return static_cast<float*>(values_.data_ptr()) + i * size_; }
+
+ private:
+  int64_t size_;
+  at::Tensor values_;
+};
+
+class LinearCrossEntropy {
+ public:
+  LinearCrossEntropy(const at::Tensor& hidden, const at::Tensor& head, const at::Tensor& targets,
+                     const LinearCrossEntropyKernels& kernels)
+      : kernels_(kernels),
+        sizes_(kernels.sizes(hidden.size(1))),
+        head_(head),
+        targets_(checked_targets(targets, head.size(0))),
+        num_blocks_(parts_of(hidden.size(0), kHeadBlockRows)),
+        num_pieces_(parts_of(head.size(0), sizes_.piece_tokens)),
+        packed_(num_blocks_, sizes_.packed_block) {
+    rows_ = {packed_[0], hidden.size(0), hidden.size(1), targets_.data()};
+    for_each(num_blocks_, [&](int64_t block) {
+      const int64_t rows = rows_of(block);
+      kernels.pack_hidden(view_of(hidden.narrow(0, block * kHeadBlockRows, rows)), rows, rows_.dims,
+                          packed_[block]);
+    });
+  }
+
+  // The cross-entropy of each row; prepares differentiate().
+  std::vector<double> cross_entropy(const float* weights, double weight_sum) {
+    const auto num_rows = static_cast<size_t>(rows_.count);
+    std::vector<float> target_logits(num_rows);
+    const std::vector<ExponentialSum> sums = sum_exponentials(target_logits.data());
+    std::vector<double> ce(num_rows);
+    gradients_.resize(num_rows);
+    for (size_t i = 0; i < num_rows; ++i) {
+      if (targets_[i] == kIgnoreTarget) continue;
+      const ExponentialSum& sum = sums[i];
+      ce[i] = std::log(sum.total) + (static_cast<double>(sum.largest) - target_logits[i]);
+      const double scale = static_cast<double>(weights[targets_[i]]) / weight_sum;
+      gradients_[i] = {sum.largest, static_cast<float>(scale / sum.total),
+                       static_cast<float>(scale)};
+    }
+    return ce;
+  }
+
+  // Some pieces at a time: what each gives to the hidden rows is kept until all of them are done,
+  // then added in their order.
+  void differentiate(const at::Tensor& hidden_gradient,
+                     const HeadGradientSum& head_gradient) const {
+    const int64_t at_once = std::min<int64_t>(num_pieces_, 4 * at::get_num_threads());
+    const Buffers gradients(at_once, num_blocks_ * sizes_.packed_gradient);
+    const Buffers tokens(at_once, sizes_.packed_tokens);
+    for (int64_t first = 0; first < num_pieces_; first += at_once) {
+      const int64_t count = std::min(at_once, num_pieces_ - first);
+      for_each(count, [&](int64_t i) {
+        const Buffers workspace(1, sizes_.workspace);
+        const HeadPiece piece = piece_at(first + i);
+        kernels_.differentiate(rows_, piece, gradients_.data(), gradients[i], tokens[i],
+                               rows_from(head_gradient.sum, piece.first), head_gradient.adds,
+                               workspace[0]);
+      });
+      constexpr int64_t kPartRows = 128;
+      for_each(parts_of(rows_.count, kPartRows), [&](int64_t part) {
+        const int64_t row = part * kPartRows;
+        const int64_t block = row / kHeadBlockRows;
+        for (int64_t i = 0; i < count; ++i) {
+          kernels_.add_hidden_gradient(gradients[i] + block * sizes_.packed_gradient, tokens[i],
+                                       piece_at(first + i).count, row % kHeadBlockRows,
+                                       std::min(kPartRows, rows_.count - row), rows_.dims,
+                                       rows_from(hidden_gradient, row), first + i > 0);
+        }
+      });
+    }
+  }
+
+ private:
+  int64_t rows_of(int64_t block) const {
+    return std::min(kHeadBlockRows, rows_.count - block * kHeadBlockRows);
+  }
+
+  HeadPiece piece_at(int64_t index) const {
+    const int64_t first = index * sizes_.piece_tokens;
+    const int64_t count = std::min(sizes_.piece_tokens, head_.size(0) - first);
+    return {view_of(head_.narrow(0, first, count)), first, count};
+  }
+
+  static MatrixRows rows_from(const at::Tensor& matrix, int64_t row) {
+    if (!matrix.defined()) return {};
+    return {static_cast<float*>(matrix.data_ptr()) + row * matrix.stride(0), matrix.stride(0)};
+  }
+
+  // Over groups of pieces, a fixed number each, then over the groups in their order.
+  std::vector<ExponentialSum> sum_exponentials(float* target_logits) const {
+    constexpr int64_t kGroup = 4;
+    const int64_t num_groups = parts_of(num_pieces_, kGroup);
+    const auto num_rows = static_cast<size_t>(rows_.count);
+    std::vector<std::vector<ExponentialSum>> groups(static_cast<size_t>(num_groups));
+    for_each(num_groups, [&](int64_t group) {
+      std::vector<ExponentialSum>& sums = groups[static_cast<size_t>(group)];
+      sums.resize(num_rows);
+      const Buffers workspace(1, sizes_.workspace);
+      const int64_t end = std::min((group + 1) * kGroup, num_pieces_);
+      for (int64_t i = group * kGroup; i < end; ++i)
+        kernels_.sum_exponentials(rows_, piece_at(i), sums.data(), target_logits, workspace[0]);
+    });
+    std::vector<ExponentialSum> all = std::move(groups[0]);
+    for (size_t group = 1; group < groups.size(); ++group) {
+      for (size_t i = 0; i < num_rows; ++i) add(groups[group][i], all[i]);
+    }
+    return all;
+  }
+
+  static void add(const ExponentialSum& part, ExponentialSum& sum) {
+    const float largest = std::max(sum.largest, part.largest);
+    const auto scaled = [largest](const ExponentialSum& each) {
+      if (each.largest == largest) return each.total;
+      return each.total * std::exp(static_cast<double>(each.largest) - largest);
+    };
+    sum = {largest, scaled(sum) + scaled(part)};
+  }
+
+  const LinearCrossEntropyKernels& kernels_;
+  LinearCrossEntropySizes sizes_;
+  at::Tensor head_;
+  std::vector<int64_t> targets_;
+  int64_t num_blocks_;
+  int64_t num_pieces_;
+  Buffers packed_;
+  HeadRows rows_;
+  std::vector<RowGradient> gradients_;
+};
+
+}  // namespace
+
+bool has_linear_cross_entropy(const at::Device& device, ProductPrecision precision) {
+  return device.is_cpu() && kernels_of(precision) != nullptr;
+}
+
+CrossEntropySums linear_cross_entropy_gradient(const at::Tensor& hidden, const at::Tensor& head,
+                                               const at::Tensor& targets, const at::Tensor& weights,
+                                               const at::Tensor& weight_sum,
+                                               ProductPrecision precision,
+                                               const at::Tensor& hidden_gradient,
+                                               const HeadGradientSum& head_gradient) {
+  const LinearCrossEntropyKernels* kernels = kernels_of(precision);
+  if (!hidden.is_cpu() || kernels == nullptr)
+    throw Error(ExitCode::kInternal, "no kernels for a head without logits");
+  require_contiguous_rows(hidden_gradient, "the gradient of hidden values");
+  if (head_gradient.sum.defined())
+    require_contiguous_rows(head_gradient.sum, "the gradient of the head");
+  const at::Tensor contiguous_weights = weights.contiguous();
+  const auto* w = contiguous_weights.const_data_ptr<float>();
+  LinearCrossEntropy loss(hidden, head, targets, *kernels);
+  const std::vector<double> ce = loss.cross_entropy(w, weight_sum.item<double>());
+  loss.differentiate(hidden_gradient, head_gradient);
+  const double products = head_gradient.sum.defined() ? 3 : 2;
+  add_multiplications(products * static_cast<double>(hidden.numel()) *
+                      static_cast<double>(head.size(0)));
+  return sum_cross_entropy(ce, checked_targets(targets, head.size(0)), w);
+}
+
+}  // namespace pdl

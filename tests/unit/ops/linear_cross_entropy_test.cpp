@@ -1,0 +1,186 @@
+#include "pdl/ops/linear_cross_entropy.h"
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+
+#include "pdl/ops/ignore_target.h"
+#include "support/any_threads.h"
+
+namespace pdl {
+namespace {
+
+struct HeadCase {
+  int64_t rows;
+  int64_t dims;
+  int64_t vocab_size;
+};
+
+struct HeadInput {
+  at::Tensor hidden;
+  at::Tensor head;
+  at::Tensor targets;
+  at::Tensor weights;
+  at::Tensor weight_sum;
+};
+
+HeadInput random_input(const HeadCase& shape, double size = 1) {
+  at::manual_seed(3);
+  HeadInput input{at::randn({shape.rows, shape.dims}).mul_(size),
+                  at::randn({shape.vocab_size, shape.dims})
+                      .mul_(4 / std::sqrt(static_cast<double>(shape.dims))),
+                  at::randint(0, shape.vocab_size, {shape.rows}, at::kLong),
+                  at::rand({shape.vocab_size}).add_(0.1),
+                  at::scalar_tensor(0.7 * static_cast<double>(shape.rows), at::kDouble)};
+  if (shape.rows > 2) input.targets[shape.rows / 2] = kIgnoreTarget;
+  return input;
+}
+
+// What linear_cross_entropy_gradient() gives.
+struct HeadOutput {
+  double weighted_sum;
+  double ce_sum;
+  at::Tensor hidden_gradient;
+  at::Tensor head_gradient;
+};
+
+HeadOutput compute(const HeadInput& input, ProductPrecision precision) {
+  HeadOutput output{0, 0, at::full_like(input.hidden, 9),
+                    at::full(input.head.sizes(), 9, at::kFloat)};
+  const CrossEntropySums sums = linear_cross_entropy_gradient(
+      input.hidden, input.head, input.targets, input.weights, input.weight_sum, precision,
+      output.hidden_gradient, {output.head_gradient, /*adds=*/false});
+  output.weighted_sum = sums.weighted_sum.item<double>();
+  output.ce_sum = sums.ce_sum.item<double>();
+  return output;
+}
+
+at::Tensor rounded(const at::Tensor& x) { return x.to(at::kBFloat16).to(at::kDouble); }
+
+// In float64, with factors that went through `round`.
+template <class Round>
+HeadOutput reference(const HeadInput& input, const Round& round) {
+  const at::Tensor hidden = round(input.hidden);
+  const at::Tensor head = round(input.head);
+  const at::Tensor has_target = input.targets.ne(kIgnoreTarget);
+  const at::Tensor targets = input.targets.clamp_min(0);
+  const at::Tensor logits = hidden.matmul(head.t());
+  const at::Tensor weights = input.weights.index_select(0, targets).to(at::kDouble).mul(has_target);
+  const at::Tensor ce =
+      logits.logsumexp(1).sub(logits.gather(1, targets.unsqueeze(1)).squeeze(1)).mul(has_target);
+  at::Tensor gradient = logits.softmax(1);
+  gradient.scatter_add_(1, targets.unsqueeze(1), at::full({targets.size(0), 1}, -1.0, at::kDouble));
+  gradient.mul_(weights.div(input.weight_sum).unsqueeze(1));
+  gradient = round(gradient.to(at::kFloat));
+  return {ce.mul(weights).sum().item<double>(), ce.sum().item<double>(), gradient.matmul(head),
+          gradient.t().matmul(hidden)};
+}
+
+double distance(const at::Tensor& value, const at::Tensor& exact) {
+  const double largest = exact.abs().max().item<double>();
+  return value.to(at::kDouble).sub(exact).abs().max().item<double>() / std::max(largest, 1e-30);
+}
+
+void expect_near(const HeadOutput& output, const HeadOutput& exact, double sums, double gradients) {
+  EXPECT_NEAR(output.weighted_sum, exact.weighted_sum, sums * std::abs(exact.weighted_sum) + sums);
+  EXPECT_NEAR(output.ce_sum, exact.ce_sum, sums * std::abs(exact.ce_sum) + sums);
+  EXPECT_LT(distance(output.hidden_gradient, exact.hidden_gradient), gradients);
+  EXPECT_LT(distance(output.head_gradient, exact.head_gradient), gradients);
+}
+
+class LinearCrossEntropyTest : public testing::TestWithParam<HeadCase> {
+ protected:
+  void SetUp() override {
+    if (!has_linear_cross_entropy(at::kCPU, ProductPrecision::kBfloat16))
+      GTEST_SKIP() << "this CPU has no tiles";
+  }
+};
+
+// A gradient of a logit that float32 puts on the other side of a rounding's edge is off by 2^-8 of
+// itself.
+TEST_P(LinearCrossEntropyTest, IsTheGradientOfRoundedFactors) {
+  const HeadInput input = random_input(GetParam());
+  expect_near(compute(input, ProductPrecision::kBfloat16), reference(input, rounded), 1e-6, 1e-3);
+}
+
+TEST_P(LinearCrossEntropyTest, SplitFactorsAreNearlyExact) {
+  const HeadInput input = random_input(GetParam());
+  const auto exactly = [](const at::Tensor& x) { return x.to(at::kDouble); };
+  expect_near(compute(input, ProductPrecision::kBfloat16x3), reference(input, exactly), 1e-5, 5e-5);
+}
+
+INSTANTIATE_TEST_SUITE_P(Shapes, LinearCrossEntropyTest,
+                         testing::Values(HeadCase{1, 1, 1}, HeadCase{1, 8, 5}, HeadCase{3, 17, 97},
+                                         HeadCase{32, 32, 480}, HeadCase{33, 33, 481},
+                                         HeadCase{255, 16, 96}, HeadCase{257, 48, 1000},
+                                         HeadCase{530, 64, 2500}, HeadCase{70, 600, 500},
+                                         HeadCase{40, 1100, 200}));
+
+class AnyLinearCrossEntropyTest : public LinearCrossEntropyTest {};
+
+INSTANTIATE_TEST_SUITE_P(OneShape, AnyLinearCrossEntropyTest,
+                         testing::Values(HeadCase{300, 40, 1500}));
+
+TEST_P(AnyLinearCrossEntropyTest, AnyNumberOfThreadsGivesTheSameBits) {
+  const HeadInput input = random_input(GetParam());
+  for (const ProductPrecision precision :
+       {ProductPrecision::kBfloat16, ProductPrecision::kBfloat16x3}) {
+    expect_same_bits_with_any_threads([&] {
+      const HeadOutput output = compute(input, precision);
+      return at::cat(
+          {output.hidden_gradient.reshape(-1), output.head_gradient.reshape(-1),
+           at::scalar_tensor(output.weighted_sum, at::kDouble).view({1}).to(at::kFloat)});
+    });
+  }
+}
+
+TEST_P(AnyLinearCrossEntropyTest, AddsToTheGradientOfTheHeadAndToNothingElse) {
+  const HeadInput input = random_input(GetParam());
+  const HeadOutput once = compute(input, ProductPrecision::kBfloat16);
+  const at::Tensor wider = at::ones({input.head.size(0), input.head.size(1) + 3});
+  const at::Tensor sum = wider.narrow(1, 1, input.head.size(1));
+  const at::Tensor hidden_gradient = at::empty_like(input.hidden);
+  linear_cross_entropy_gradient(input.hidden, input.head, input.targets, input.weights,
+                                input.weight_sum, ProductPrecision::kBfloat16, hidden_gradient,
+                                {sum, /*adds=*/true});
+  EXPECT_TRUE(at::equal(hidden_gradient, once.hidden_gradient));
+  EXPECT_LT(distance(sum.sub(1), once.head_gradient.to(at::kDouble)), 1e-4);
+  EXPECT_TRUE(wider.narrow(1, 0, 1).eq(1).all().item<bool>());
+  EXPECT_TRUE(wider.narrow(1, input.head.size(1) + 1, 2).eq(1).all().item<bool>());
+}
+
+TEST_P(AnyLinearCrossEntropyTest, AFixedHeadInBfloat16GivesTheSame) {
+  HeadInput input = random_input(GetParam());
+  const HeadOutput expected = compute(input, ProductPrecision::kBfloat16);
+  const at::Tensor hidden_gradient = at::empty_like(input.hidden);
+  const CrossEntropySums sums = linear_cross_entropy_gradient(
+      input.hidden, input.head.to(at::kBFloat16), input.targets, input.weights, input.weight_sum,
+      ProductPrecision::kBfloat16, hidden_gradient, {});
+  EXPECT_EQ(sums.weighted_sum.item<double>(), expected.weighted_sum);
+  EXPECT_TRUE(at::equal(hidden_gradient, expected.hidden_gradient));
+}
+
+// Logits of thousands: all but the largest have no probability.
+TEST_P(AnyLinearCrossEntropyTest, LargeLogitsGiveFiniteLosses) {
+  const HeadInput input = random_input(GetParam(), /*size=*/1000);
+  expect_near(compute(input, ProductPrecision::kBfloat16), reference(input, rounded), 1e-6, 5e-3);
+}
+
+TEST_P(AnyLinearCrossEntropyTest, WhatIsNotFiniteReachesTheLoss) {
+  for (const double value :
+       {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity()}) {
+    HeadInput input = random_input(GetParam());
+    input.hidden[7][3] = value;
+    const HeadOutput output = compute(input, ProductPrecision::kBfloat16);
+    EXPECT_TRUE(std::isnan(output.ce_sum)) << value;
+    EXPECT_TRUE(output.hidden_gradient[7].isnan().all().item<bool>()) << value;
+    EXPECT_FALSE(output.hidden_gradient[8].isnan().any().item<bool>()) << value;
+  }
+}
+
+}  // namespace
+}  // namespace pdl
