@@ -78,9 +78,9 @@ class LinearCrossEntropy {
     for (size_t i = 0; i < num_rows; ++i) {
       if (targets_[i] == kIgnoreTarget) continue;
       const ExponentialSum& sum = sums[i];
-      ce[i] = std::log(sum.total) + (static_cast<double>(sum.largest) - target_logits[i]);
+      ce[i] = std::log(sum.total) + (static_cast<double>(sum.reference) - target_logits[i]);
       const double scale = static_cast<double>(weights[targets_[i]]) / weight_sum;
-      gradients_[i] = {sum.largest, static_cast<float>(scale / sum.total),
+      gradients_[i] = {sum.reference, static_cast<float>(scale / sum.total),
                        static_cast<float>(scale)};
     }
     return ce;
@@ -154,12 +154,12 @@ class LinearCrossEntropy {
   }
 
   static void add(const ExponentialSum& part, ExponentialSum& sum) {
-    const float largest = std::max(sum.largest, part.largest);
-    const auto scaled = [largest](const ExponentialSum& each) {
-      if (each.largest == largest) return each.total;
-      return each.total * std::exp(static_cast<double>(each.largest) - largest);
+    const float reference = std::max(sum.reference, part.reference);
+    const auto scaled = [reference](const ExponentialSum& each) {
+      if (each.reference == reference) return each.total;
+      return each.total * std::exp(static_cast<double>(each.reference) - reference);
     };
-    sum = {largest, scaled(sum) + scaled(part)};
+    sum = {reference, scaled(sum) + scaled(part)};
   }
 
   const LinearCrossEntropyKernels& kernels_;

@@ -183,16 +183,17 @@ struct HeadPiece {
   int64_t count = 0;
 };
 
-// Σ exp(logit - largest) of a row, over the pieces so far.
+// Σ exp(logit - reference) of a row, over the pieces so far. The reference is one of its logits, and
+// the largest is at most 16 above it.
 struct ExponentialSum {
-  float largest = -__builtin_inff();
+  float reference = -__builtin_inff();
   double total = 0;
 };
 
-// The gradient of a row's logits is factor·exp(logit - largest), less `scale` at its target; none
+// The gradient of a row's logits is factor·exp(logit - reference), less `scale` at its target; none
 // if `scale` is 0.
 struct RowGradient {
-  float largest = 0;
+  float reference = 0;
   float factor = 0;
   float scale = 0;
 };

@@ -29,8 +29,8 @@ struct HeadGradientSum {
 //   hidden_gradient  [N, D] float32 with contiguous rows, written
 //
 // Products, also those of the gradient of the logits, are of the precision. Exponentials are
-// float32, relative to the largest logit of the row so far, and are summed in float32 over up to
-// 480 tokens, and these sums in float64. The bits do not depend on the number of threads.
+// float32, relative to a logit that is about the largest of the row, and are summed in float32 over
+// up to 480 tokens, and these sums in float64. The bits do not depend on the number of threads.
 CrossEntropySums linear_cross_entropy_gradient(const at::Tensor& hidden, const at::Tensor& head,
                                                const at::Tensor& targets, const at::Tensor& weights,
                                                const at::Tensor& weight_sum,
