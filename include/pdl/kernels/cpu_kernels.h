@@ -224,6 +224,9 @@ struct CpuKernels {
   // Σ values², each square and sum in float64.
   double (*sum_of_squares)(const float* values, int64_t size);
   AttentionKernels attention;
+  // As attention, of factors rounded to bfloat16. A set without such instructions has the kernels
+  // of float32.
+  AttentionKernels bfloat16_attention;
   RmsNormKernels rms_norm;
   LayerNormKernels layer_norm;
   ActivationKernels silu;       // x / (1 + e^-x)

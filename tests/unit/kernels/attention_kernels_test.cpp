@@ -1,10 +1,12 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstdint>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "pdl/kernels/cpu_kernels.h"
@@ -39,6 +41,17 @@ struct Rows {
   MatrixRows view() { return {values.data(), stride()}; }
 };
 
+// Rounds to nearest, ties to even.
+float to_bfloat16(float value) {
+  const auto bits = std::bit_cast<uint32_t>(value);
+  return std::bit_cast<float>((bits + 0x7fff + ((bits >> 16) & 1)) & 0xffff0000);
+}
+
+Rows rounded(Rows rows) {
+  for (float& value : rows.values) value = value == kUntouched ? value : to_bfloat16(value);
+  return rows;
+}
+
 Rows random_rows(int64_t length, int64_t dims, unsigned seed) {
   std::mt19937 generator(seed);
   std::normal_distribution<float> distribution;
@@ -49,28 +62,111 @@ Rows random_rows(int64_t length, int64_t dims, unsigned seed) {
   return rows;
 }
 
+// One of the attentions of a set of kernels.
+struct Attention {
+  const char* name;
+  AttentionKernels CpuKernels::*kernels;
+  double rounding;  // of probabilities and their gradients, relative
+};
+
+const Attention kAttentions[] = {{"float32", &CpuKernels::attention, 0},
+                                 {"bfloat16", &CpuKernels::bfloat16_attention, 0x1.01p-8}};
+
+// A sum, and how much it changes at most, relative to the rounding of probabilities and gradients.
+struct Sum {
+  double value = 0;
+  double change = 0;
+};
+
 // Output and gradients in float64, by the formula.
 struct Expected {
-  std::vector<double> out, q, k, v, log_sums;
+  std::vector<Sum> out, q, k, v;
+  std::vector<double> log_sums;
 };
+
+// What a head is given.
+struct Problem {
+  Case shape;
+  Rows q, k, v, gradient;
+  std::vector<int32_t> first_key;
+  std::vector<float> kept;  // [T, T], or empty
+  float scale;
+
+  AttentionHead head() const {
+    return {.length = shape.length,
+            .dims = shape.dims,
+            .q = q.values.data(),
+            .k = k.values.data(),
+            .v = v.values.data(),
+            .q_stride = q.stride(),
+            .k_stride = k.stride(),
+            .v_stride = v.stride(),
+            .first_key = first_key.data(),
+            .scale = scale,
+            .softcap = shape.softcap,
+            .kept = shape.drops ? kept.data() : nullptr};
+  }
+};
+
+Problem random_problem(const Case& shape, unsigned seed) {
+  const auto rows = [&](unsigned i) { return random_rows(shape.length, shape.dims, 4 * seed + i); };
+  Problem problem{shape,   rows(0), rows(1), rows(2),
+                  rows(3), {},      {},      1 / std::sqrt(static_cast<float>(shape.dims))};
+  for (int64_t t = 0; t < shape.length; ++t) {
+    const int64_t in_window = shape.window > 0 ? std::max<int64_t>(0, t - shape.window + 1) : 0;
+    const int64_t in_document = shape.second > 0 && t >= shape.second ? shape.second : 0;
+    problem.first_key.push_back(static_cast<int32_t>(std::max(in_window, in_document)));
+  }
+  std::mt19937 generator(seed);
+  for (int64_t i = 0; shape.drops && i < shape.length * shape.length; ++i)
+    problem.kept.push_back(generator() % 4 == 0 ? 0.f : 4.f / 3);
+  return problem;
+}
+
+Problem rounded(Problem problem) {
+  for (Rows* rows : {&problem.q, &problem.k, &problem.v, &problem.gradient}) *rows = rounded(*rows);
+  return problem;
+}
+
+struct Result {
+  Rows out, q, k, v;
+  std::vector<float> log_sums;
+};
+
+Result attend(const AttentionKernels& kernels, Problem problem) {
+  const auto [length, dims] = std::pair(problem.shape.length, problem.shape.dims);
+  const AttentionHead head = problem.head();
+  const auto size = static_cast<size_t>(kernels.workspace(length, dims));
+  // What a kernel finds in its workspace does not matter.
+  std::vector<float> workspace(size, NAN);
+  workspace.push_back(kUntouched);
+  const Rows empty(length, dims);
+  Result result{empty, empty, empty, empty, std::vector<float>(static_cast<size_t>(length), NAN)};
+  kernels.forward(head, result.out.view(), result.log_sums.data(), workspace.data());
+  EXPECT_EQ(workspace.back(), kUntouched);
+  std::fill_n(workspace.begin(), size, NAN);
+  kernels.backward(head, result.out.view(), problem.gradient.view(), result.log_sums.data(),
+                   {result.q.view(), result.k.view(), result.v.view()}, workspace.data());
+  EXPECT_EQ(workspace.back(), kUntouched);
+  return result;
+}
 
 class Reference {
  public:
-  Reference(const Case& shape, Rows& q, Rows& k, Rows& v, Rows& gradient,
-            const std::vector<int32_t>& first_key, const std::vector<float>& kept, float scale)
-      : case_(shape),
-        q_(q),
-        k_(k),
-        v_(v),
-        gradient_(gradient),
-        first_key_(first_key),
-        kept_(kept),
-        scale_(static_cast<double>(scale)) {}
+  explicit Reference(Problem& problem)
+      : case_(problem.shape),
+        q_(problem.q),
+        k_(problem.k),
+        v_(problem.v),
+        gradient_(problem.gradient),
+        first_key_(problem.first_key),
+        kept_(problem.kept),
+        scale_(static_cast<double>(problem.scale)) {}
 
   Expected compute() {
     const auto size = static_cast<size_t>(case_.length * case_.dims);
     for (auto* values : {&result_.out, &result_.q, &result_.k, &result_.v})
-      values->assign(size, 0.0);
+      values->assign(size, Sum());
     for (int64_t t = 0; t < case_.length; ++t) add_query(t);
     return result_;
   }
@@ -100,25 +196,40 @@ class Reference {
       sum += std::exp(scores.back());
     }
     double mean = 0;
+    double mean_change = 0;
     for (int64_t s = first; s <= t; ++s) {
-      probabilities.push_back(std::exp(scores[static_cast<size_t>(s - first)]) / sum);
+      const double probability = std::exp(scores[static_cast<size_t>(s - first)]) / sum;
+      probabilities.push_back(probability);
       gradients.push_back(kept(t, s) * dot(gradient_, t, v_, s));
-      mean += probabilities.back() * gradients.back();
+      mean += probability * gradients.back();
+      for (int64_t d = 0; d < case_.dims; ++d) {
+        const auto value = static_cast<double>(v_.at(s, d));
+        mean_change += std::abs(kept(t, s) * probability * value * gradient_at(t, d));
+        add(result_.out[index(t, d)], kept(t, s) * probability, 0, value);
+      }
     }
     result_.log_sums.push_back(std::log(sum));
     for (int64_t s = first; s <= t; ++s) {
       const auto i = static_cast<size_t>(s - first);
       const double slope = cap > 0 ? 1 - scores[i] * scores[i] / (cap * cap) : 1;
-      const double score_gradient = probabilities[i] * (gradients[i] - mean) * slope * scale_;
+      const double factor = probabilities[i] * slope * scale_;
+      const double score_gradient = factor * (gradients[i] - mean);
+      // The mean is that of the output, which the rounding changes.
+      const double change = 1.01 * factor * mean_change;
       for (int64_t d = 0; d < case_.dims; ++d) {
-        result_.out[index(t, d)] +=
-            kept(t, s) * probabilities[i] * static_cast<double>(v_.at(s, d));
-        result_.q[index(t, d)] += score_gradient * static_cast<double>(k_.at(s, d));
-        result_.k[index(s, d)] += score_gradient * static_cast<double>(q_.at(t, d));
-        result_.v[index(s, d)] +=
-            kept(t, s) * probabilities[i] * static_cast<double>(gradient_.at(t, d));
+        add(result_.q[index(t, d)], score_gradient, change, static_cast<double>(k_.at(s, d)));
+        add(result_.k[index(s, d)], score_gradient, change, static_cast<double>(q_.at(t, d)));
+        add(result_.v[index(s, d)], kept(t, s) * probabilities[i], 0, gradient_at(t, d));
       }
     }
+  }
+
+  double gradient_at(int64_t t, int64_t d) const { return static_cast<double>(gradient_.at(t, d)); }
+
+  // Adds a product of a left factor that is rounded, and that `change` more may be added to.
+  static void add(Sum& sum, double left, double change, double right) {
+    sum.value += left * right;
+    sum.change += (std::abs(left) + change) * std::abs(right);
   }
 
   Case case_;
@@ -129,14 +240,14 @@ class Reference {
   Expected result_;
 };
 
-void expect_rows(Rows& actual, const std::vector<double>& expected, int64_t length,
+void expect_rows(Rows& actual, const std::vector<Sum>& expected, double rounding, int64_t length,
                  const std::string& what) {
   double largest = 1;  // gradients that are zero by the formula have the rounding of their terms
-  for (const double value : expected) largest = std::max(largest, std::abs(value));
+  for (const Sum& sum : expected) largest = std::max(largest, std::abs(sum.value));
   for (int64_t t = 0; t < length; ++t) {
     for (int64_t d = 0; d < actual.dims; ++d) {
-      ASSERT_NEAR(actual.at(t, d), expected[static_cast<size_t>(t * actual.dims + d)],
-                  3e-6 * largest)
+      const Sum& sum = expected[static_cast<size_t>(t * actual.dims + d)];
+      ASSERT_NEAR(actual.at(t, d), sum.value, 3e-6 * largest + rounding * sum.change)
           << what << " at position " << t << ", " << d;
     }
     for (int64_t i = 0; i < kGap; ++i)
@@ -147,61 +258,29 @@ void expect_rows(Rows& actual, const std::vector<double>& expected, int64_t leng
 class AttentionKernelsTest : public testing::TestWithParam<InstructionSet> {
  protected:
   void check(const Case& shape, unsigned seed) const {
-    SCOPED_TRACE("length " + std::to_string(shape.length) + ", dims " + std::to_string(shape.dims) +
-                 ", window " + std::to_string(shape.window) + ", second document at " +
-                 std::to_string(shape.second) + ", softcap " + std::to_string(shape.softcap));
-    const int64_t length = shape.length;
-    Rows q = random_rows(length, shape.dims, 4 * seed);
-    Rows k = random_rows(length, shape.dims, 4 * seed + 1);
-    Rows v = random_rows(length, shape.dims, 4 * seed + 2);
-    Rows gradient = random_rows(length, shape.dims, 4 * seed + 3);
-    std::vector<int32_t> first_key;
-    for (int64_t t = 0; t < length; ++t) {
-      const int64_t in_window = shape.window > 0 ? std::max<int64_t>(0, t - shape.window + 1) : 0;
-      const int64_t in_document = shape.second > 0 && t >= shape.second ? shape.second : 0;
-      first_key.push_back(static_cast<int32_t>(std::max(in_window, in_document)));
-    }
-    const float scale = 1 / std::sqrt(static_cast<float>(shape.dims));
-    std::vector<float> kept;
-    if (shape.drops) {
-      std::mt19937 generator(seed);
-      for (int64_t i = 0; i < length * length; ++i)
-        kept.push_back(generator() % 4 == 0 ? 0.f : 4.f / 3);
-    }
-    const AttentionHead head{.length = length,
-                             .dims = shape.dims,
-                             .q = q.values.data(),
-                             .k = k.values.data(),
-                             .v = v.values.data(),
-                             .q_stride = q.stride(),
-                             .k_stride = k.stride(),
-                             .v_stride = v.stride(),
-                             .first_key = first_key.data(),
-                             .scale = scale,
-                             .softcap = shape.softcap,
-                             .kept = shape.drops ? kept.data() : nullptr};
-    // What a kernel finds in its workspace does not matter.
-    std::vector<float> workspace(static_cast<size_t>(kernels_.workspace(length, shape.dims)), NAN);
-    std::vector<float> log_sums(static_cast<size_t>(length), NAN);
-    Rows out(length, shape.dims);
-    kernels_.forward(head, out.view(), log_sums.data(), workspace.data());
-    Rows to_q(length, shape.dims), to_k(length, shape.dims), to_v(length, shape.dims);
-    std::fill(workspace.begin(), workspace.end(), NAN);
-    kernels_.backward(head, out.view(), gradient.view(), log_sums.data(),
-                      {to_q.view(), to_k.view(), to_v.view()}, workspace.data());
-
-    const Expected expected = Reference(shape, q, k, v, gradient, first_key, kept, scale).compute();
-    expect_rows(out, expected.out, length, "output");
-    expect_rows(to_q, expected.q, length, "gradient of q");
-    expect_rows(to_k, expected.k, length, "gradient of k");
-    expect_rows(to_v, expected.v, length, "gradient of v");
-    for (int64_t t = 0; t < length; ++t) {
-      const auto i = static_cast<size_t>(t);
-      EXPECT_NEAR(log_sums[i], expected.log_sums[i], 2e-6 * (1 + std::abs(expected.log_sums[i])));
-    }
+    for (const Attention& attention : kAttentions) check(attention, shape, seed);
   }
 
-  const AttentionKernels& kernels_ = cpu_kernels(GetParam()).attention;
+  void check(const Attention& attention, const Case& shape, unsigned seed) const {
+    SCOPED_TRACE(std::string(attention.name) + ", length " + std::to_string(shape.length) +
+                 ", dims " + std::to_string(shape.dims) + ", window " +
+                 std::to_string(shape.window) + ", second document at " +
+                 std::to_string(shape.second) + ", softcap " + std::to_string(shape.softcap));
+    const int64_t length = shape.length;
+    Problem problem = random_problem(shape, seed);
+    if (attention.rounding > 0) problem = rounded(problem);
+    Result result = attend(cpu_kernels(GetParam()).*attention.kernels, problem);
+    const Expected expected = Reference(problem).compute();
+    expect_rows(result.out, expected.out, attention.rounding, length, "output");
+    expect_rows(result.q, expected.q, attention.rounding, length, "gradient of q");
+    expect_rows(result.k, expected.k, attention.rounding, length, "gradient of k");
+    expect_rows(result.v, expected.v, attention.rounding, length, "gradient of v");
+    for (int64_t t = 0; t < length; ++t) {
+      const auto i = static_cast<size_t>(t);
+      const double sum = expected.log_sums[i];
+      EXPECT_NEAR(result.log_sums[i], sum, 2e-6 * (1 + std::abs(sum)));
+    }
+  }
 };
 
 PDL_FOR_EACH_INSTRUCTION_SET(AttentionKernelsTest);
@@ -219,6 +298,7 @@ TEST_P(AttentionKernelsTest, WindowsDocumentsAndCapsAgreeWithFloat64) {
     for (const int64_t window : {1, 3, 40, 1000}) check({97, 24, window, 0, softcap}, ++seed);
     for (const int64_t second : {1, 31, 64, 96}) check({97, 24, 0, second, softcap}, ++seed);
     check({97, 24, 20, 50, softcap}, ++seed);
+    check({290, 33, 70, 140, softcap}, ++seed);
   }
 }
 
@@ -228,6 +308,20 @@ TEST_P(AttentionKernelsTest, DropoutAgreesWithFloat64) {
     check({length, 24, 0, 0, 0, true}, ++seed);
     check({length, 24, 10, 0, 2, true}, ++seed);
   }
+}
+
+TEST_P(AttentionKernelsTest, Bfloat16AttentionRoundsItsFactors) {
+  const CpuKernels& kernels = cpu_kernels(GetParam());
+  const AttentionKernels& attention = kernels.bfloat16_attention;
+  if (attention.forward == kernels.attention.forward) GTEST_SKIP() << "has the kernels of float32";
+  const Problem problem = random_problem({70, 40, 0, 0, 0}, 300);
+  const Result result = attend(attention, problem);
+  const Result expected = attend(attention, rounded(problem));
+  EXPECT_EQ(result.out.values, expected.out.values);
+  EXPECT_EQ(result.q.values, expected.q.values);
+  EXPECT_EQ(result.k.values, expected.k.values);
+  EXPECT_EQ(result.v.values, expected.v.values);
+  EXPECT_EQ(result.log_sums, expected.log_sums);
 }
 
 }  // namespace
