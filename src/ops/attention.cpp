@@ -45,17 +45,26 @@ at::Tensor repeat_heads(const at::Tensor& x, int64_t times) {
   return times == 1 ? x : x.repeat_interleave(times, 1);
 }
 
+// That of LibTorch's fused attention; other products of attention are not rounded.
+at::ScalarType fused_dtype(ProductPrecision precision, at::ScalarType exact) {
+  if (precision == ProductPrecision::kBfloat16) return at::kBFloat16;
+  return precision == ProductPrecision::kFloat16 ? at::kHalf : exact;
+}
+
 // All of shape [B, H, T, D].
 at::Tensor attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                   const SeenKeys& seen, const AttentionOptions& options) {
   const int64_t group = q.size(1) / k.size(1);
-  const auto mask = [&] { return additive_mask(seen, q.scalar_type()); };
   if (options.softcap > 0 || options.dropout > 0) {
-    return plain_attention(q, repeat_heads(k, group), repeat_heads(v, group), mask(), options);
+    return plain_attention(q, repeat_heads(k, group), repeat_heads(v, group),
+                           additive_mask(seen, q.scalar_type()), options);
   }
+  const at::ScalarType dtype = fused_dtype(options.precision, q.scalar_type());
   return at::scaled_dot_product_attention(
-      q, k, v, seen.is_all ? std::nullopt : std::optional(mask()), /*dropout_p=*/0,
-      /*is_causal=*/seen.is_all, options.scale, /*enable_gqa=*/group > 1);
+             q.to(dtype), k.to(dtype), v.to(dtype),
+             seen.is_all ? std::nullopt : std::optional(additive_mask(seen, dtype)),
+             /*dropout_p=*/0, /*is_causal=*/seen.is_all, options.scale, /*enable_gqa=*/group > 1)
+      .to(q.scalar_type());
 }
 
 }  // namespace

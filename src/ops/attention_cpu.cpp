@@ -81,11 +81,16 @@ class HeadReader {
   int64_t group_ = 1;
 };
 
+const AttentionKernels& kernels_of(const AttentionOptions& options) {
+  return options.precision == ProductPrecision::kBfloat16 ? cpu_kernels().bfloat16_attention
+                                                          : cpu_kernels().attention;
+}
+
 // Calls visit(batch, head, workspace) for each head, on all threads.
 template <class Visit>
-void for_each_head(const at::Tensor& q, const Visit& visit) {
+void for_each_head(const at::Tensor& q, const AttentionKernels& kernels, const Visit& visit) {
   const int64_t heads = q.size(2);
-  const int64_t size = cpu_kernels().attention.workspace(q.size(1), q.size(3));
+  const int64_t size = kernels.workspace(q.size(1), q.size(3));
   at::parallel_for(0, q.size(0) * heads, /*grain_size=*/1, [&](int64_t begin, int64_t end) {
     const at::Tensor workspace = at::empty({size}, at::kFloat);
     for (int64_t i = begin; i < end; ++i)
@@ -133,10 +138,10 @@ CpuAttentionOutput cpu_attention_forward(const std::vector<at::Tensor>& inputs,
   const HeadReader reader(inputs, seen, output.kept, options);
   const Heads values(output.values);
   auto* log_sums = output.log_sums.mutable_data_ptr<float>();
-  const auto forward = cpu_kernels().attention.forward;
-  for_each_head(q, [&](int64_t batch, int64_t head, float* workspace) {
-    forward(reader.head(batch, head), values.rows(batch, head),
-            log_sums + (batch * q.size(2) + head) * q.size(1), workspace);
+  const AttentionKernels& kernels = kernels_of(options);
+  for_each_head(q, kernels, [&](int64_t batch, int64_t head, float* workspace) {
+    kernels.forward(reader.head(batch, head), values.rows(batch, head),
+                    log_sums + (batch * q.size(2) + head) * q.size(1), workspace);
   });
   return output;
 }
@@ -156,11 +161,12 @@ void cpu_attention_backward(const std::vector<at::Tensor>& inputs, const CpuAtte
   const Heads to_k(each_k);
   const Heads to_v(each_v);
   const auto* log_sums = output.log_sums.const_data_ptr<float>();
-  const auto backward = cpu_kernels().attention.backward;
-  for_each_head(q, [&](int64_t batch, int64_t head, float* workspace) {
-    backward(reader.head(batch, head), values.rows(batch, head), gradients.rows(batch, head),
-             log_sums + (batch * q.size(2) + head) * q.size(1),
-             {to_q.rows(batch, head), to_k.rows(batch, head), to_v.rows(batch, head)}, workspace);
+  const AttentionKernels& kernels = kernels_of(options);
+  for_each_head(q, kernels, [&](int64_t batch, int64_t head, float* workspace) {
+    kernels.backward(reader.head(batch, head), values.rows(batch, head),
+                     gradients.rows(batch, head), log_sums + (batch * q.size(2) + head) * q.size(1),
+                     {to_q.rows(batch, head), to_k.rows(batch, head), to_v.rows(batch, head)},
+                     workspace);
   });
   if (!is_grouped) return;
   sum_groups(each_k, to.k);

@@ -169,7 +169,7 @@ class LinearCrossEntropy {
   int64_t num_blocks_;
   int64_t num_pieces_;
   Buffers packed_;
-  HeadRows rows_;
+  PackedHidden rows_;
   std::vector<RowGradient> gradients_;
 };
 

@@ -169,7 +169,7 @@ struct LinearCrossEntropySizes {
   int64_t workspace = 0;
 };
 
-struct HeadRows {
+struct PackedHidden {
   const float* packed = nullptr;     // by pack_hidden(), a block after another
   int64_t count = 0;                 // R
   int64_t dims = 0;                  // D
@@ -183,8 +183,8 @@ struct HeadPiece {
   int64_t count = 0;
 };
 
-// Σ exp(logit - reference) of a row, over the pieces so far. The reference is one of its logits, and
-// the largest is at most 16 above it.
+// Σ exp(logit - reference) of a row, over the pieces so far. The reference is one of its logits,
+// and the largest is at most 16 above it.
 struct ExponentialSum {
   float reference = -__builtin_inff();
   double total = 0;
@@ -203,13 +203,13 @@ struct LinearCrossEntropyKernels {
   // Packs hidden rows of one block.
   void (*pack_hidden)(MatrixView hidden, int64_t rows, int64_t dims, float* block);
   // Adds a piece to the sums [R], and writes the logits of targets that lie in it.
-  void (*sum_exponentials)(const HeadRows& rows, const HeadPiece& piece, ExponentialSum* sums,
+  void (*sum_exponentials)(const PackedHidden& rows, const HeadPiece& piece, ExponentialSum* sums,
                            float* target_logits, float* workspace);
   // Writes the packed gradient of the logits of each block, and the packed tokens; writes the
   // gradient of the piece of the head to `to`, or adds it if `adds`, unless that is null.
-  void (*differentiate)(const HeadRows& rows, const HeadPiece& piece, const RowGradient* of_rows,
-                        float* packed_gradients, float* packed_tokens, MatrixRows to, bool adds,
-                        float* workspace);
+  void (*differentiate)(const PackedHidden& rows, const HeadPiece& piece,
+                        const RowGradient* of_rows, float* packed_gradients, float* packed_tokens,
+                        MatrixRows to, bool adds, float* workspace);
   // Writes the gradient that a piece of `tokens` gives rows [first_row, first_row + rows) of a
   // block, or adds it if `adds`. first_row is a multiple of 32.
   void (*add_hidden_gradient)(const float* packed_gradient, const float* packed_tokens,
@@ -224,8 +224,8 @@ struct CpuKernels {
   // Σ values², each square and sum in float64.
   double (*sum_of_squares)(const float* values, int64_t size);
   AttentionKernels attention;
-  // As attention, of factors rounded to bfloat16. A set without such instructions has the kernels
-  // of float32.
+  // As attention, of factors rounded to bfloat16. A set without tiles has the kernels of float32,
+  // which are faster than the products of pairs that AVX-512 has.
   AttentionKernels bfloat16_attention;
   RmsNormKernels rms_norm;
   LayerNormKernels layer_norm;

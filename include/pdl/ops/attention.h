@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "pdl/ops/product.h"
+
 namespace pdl {
 
 // softmax(mask(cap(scale · q·kᵀ))) · v, where cap(s) = c·tanh(s / c) with c = `softcap`.
@@ -13,6 +15,9 @@ struct AttentionOptions {
   double scale = 1;
   double softcap = 0;  // 0: none
   double dropout = 0;  // probability with which a probability is dropped, others scaled up
+  // Of the products. The kernels take kBfloat16x3 for kFloat32; ATen's operators round nothing
+  // where there is a cap or dropout.
+  ProductPrecision precision = ProductPrecision::kFloat32;
 };
 
 // The keys that each query sees: from its first one to its own.

@@ -74,7 +74,8 @@ at::Tensor AttentionLayer::forward(const at::Tensor& x, const SequenceContext& c
   phase.next("attention");
   const AttentionOptions options{.scale = spec->attention_scale,
                                  .softcap = spec->attention_softcap,
-                                 .dropout = context.drops ? spec->dropout.attention : 0};
+                                 .dropout = context.drops ? spec->dropout.attention : 0,
+                                 .precision = precision};
   const at::Tensor result =
       state.attention.forward(heads.q, heads.k, heads.v, context.seen.at(layer.window), options);
   phase.next("attention: products");

@@ -71,6 +71,7 @@ class AttentionLayer {
   TrainedNorm key_norm;
   const DecoderSpec* spec = nullptr;
   LayerSpec layer;
+  ProductPrecision precision = ProductPrecision::kFloat32;
 
  private:
   struct Split {

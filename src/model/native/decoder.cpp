@@ -101,6 +101,7 @@ Block Decoder::make_block(int64_t index, const DecoderWeights& weights) const {
   AttentionLayer& attention = block.attention;
   attention.spec = &spec_;
   attention.layer = spec_.layers[static_cast<size_t>(index)];
+  attention.precision = options_.precision;
   attention.qkv =
       spec_.qkv_layout == QkvLayout::kSeparate
           ? make_linear(weights, {full(names.query), full(names.key), full(names.value)})

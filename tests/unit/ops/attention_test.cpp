@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <tuple>
 #include <vector>
 
 #include "support/any_threads.h"
@@ -47,15 +48,23 @@ at::Tensor by_formula(const at::Tensor& q, const at::Tensor& k, const at::Tensor
   return at::stack(outputs).view({q.size(0), c.length, c.heads, c.dims});
 }
 
-void expect_close(const at::Tensor& value, const at::Tensor& expected) {
-  EXPECT_LT(value.to(at::kDouble).sub(expected).abs().max().item<double>(),
-            3e-6 * (1 + expected.abs().max().item<double>()));
+// Factors in bfloat16 have relative errors of up to 2^-9, some of which add up.
+double tolerance_of(ProductPrecision precision) {
+  return precision == ProductPrecision::kBfloat16 ? 0.02 : 3e-6;
 }
 
-class AttentionTest : public testing::TestWithParam<AttentionCase> {};
+void expect_close(const at::Tensor& value, const at::Tensor& expected, double tolerance) {
+  EXPECT_LT(value.to(at::kDouble).sub(expected).abs().max().item<double>(),
+            tolerance * (1 + expected.abs().max().item<double>()));
+}
+
+using Case = std::tuple<AttentionCase, ProductPrecision>;
+
+class AttentionTest : public testing::TestWithParam<Case> {};
 
 TEST_P(AttentionTest, IsTheFormulaForwardAndBackward) {
-  const AttentionCase& c = GetParam();
+  const auto& [c, precision] = GetParam();
+  const double tolerance = tolerance_of(precision);
   at::manual_seed(1);
   const at::Tensor joined = at::randn({2, c.length, c.heads + 2 * c.kv_heads, c.dims});
   const at::Tensor q = joined.narrow(2, 0, c.heads);
@@ -75,32 +84,36 @@ TEST_P(AttentionTest, IsTheFormulaForwardAndBackward) {
 
   const SeenKeys seen =
       seen_keys(c.length, c.window, c.has_documents ? starts : at::Tensor(), at::kCPU);
-  const AttentionOptions options{.scale = scale, .softcap = c.softcap};
+  const AttentionOptions options{.scale = scale, .softcap = c.softcap, .precision = precision};
   // float32 is what the kernels take, float64 what ATen's operators do.
   for (const at::ScalarType dtype : {at::kFloat, at::kDouble}) {
     Attention attention;
     expect_close(attention.forward(q.to(dtype), k.to(dtype), v.to(dtype), seen, options),
-                 exact.detach());
+                 exact.detach(), tolerance);
     const at::Tensor to = at::empty_like(joined, joined.options().dtype(dtype));
     const Attention::Gradients gradients{to.narrow(2, 0, c.heads),
                                          to.narrow(2, c.heads, c.kv_heads),
                                          to.narrow(2, c.heads + c.kv_heads, c.kv_heads)};
     attention.backward(gradient.to(dtype), gradients);
-    expect_close(gradients.q, exact_q.grad());
-    expect_close(gradients.k, exact_k.grad());
-    expect_close(gradients.v, exact_v.grad());
+    expect_close(gradients.q, exact_q.grad(), tolerance);
+    expect_close(gradients.k, exact_k.grad(), tolerance);
+    expect_close(gradients.v, exact_v.grad(), tolerance);
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    All, AttentionTest,
-    testing::Values(AttentionCase{1, 1, 1, 2, 0, 0, false}, AttentionCase{13, 3, 3, 5, 0, 0, false},
-                    AttentionCase{13, 6, 2, 8, 4, 0, false}, AttentionCase{13, 6, 1, 8, 0, 0, true},
-                    AttentionCase{17, 4, 2, 10, 5, 0, true},
-                    AttentionCase{11, 4, 2, 6, 0, 2, false}, AttentionCase{11, 4, 4, 6, 3, 2, true},
-                    AttentionCase{11, 2, 1, 6, 40, 0, false},
-                    AttentionCase{131, 2, 1, 64, 50, 0, true},
-                    AttentionCase{97, 1, 1, 33, 0, 30, true}));
+INSTANTIATE_TEST_SUITE_P(All, AttentionTest,
+                         testing::Combine(testing::Values(AttentionCase{1, 1, 1, 2, 0, 0, false},
+                                                          AttentionCase{13, 3, 3, 5, 0, 0, false},
+                                                          AttentionCase{13, 6, 2, 8, 4, 0, false},
+                                                          AttentionCase{13, 6, 1, 8, 0, 0, true},
+                                                          AttentionCase{17, 4, 2, 10, 5, 0, true},
+                                                          AttentionCase{11, 4, 2, 6, 0, 2, false},
+                                                          AttentionCase{11, 4, 4, 6, 3, 2, true},
+                                                          AttentionCase{11, 2, 1, 6, 40, 0, false},
+                                                          AttentionCase{131, 2, 1, 64, 50, 0, true},
+                                                          AttentionCase{97, 1, 1, 33, 0, 30, true}),
+                                          testing::Values(ProductPrecision::kFloat32,
+                                                          ProductPrecision::kBfloat16)));
 
 TEST(SeenKeysTest, AreAllUnlessSomethingHidesThem) {
   EXPECT_TRUE(seen_keys(8, 0, {}, at::kCPU).is_all);
