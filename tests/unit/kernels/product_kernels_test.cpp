@@ -131,7 +131,8 @@ TEST_P(ProductKernelsTest, AgreeWithFloat64InEveryLayout) {
   unsigned seed = 0;
   for (const Shape& shape :
        {Shape{1, 1, 1}, Shape{1, 1, 1000}, Shape{3, 2, 5}, Shape{8, 48, 7}, Shape{9, 49, 64},
-        Shape{97, 17, 385}, Shape{4, 385, 33}, Shape{200, 400, 3}, Shape{15, 100, 769}}) {
+        Shape{97, 17, 385}, Shape{4, 385, 33}, Shape{200, 400, 3}, Shape{15, 100, 769},
+        Shape{64, 96, 128}, Shape{80, 112, 672}}) {
     for (const Layout left : {Layout::kByRows, Layout::kByColumns}) {
       for (const Layout right : {Layout::kByRows, Layout::kByColumns}) {
         ++seed;
