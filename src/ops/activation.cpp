@@ -9,6 +9,8 @@
 #include <ATen/ops/tanh.h>
 #include <ATen/ops/threshold_backward.h>
 
+#include <type_traits>
+
 #include "cpu_tensors.h"
 #include "pdl/base/error.h"
 #include "pdl/kernels/cpu_kernels.h"
@@ -17,17 +19,26 @@
 namespace pdl {
 namespace {
 
-const ActivationKernels& kernels_of(Activation activation) {
-  const CpuKernels& kernels = cpu_kernels();
+template <class Value>
+const Activations<Value>& activations() {
+  if constexpr (std::is_same_v<Value, float>) {
+    return cpu_kernels().float_activations;
+  } else {
+    return cpu_kernels().bfloat16_activations;
+  }
+}
+
+template <class Value>
+const ActivationKernels<Value>& kernels_of(Activation activation) {
   switch (activation) {
     case Activation::kSilu:
-      return kernels.silu;
+      return activations<Value>().silu;
     case Activation::kGelu:
-      return kernels.gelu;
+      return activations<Value>().gelu;
     case Activation::kGeluTanh:
-      return kernels.gelu_tanh;
+      return activations<Value>().gelu_tanh;
     case Activation::kRelu:
-      return kernels.relu;
+      return activations<Value>().relu;
   }
   throw Error(ExitCode::kInternal, "unknown activation");
 }
@@ -77,10 +88,11 @@ void backward_by_aten(const at::Tensor& x, const at::Tensor& y, Activation activ
 }
 
 // Rows [gate, up], and the rows of half the width that come of them.
+template <class Value>
 struct GatedRows {
   GatedRows(const at::Tensor& x, const at::Tensor& y, bool gated)
-      : x_values(static_cast<float*>(x.data_ptr())),
-        y_values(static_cast<float*>(y.data_ptr())),
+      : x_values(static_cast<Value*>(x.data_ptr())),
+        y_values(static_cast<Value*>(y.data_ptr())),
         x_stride(x.stride(0)),
         y_stride(y.stride(0)),
         y_width(y.size(1)),
@@ -89,47 +101,59 @@ struct GatedRows {
     require_contiguous_rows(y, "what was activated");
   }
 
-  float* gate(int64_t row) const { return x_values + row * x_stride; }
-  float* up(int64_t row) const { return is_gated ? gate(row) + y_width : nullptr; }
-  float* y(int64_t row) const { return y_values + row * y_stride; }
+  Value* gate(int64_t row) const { return x_values + row * x_stride; }
+  Value* up(int64_t row) const { return is_gated ? gate(row) + y_width : nullptr; }
+  Value* y(int64_t row) const { return y_values + row * y_stride; }
 
-  float* x_values;
-  float* y_values;
+  Value* x_values;
+  Value* y_values;
   int64_t x_stride;
   int64_t y_stride;
   int64_t y_width;
   bool is_gated;
 };
 
-}  // namespace
-
-at::Tensor activation_forward(const at::Tensor& x, Activation activation, bool gated) {
-  const int64_t width = gated ? x.size(1) / 2 : x.size(1);
-  if (!is_cpu_float(x)) {
-    const at::Tensor activated = by_aten(x.narrow(1, 0, width), activation);
-    return gated ? activated.mul(x.narrow(1, width, width)) : activated;
-  }
-  const at::Tensor y = at::empty({x.size(0), width}, x.options());
-  const GatedRows rows(x, y, gated);
-  const auto forward = kernels_of(activation).forward;
+template <class Value>
+void forward_rows(const at::Tensor& x, const at::Tensor& y, Activation activation, bool gated) {
+  const GatedRows<Value> rows(x, y, gated);
+  const auto forward = kernels_of<Value>(activation).forward;
   for_each_row_block(y, [&](int64_t begin, int64_t count) {
     for (int64_t row = begin; row < begin + count; ++row)
-      forward(rows.gate(row), rows.up(row), width, rows.y(row));
+      forward(rows.gate(row), rows.up(row), y.size(1), rows.y(row));
   });
-  return y;
 }
 
-void activation_backward(const at::Tensor& x, const at::Tensor& y, Activation activation,
-                         bool gated) {
-  if (!is_cpu_float(x)) return backward_by_aten(x, y, activation, gated);
-  const GatedRows rows(x, y, gated);
-  const auto backward = kernels_of(activation).backward;
+template <class Value>
+void backward_rows(const at::Tensor& x, const at::Tensor& y, Activation activation, bool gated) {
+  const GatedRows<Value> rows(x, y, gated);
+  const auto backward = kernels_of<Value>(activation).backward;
   for_each_row_block(y, [&](int64_t begin, int64_t count) {
     for (int64_t row = begin; row < begin + count; ++row) {
       backward(rows.y(row), rows.gate(row), rows.up(row), y.size(1), rows.y(row), rows.gate(row),
                rows.up(row));
     }
   });
+}
+
+}  // namespace
+
+at::Tensor activation_forward(const at::Tensor& x, Activation activation, bool gated) {
+  const int64_t width = gated ? x.size(1) / 2 : x.size(1);
+  if (!is_cpu_factor(x)) {
+    const at::Tensor activated = by_aten(x.narrow(1, 0, width), activation);
+    return gated ? activated.mul(x.narrow(1, width, width)) : activated;
+  }
+  const at::Tensor y = at::empty({x.size(0), width}, x.options());
+  const auto forward = is_cpu_float(x) ? forward_rows<float> : forward_rows<Bfloat16>;
+  forward(x, y, activation, gated);
+  return y;
+}
+
+void activation_backward(const at::Tensor& x, const at::Tensor& y, Activation activation,
+                         bool gated) {
+  if (!is_cpu_factor(x)) return backward_by_aten(x, y, activation, gated);
+  const auto backward = is_cpu_float(x) ? backward_rows<float> : backward_rows<Bfloat16>;
+  backward(x, y, activation, gated);
 }
 
 void replace_by_tanh(const at::Tensor& x) {

@@ -4,6 +4,8 @@
 #include <ATen/ops/index_put.h>
 
 #include <algorithm>
+#include <bit>
+#include <cstdint>
 
 #include "cpu_tensors.h"
 
@@ -28,21 +30,31 @@ void for_each_row_by_columns(int64_t num_rows, int64_t num_columns, const AddRow
   });
 }
 
+float value_of(float value) { return value; }
+float value_of(Bfloat16 value) {
+  return std::bit_cast<float>(static_cast<uint32_t>(value.bits) << 16);
+}
+
+template <class Value>
+void add_columns(const at::Tensor& rows, float* to) {
+  const int64_t width = rows.size(1);
+  const auto* from = static_cast<const Value*>(rows.const_data_ptr());
+  for_each_row_by_columns(rows.size(0), width, [&](int64_t row, int64_t first, int64_t last) {
+    const Value* values = from + row * width;
+    for (int64_t i = first; i < last; ++i) to[i] += value_of(values[i]);
+  });
+}
+
 }  // namespace
 
 void add_column_sums(const at::Tensor& x, const at::Tensor& sums) {
-  if (!is_cpu_float(x)) {
-    sums.add_(x.sum(0));
+  if (!is_cpu_factor(x)) {
+    sums.add_(x.sum(0, /*keepdim=*/false, sums.scalar_type()));
     return;
   }
   const at::Tensor rows = x.contiguous();
-  const int64_t width = rows.size(1);
-  const auto* from = rows.const_data_ptr<float>();
-  auto* to = sums.mutable_data_ptr<float>();
-  for_each_row_by_columns(rows.size(0), width, [&](int64_t row, int64_t first, int64_t last) {
-    const float* values = from + row * width;
-    for (int64_t i = first; i < last; ++i) to[i] += values[i];
-  });
+  const auto add = is_cpu_float(rows) ? add_columns<float> : add_columns<Bfloat16>;
+  add(rows, sums.mutable_data_ptr<float>());
 }
 
 void add_to_rows(const at::Tensor& x, const at::Tensor& rows, const at::Tensor& sums) {

@@ -15,6 +15,11 @@ inline bool is_cpu_float(const at::Tensor& x) {
   return x.is_cpu() && x.scalar_type() == at::kFloat;
 }
 
+// Whether the kernels that take float32 or bfloat16 take the tensor.
+inline bool is_cpu_factor(const at::Tensor& x) {
+  return is_cpu_float(x) || (x.is_cpu() && x.scalar_type() == at::kBFloat16);
+}
+
 // A matrix of float32 or bfloat16, with any strides.
 inline MatrixView view_of(const at::Tensor& matrix) {
   MatrixView view{.row_stride = matrix.stride(0), .column_stride = matrix.stride(1)};

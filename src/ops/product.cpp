@@ -1,6 +1,7 @@
 #include "pdl/ops/product.h"
 
 #include <ATen/Parallel.h>
+#include <ATen/ops/addmm.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/mm.h>
 #include <ATen/ops/ones.h>
@@ -48,30 +49,46 @@ Parts divide(int64_t rows, int64_t columns, int64_t wanted) {
   return best;
 }
 
-// Calls multiply(out, a, b) for about `wanted` parts, on all threads.
-template <class Multiply>
-void for_each_part(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b, int64_t wanted,
-                   const Multiply& multiply) {
+// A part of a product, which begins with this column of the whole.
+struct Part {
+  at::Tensor out;
+  at::Tensor a;
+  at::Tensor b;
+  int64_t column;
+
+  int64_t rows() const { return out.size(0); }
+  int64_t columns() const { return out.size(1); }
+  int64_t depth() const { return a.size(1); }
+};
+
+// Calls multiply(part, workspace) for parts of a product on all threads, with what the kernels ask
+// for as workspace. The bits of a value depend on the depth alone, so that the parts may depend on
+// the threads.
+template <class Kernels, class Multiply>
+void for_each_part(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b,
+                   const Kernels& kernels, const Multiply& multiply) {
+  require_contiguous_rows(out, "the result of a product");
+  constexpr int64_t kLeastWork = int64_t{1} << 17;  // multiplications that are worth a thread
+  const int64_t work = out.size(0) * out.size(1) * a.size(1);
+  const int64_t wanted = std::clamp<int64_t>(work / kLeastWork, 1, at::get_num_threads());
   const int64_t rows = out.size(0);
   const int64_t columns = out.size(1);
-  const Parts part = divide(rows, columns, wanted);
-  const int64_t across = (columns + part.columns - 1) / part.columns;
-  const int64_t down = (rows + part.rows - 1) / part.rows;
+  const Parts size = divide(rows, columns, wanted);
+  const int64_t across = (columns + size.columns - 1) / size.columns;
+  const int64_t down = (rows + size.rows - 1) / size.rows;
   at::parallel_for(0, down * across, /*grain_size=*/1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
-      const int64_t row = i / across * part.rows;
-      const int64_t column = i % across * part.columns;
-      const int64_t height = std::min(part.rows, rows - row);
-      const int64_t width = std::min(part.columns, columns - column);
-      multiply(out.narrow(0, row, height).narrow(1, column, width), a.narrow(0, row, height),
-               b.narrow(1, column, width));
+      const int64_t row = i / across * size.rows;
+      const int64_t column = i % across * size.columns;
+      const int64_t height = std::min(size.rows, rows - row);
+      const int64_t width = std::min(size.columns, columns - column);
+      const Part part{out.narrow(0, row, height).narrow(1, column, width), a.narrow(0, row, height),
+                      b.narrow(1, column, width), column};
+      const at::Tensor workspace =
+          at::empty({kernels.workspace(height, width, part.depth())}, at::kFloat);
+      multiply(part, workspace.mutable_data_ptr<float>());
     }
   });
-}
-
-bool is_factor(const at::Tensor& matrix) {
-  return matrix.is_cpu() &&
-         (matrix.scalar_type() == at::kFloat || matrix.scalar_type() == at::kBFloat16);
 }
 
 const ProductKernels& kernels_of(ProductPrecision precision) {
@@ -81,24 +98,23 @@ const ProductKernels& kernels_of(ProductPrecision precision) {
   throw Error(ExitCode::kInternal, "there are no products of float16 on the CPU");
 }
 
-// The bits of a value depend on the depth alone, so that the parts may depend on the threads.
 void multiply_on_cpu(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b,
                      const ProductKernels& kernels, bool adds) {
-  require_contiguous_rows(out, "the result of a product");
-  constexpr int64_t kLeastWork = int64_t{1} << 17;  // multiplications that are worth a thread
-  const int64_t work = out.size(0) * out.size(1) * a.size(1);
-  const int64_t wanted = std::clamp<int64_t>(work / kLeastWork, 1, at::get_num_threads());
-  for_each_part(out, a, b, wanted,
-                [&](const at::Tensor& part, const at::Tensor& part_a, const at::Tensor& part_b) {
-                  const int64_t rows = part.size(0);
-                  const int64_t columns = part.size(1);
-                  const int64_t depth = part_a.size(1);
-                  const at::Tensor workspace =
-                      at::empty({kernels.workspace(rows, columns, depth)}, part.options());
-                  kernels.multiply(view_of(part_a), view_of(part_b), rows, columns, depth,
-                                   {part.mutable_data_ptr<float>(), part.stride(0)}, adds,
-                                   workspace.mutable_data_ptr<float>());
-                });
+  for_each_part(out, a, b, kernels, [&](const Part& part, float* workspace) {
+    kernels.multiply(view_of(part.a), view_of(part.b), part.rows(), part.columns(), part.depth(),
+                     {part.out.mutable_data_ptr<float>(), part.out.stride(0)}, adds, workspace);
+  });
+}
+
+void multiply_rounded_on_cpu(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b,
+                             const at::Tensor& bias, const RoundedProductKernels& kernels) {
+  const float* biases = bias.defined() ? bias.const_data_ptr<float>() : nullptr;
+  for_each_part(out, a, b, kernels, [&](const Part& part, float* workspace) {
+    kernels.multiply(view_of(part.a), view_of(part.b), part.rows(), part.columns(), part.depth(),
+                     biases == nullptr ? nullptr : biases + part.column,
+                     {static_cast<Bfloat16*>(part.out.mutable_data_ptr()), part.out.stride(0)},
+                     workspace);
+  });
 }
 
 at::ScalarType dtype_of(ProductPrecision precision, at::ScalarType exact) {
@@ -131,9 +147,27 @@ void multiply_into(const at::Tensor& out, const at::Tensor& a, const at::Tensor&
                    ProductPrecision precision, bool adds) {
   if (out.numel() == 0) return;
   add_multiplications(static_cast<double>(out.numel()) * static_cast<double>(a.size(1)));
-  if (is_cpu_float(out) && is_factor(a) && is_factor(b))
+  if (is_cpu_float(out) && is_cpu_factor(a) && is_cpu_factor(b))
     return multiply_on_cpu(out, a, b, kernels_of(precision), adds);
   multiply_by_aten(out, a, b, precision, adds);
+}
+
+at::Tensor rounded_product(const at::Tensor& a, const at::Tensor& b, const at::Tensor& bias) {
+  const RoundedProductKernels* kernels = cpu_kernels().rounded_product;
+  if (!a.is_cpu()) {
+    const at::Tensor left = a.to(at::kBFloat16);
+    const at::Tensor right = b.to(at::kBFloat16);
+    return bias.defined() ? at::addmm(bias.to(at::kBFloat16), left, right) : at::mm(left, right);
+  }
+  if (kernels == nullptr) {
+    const at::Tensor product = matrix_product(a, b, ProductPrecision::kBfloat16);
+    return (bias.defined() ? product.add_(bias) : product).to(at::kBFloat16);
+  }
+  at::Tensor out = at::empty({a.size(0), b.size(1)}, a.options().dtype(at::kBFloat16));
+  if (out.numel() == 0) return out;
+  add_multiplications(static_cast<double>(out.numel()) * static_cast<double>(a.size(1)));
+  multiply_rounded_on_cpu(out, a, b, bias.defined() ? bias.contiguous() : bias, *kernels);
+  return out;
 }
 
 double count_multiplications() { return all_multiplications; }

@@ -124,15 +124,25 @@ struct LayerNormKernels {
                    float* bias_gradient);
 };
 
-// An activation f of float32 values, times a factor, or times 1 where `factor` is null. The error
-// is some roundings to float32 of f(x), or of min(1, |x|) where f(x) is smaller.
+// An activation f, times a factor, or times 1 where `factor` is null, computed in float32. The
+// error is some roundings to float32 of f(x), or of min(1, |x|) where f(x) is smaller, before the
+// result is rounded to Value.
+template <class Value>
 struct ActivationKernels {
   // Writes f(x)·factor.
-  void (*forward)(const float* x, const float* factor, int64_t size, float* y);
+  void (*forward)(const Value* x, const Value* factor, int64_t size, Value* y);
   // Writes f(x)·factor again, and for its gradient those of x and, unless that is null, of the
   // factor. What is written may replace what is read at the same place.
-  void (*backward)(const float* y_gradient, const float* x, const float* factor, int64_t size,
-                   float* y, float* x_gradient, float* factor_gradient);
+  void (*backward)(const Value* y_gradient, const Value* x, const Value* factor, int64_t size,
+                   Value* y, Value* x_gradient, Value* factor_gradient);
+};
+
+template <class Value>
+struct Activations {
+  ActivationKernels<Value> silu;       // x / (1 + e^-x)
+  ActivationKernels<Value> gelu;       // x·Φ(x), of the normal distribution
+  ActivationKernels<Value> gelu_tanh;  // ½·x·(1 + tanh(√(2/π)·(x + 0.044715·x³)))
+  ActivationKernels<Value> relu;
 };
 
 // A matrix in memory: row r, column c is at values[r·row_stride + c·column_stride].
@@ -151,6 +161,20 @@ struct ProductKernels {
   // depth alone: a part of a product has the bits that it has in the whole.
   void (*multiply)(MatrixView a, MatrixView b, int64_t rows, int64_t columns, int64_t depth,
                    MatrixRows to, bool adds, float* workspace);
+};
+
+// Rows of bfloat16 that a kernel writes, `stride` values apart.
+struct Bfloat16Rows {
+  Bfloat16* values = nullptr;
+  int64_t stride = 0;
+};
+
+// As ProductKernels, with a result that is rounded to bfloat16 once.
+struct RoundedProductKernels {
+  int64_t (*workspace)(int64_t rows, int64_t columns, int64_t depth);
+  // Writes a·b, and to each row of it adds `bias` [columns] unless that is null.
+  void (*multiply)(MatrixView a, MatrixView b, int64_t rows, int64_t columns, int64_t depth,
+                   const float* bias, Bfloat16Rows to, float* workspace);
 };
 
 // A linear head and its cross-entropy without logits in memory, in two passes over pieces of the
@@ -229,10 +253,8 @@ struct CpuKernels {
   AttentionKernels bfloat16_attention;
   RmsNormKernels rms_norm;
   LayerNormKernels layer_norm;
-  ActivationKernels silu;       // x / (1 + e^-x)
-  ActivationKernels gelu;       // x·Φ(x), of the normal distribution
-  ActivationKernels gelu_tanh;  // ½·x·(1 + tanh(√(2/π)·(x + 0.044715·x³)))
-  ActivationKernels relu;
+  Activations<float> float_activations;
+  Activations<Bfloat16> bfloat16_activations;
   // Turns pairs (a, b) of each row of `heads` to (a·cos - b·sin, a·sin + b·cos), with sin times
   // `direction`. A pair is i and i + `pairs`, or 2i and 2i + 1 if `interleaved`.
   void (*rotate)(MatrixRows heads, int64_t num_heads, const float* cos, const float* sin,
@@ -242,6 +264,8 @@ struct CpuKernels {
   // Of factors rounded to the sum of two bfloat16, h + l: the sum of h·h, l·h and h·l. Its relative
   // error is about 2^-16 of the largest term. A factor that is infinite as bfloat16 gives NaN.
   ProductKernels split_product;
+  // Of the factors rounded to bfloat16; null in a set without instructions for that.
+  const RoundedProductKernels* rounded_product;
   // Of factors rounded as those of the two products before. Null where computing logits twice takes
   // longer than keeping them: where a set has no tiles.
   const LinearCrossEntropyKernels* bfloat16_linear_cross_entropy;

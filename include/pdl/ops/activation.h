@@ -8,8 +8,8 @@
 
 namespace pdl {
 
-// Returns f(x) for x [N, D] float32 with contiguous rows; if `gated`, f(gate)·up [N, D / 2] for the
-// halves gate and up of each row.
+// Returns f(x) for x [N, D] float32 or bfloat16 with contiguous rows, computed in float32; if
+// `gated`, f(gate)·up [N, D / 2] for the halves gate and up of each row.
 at::Tensor activation_forward(const at::Tensor& x, Activation activation, bool gated);
 
 // Backward, in the memory that is there: replaces y [N, D or D / 2], the gradient of

@@ -5,8 +5,8 @@
 
 namespace pdl {
 
-// Adds Σ_n x[n] to `sums` [D] for x [N, D], both float32 on one device: the same bits for any
-// number of threads.
+// Adds Σ_n x[n] to `sums` [D] float32 for x [N, D] float32 or bfloat16, on one device: the same
+// bits for any number of threads.
 void add_column_sums(const at::Tensor& x, const at::Tensor& sums);
 
 // Adds row n of x [N, D] to row rows[n] of `sums` [R, D], both float32, in the order of n. rows [N]

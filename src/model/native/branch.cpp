@@ -109,7 +109,7 @@ at::Tensor AttentionLayer::backward(const at::Tensor& y_gradient, const at::Tens
 at::Tensor FeedForwardLayer::forward(const at::Tensor& x, const SequenceContext& context,
                                      State& state) const {
   ProfiledPhase phase(context.profiler, "feed-forward: products");
-  state.inner = up.forward(x, context.drops, state.up);
+  state.inner = up.forward(x, context.drops, state.up, rounds());
   phase.next("activation");
   const at::Tensor activated = activation_forward(state.inner, activation, gated);
   phase.next("feed-forward: products");
@@ -120,7 +120,7 @@ at::Tensor FeedForwardLayer::backward(const at::Tensor& y_gradient, const at::Te
                                       const SequenceContext& context, State& state) const {
   ProfiledPhase phase(context.profiler, "feed-forward: products");
   const at::Tensor inner = std::exchange(state.inner, {});
-  const at::Tensor activated = down.input_gradient(y_gradient, state.down);
+  const at::Tensor activated = down.input_gradient(y_gradient, state.down, rounds());
   phase.next("activation");
   activation_backward(inner, activated, activation, gated);
   phase.next("feed-forward: products");

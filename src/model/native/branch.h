@@ -88,7 +88,7 @@ class AttentionLayer {
 class FeedForwardLayer {
  public:
   struct State {
-    at::Tensor inner;  // what gate and up give, [B·T, 2·I] or [B·T, I]
+    at::Tensor inner;  // what gate and up give, [B·T, 2·I] or [B·T, I], float32 or bfloat16
     Linear::State up;
     Linear::State down;
   };
@@ -101,6 +101,10 @@ class FeedForwardLayer {
   Linear down;
   bool gated = true;
   Activation activation = Activation::kSilu;
+
+ private:
+  // What lies between the two products is rounded to bfloat16.
+  bool rounds() const { return up.can_round() && down.can_round(); }
 };
 
 }  // namespace pdl

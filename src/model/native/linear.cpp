@@ -45,7 +45,8 @@ bool Linear::is_trained() const {
 
 at::Tensor Linear::matrix() const { return transposed_ ? weight_.value.t() : weight_.value; }
 
-at::Tensor Linear::forward(const at::Tensor& x, bool drops, State& state) const {
+at::Tensor Linear::forward(const at::Tensor& x, bool drops, State& state, bool rounds) const {
+  if (rounds) return rounded_product(x, matrix().t(), bias_.value);
   at::Tensor y = matrix_product(x, matrix().t(), precision_);
   if (bias_.value.defined()) y.add_(bias_.value);
   for (const LinearAdapter& adapter : adapters_) {
@@ -78,7 +79,9 @@ void Linear::add_gradients(const at::Tensor& y_gradient, const at::Tensor& x,
   }
 }
 
-at::Tensor Linear::input_gradient(const at::Tensor& y_gradient, const State& state) const {
+at::Tensor Linear::input_gradient(const at::Tensor& y_gradient, const State& state,
+                                  bool rounds) const {
+  if (rounds) return rounded_product(y_gradient, matrix());
   at::Tensor x_gradient = matrix_product(y_gradient, matrix(), precision_);
   for (size_t i = 0; i < adapters_.size(); ++i) {
     const auto& [a, b, scale, dropout] = adapters_[i].weights;

@@ -32,13 +32,19 @@ class Linear {
   Linear(Parameter weight, Parameter bias, bool transposed, ProductPrecision precision);
   void attach(LinearAdapter adapter) { adapters_.push_back(std::move(adapter)); }
 
-  // Returns y [N, out] float32 for x [N, in] float32. `drops`: with the dropout of adapters.
-  at::Tensor forward(const at::Tensor& x, bool drops, State& state) const;
+  // Whether products are of bfloat16, and no adapter adds to them in float32. Then x and y, and the
+  // gradients of them, can be bfloat16.
+  bool can_round() const { return precision_ == ProductPrecision::kBfloat16 && adapters_.empty(); }
+
+  // Returns y [N, out] for x [N, in] float32. `drops`: with the dropout of adapters. `rounds`: as
+  // bfloat16, else as float32.
+  at::Tensor forward(const at::Tensor& x, bool drops, State& state, bool rounds = false) const;
 
   // Adds the gradients of what is trained for that of y, with the x of forward().
   void add_gradients(const at::Tensor& y_gradient, const at::Tensor& x, const State& state) const;
-  // Returns the gradient of x for that of y.
-  at::Tensor input_gradient(const at::Tensor& y_gradient, const State& state) const;
+  // Returns the gradient of x for that of y. `rounds`: as bfloat16, else as float32.
+  at::Tensor input_gradient(const at::Tensor& y_gradient, const State& state,
+                            bool rounds = false) const;
   // Both.
   at::Tensor backward(const at::Tensor& y_gradient, const at::Tensor& x, const State& state) const;
 

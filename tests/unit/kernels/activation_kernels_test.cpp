@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <cmath>
 #include <cstdint>
 #include <functional>
@@ -16,7 +17,8 @@ namespace {
 // f in float64, and its kernels.
 struct Function {
   const char* name;
-  ActivationKernels CpuKernels::*kernels;
+  ActivationKernels<float> Activations<float>::*kernels;
+  ActivationKernels<Bfloat16> Activations<Bfloat16>::*bfloat16_kernels;
   std::function<double(double)> value;
   std::function<double(double)> slope;
 };
@@ -31,15 +33,17 @@ double cubic_slope(double x) {
 }
 
 const Function kFunctions[] = {
-    {"silu", &CpuKernels::silu, [](double x) { return x * logistic(x); }, silu_slope},
-    {"gelu", &CpuKernels::gelu, [](double x) { return x * normal(x); },
-     [](double x) { return normal(x) + x * density(x); }},
-    {"gelu_tanh", &CpuKernels::gelu_tanh, [](double x) { return x * logistic(cubic(x)); },
+    {"silu", &Activations<float>::silu, &Activations<Bfloat16>::silu,
+     [](double x) { return x * logistic(x); }, silu_slope},
+    {"gelu", &Activations<float>::gelu, &Activations<Bfloat16>::gelu,
+     [](double x) { return x * normal(x); }, [](double x) { return normal(x) + x * density(x); }},
+    {"gelu_tanh", &Activations<float>::gelu_tanh, &Activations<Bfloat16>::gelu_tanh,
+     [](double x) { return x * logistic(cubic(x)); },
      [](double x) {
        return logistic(cubic(x)) + x * logistic(cubic(x)) * logistic(-cubic(x)) * cubic_slope(x);
      }},
-    {"relu", &CpuKernels::relu, [](double x) { return x > 0 ? x : 0; },
-     [](double x) { return x > 0 ? 1.0 : 0.0; }},
+    {"relu", &Activations<float>::relu, &Activations<Bfloat16>::relu,
+     [](double x) { return x > 0 ? x : 0; }, [](double x) { return x > 0 ? 1.0 : 0.0; }},
 };
 
 // What float32 can be expected to give: some roundings, and as much of values around `size`.
@@ -63,7 +67,7 @@ std::vector<float> inputs(int64_t size) {
 TEST_P(ActivationKernelsTest, AgreeWithFloat64) {
   for (const Function& function : kFunctions) {
     SCOPED_TRACE(function.name);
-    const ActivationKernels& kernels = cpu_kernels(GetParam()).*function.kernels;
+    const auto& kernels = cpu_kernels(GetParam()).float_activations.*function.kernels;
     for (const int64_t size : {1, 2, 3, 7, 8, 15, 16, 17, 33, 64, 1001}) {
       const std::vector<float> x = inputs(size);
       std::vector<float> y(x.size(), NAN);
@@ -86,9 +90,53 @@ TEST_P(ActivationKernelsTest, AgreeWithFloat64) {
   }
 }
 
+// Rounds to nearest, ties to even.
+Bfloat16 to_bfloat16(float value) {
+  const auto bits = std::bit_cast<uint32_t>(value);
+  return {static_cast<uint16_t>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16)};
+}
+
+std::vector<Bfloat16> rounded(const std::vector<float>& values) {
+  std::vector<Bfloat16> result;
+  for (const float value : values) result.push_back(to_bfloat16(value));
+  return result;
+}
+
+std::vector<float> widened(const std::vector<Bfloat16>& values) {
+  std::vector<float> result;
+  for (const Bfloat16 value : values)
+    result.push_back(std::bit_cast<float>(static_cast<uint32_t>(value.bits) << 16));
+  return result;
+}
+
+TEST_P(ActivationKernelsTest, InBfloat16AreThoseOfFloat32Rounded) {
+  for (const Function& function : kFunctions) {
+    SCOPED_TRACE(function.name);
+    const auto& kernels = cpu_kernels(GetParam()).bfloat16_activations.*function.bfloat16_kernels;
+    const auto& exact = cpu_kernels(GetParam()).float_activations.*function.kernels;
+    for (const int64_t size : {1, 15, 16, 17, 33, 1001}) {
+      const std::vector<Bfloat16> x = rounded(inputs(size));
+      const std::vector<Bfloat16> factor = rounded(inputs(size + 1));
+      const std::vector<Bfloat16> gradient = rounded(inputs(size + 2));
+      const size_t count = x.size();
+      std::vector<float> y(count), x_gradient(count), factor_gradient(count);
+      exact.backward(widened(gradient).data(), widened(x).data(), widened(factor).data(), size,
+                     y.data(), x_gradient.data(), factor_gradient.data());
+      std::vector<Bfloat16> to_y(count), to_x(count), to_factor(count), forward(count);
+      kernels.forward(x.data(), factor.data(), size, forward.data());
+      kernels.backward(gradient.data(), x.data(), factor.data(), size, to_y.data(), to_x.data(),
+                       to_factor.data());
+      EXPECT_EQ(widened(forward), widened(rounded(y)));
+      EXPECT_EQ(widened(to_y), widened(rounded(y)));
+      EXPECT_EQ(widened(to_x), widened(rounded(x_gradient)));
+      EXPECT_EQ(widened(to_factor), widened(rounded(factor_gradient)));
+    }
+  }
+}
+
 TEST_P(ActivationKernelsTest, NanStays) {
   for (const Function& function : kFunctions) {
-    const ActivationKernels& kernels = cpu_kernels(GetParam()).*function.kernels;
+    const auto& kernels = cpu_kernels(GetParam()).float_activations.*function.kernels;
     const float x = NAN;
     const float one = 1;
     float y = 0;
@@ -105,7 +153,7 @@ TEST_P(ActivationKernelsTest, NanStays) {
 TEST_P(ActivationKernelsTest, AGateMultipliesForwardAndBackward) {
   for (const Function& function : kFunctions) {
     SCOPED_TRACE(function.name);
-    const ActivationKernels& kernels = cpu_kernels(GetParam()).*function.kernels;
+    const auto& kernels = cpu_kernels(GetParam()).float_activations.*function.kernels;
     constexpr int64_t kSize = 45;
     const std::vector<float> x = inputs(kSize);
     std::vector<float> plain(kSize);

@@ -61,6 +61,19 @@ TEST_P(ProductTest, FactorsAreRounded) {
   EXPECT_TRUE(at::allclose(sum.sub(1), by_aten));
 }
 
+TEST_P(ProductTest, ARoundedProductIsRoundedOnce) {
+  const auto [rows, columns, depth] = GetParam();
+  const at::Tensor a = at::randn({rows, depth});
+  const at::Tensor b = at::randn({columns, depth}).t();
+  const at::Tensor bias = at::randn({columns});
+  const at::Tensor product = matrix_product(a, b, ProductPrecision::kBfloat16);
+  EXPECT_TRUE(at::equal(rounded_product(a, b), product.to(at::kBFloat16)));
+  EXPECT_TRUE(at::equal(rounded_product(a, b, bias), product.add(bias).to(at::kBFloat16)));
+  const at::Tensor rounded_a = a.to(at::kBFloat16);
+  EXPECT_TRUE(at::equal(rounded_product(rounded_a, b), product.to(at::kBFloat16)));
+  expect_same_bits_with_any_threads([&] { return rounded_product(a, b, bias); });
+}
+
 TEST_P(ProductTest, ThreadsChangeNoBit) {
   const auto [rows, columns, depth] = GetParam();
   const at::Tensor a = at::randn({rows, depth});
@@ -82,6 +95,7 @@ TEST(EmptyProductTest, MayHaveNoRowsOrColumns) {
     const at::Tensor a = at::ones({3, 4}, dtype);
     EXPECT_EQ(matrix_product(a.narrow(0, 0, 0), at::ones({4, 5}, dtype)).numel(), 0);
     EXPECT_EQ(matrix_product(a, at::ones({4, 0}, dtype)).numel(), 0);
+    EXPECT_EQ(rounded_product(a, at::ones({4, 0}, dtype)).numel(), 0);
   }
 }
 
