@@ -48,10 +48,12 @@ PDL_TRAIN = {
 # Both train what the others do: documents that see each other.
 NATIVE = {
     "pdl-train native": ["--isolate_documents", "false"],
+    "pdl-train native fp32x3": ["--isolate_documents", "false", "--precision", "fp32x3"],
     "pdl-train native bf16": ["--isolate_documents", "false", "--precision", "bf16"],
 }
-BEFORE = "pdl-train before"  # the build of --before, as "pdl-train" runs
-PROGRAMS = [*PEERS, BEFORE, *PDL_TRAIN, *NATIVE, FLOOR]
+# The build of --before.
+BEFORE = {"pdl-train before": [], "pdl-train before bf16": ["--precision", "bf16"]}
+PROGRAMS = [*PEERS, *BEFORE, *PDL_TRAIN, *NATIVE, FLOOR]
 DEFAULT_PROGRAMS = ["trainer", "loop", "compiled", "pdl-train", "pdl-train native", FLOOR]
 # They need what a TorchScript file does not tell.
 NEED_FOLDER = {"compiled", "compiled bf16", *NATIVE, FLOOR}
@@ -177,12 +179,11 @@ def run_peer(name, options, paths, env):
 def run_pdl_train(name, options, paths, env):
     """Runs pdl-train; a step has its own step_ms, and ends when its line arrives on stderr."""
     with tempfile.TemporaryDirectory(dir=os.path.dirname(paths[0])) as output_dir:
-        binary = options.before if name == BEFORE else options.binary
+        binary = options.before if name in BEFORE else options.binary
         command = [binary, "--config", paths[0], "--output_dir", output_dir]
         if name in NATIVE:
-            command += ["--model_path", paths[2], *NATIVE[name]]
-        elif name != BEFORE:
-            command += PDL_TRAIN[name]
+            command += ["--model_path", paths[2]]
+        command += {**BEFORE, **PDL_TRAIN, **NATIVE}[name]
         stopwatch = Stopwatch()
         lines, ends = [], []
         pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
@@ -304,11 +305,12 @@ def check_arguments(parser, options):
     impossible = set() if is_folder else NEED_FOLDER
     if options.only and impossible & set(options.only):
         parser.error(f"{', '.join(sorted(impossible))}: not with a TorchScript file")
-    if options.only and BEFORE in options.only and not options.before:
-        parser.error(f"{BEFORE}: needs --before")
+    needing = [name for name in options.only or () if name in BEFORE]
+    if needing and not options.before:
+        parser.error(f"{needing[0]}: needs --before")
     chosen = set(options.only or set(DEFAULT_PROGRAMS) - impossible)
     if options.before:
-        chosen.add(BEFORE)
+        chosen.add("pdl-train before")
     options.only = [name for name in PROGRAMS if name in chosen]
     if any(name.startswith("compiled") for name in options.only) and not shutil.which("g++"):
         parser.error("compiled: torch.compile needs g++; install it or name others with --only")

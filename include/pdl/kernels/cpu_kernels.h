@@ -137,6 +137,7 @@ struct ActivationKernels {
                    Value* y, Value* x_gradient, Value* factor_gradient);
 };
 
+// Those that there are.
 template <class Value>
 struct Activations {
   ActivationKernels<Value> silu;       // x / (1 + e^-x)
@@ -193,6 +194,7 @@ struct LinearCrossEntropySizes {
   int64_t workspace = 0;
 };
 
+// Hidden rows and their targets.
 struct PackedHidden {
   const float* packed = nullptr;     // by pack_hidden(), a block after another
   int64_t count = 0;                 // R
@@ -222,6 +224,7 @@ struct RowGradient {
   float scale = 0;
 };
 
+// The first pass is sum_exponentials(); the second is differentiate() and add_hidden_gradient().
 struct LinearCrossEntropyKernels {
   LinearCrossEntropySizes (*sizes)(int64_t dims);
   // Packs hidden rows of one block.
