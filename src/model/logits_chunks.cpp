@@ -46,7 +46,7 @@ CrossEntropySums head_gradient_in_chunks(LanguageModel& model, const at::Tensor&
 int64_t automatic_chunk_positions(const ModelInfo& model, int64_t batch_positions, bool trains) {
   if (!model.splits_head) return 0;
   if (trains && model.fuses_head_and_loss) {
-    constexpr int64_t kFusedPositions = 4096;  // a few times that of logits that exist at once
+    constexpr int64_t kFusedPositions = 4096;  // so that the head's gradient is seldom added to
     return batch_positions <= kFusedPositions ? 0 : kFusedPositions;
   }
   // A chunk has enough positions for efficient matrix products, and takes 96 MB in float32 of a

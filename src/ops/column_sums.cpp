@@ -4,8 +4,6 @@
 #include <ATen/ops/index_put.h>
 
 #include <algorithm>
-#include <bit>
-#include <cstdint>
 
 #include "cpu_tensors.h"
 
@@ -30,18 +28,13 @@ void for_each_row_by_columns(int64_t num_rows, int64_t num_columns, const AddRow
   });
 }
 
-float value_of(float value) { return value; }
-float value_of(Bfloat16 value) {
-  return std::bit_cast<float>(static_cast<uint32_t>(value.bits) << 16);
-}
-
 template <class Value>
 void add_columns(const at::Tensor& rows, float* to) {
   const int64_t width = rows.size(1);
   const auto* from = static_cast<const Value*>(rows.const_data_ptr());
   for_each_row_by_columns(rows.size(0), width, [&](int64_t row, int64_t first, int64_t last) {
     const Value* values = from + row * width;
-    for (int64_t i = first; i < last; ++i) to[i] += value_of(values[i]);
+    for (int64_t i = first; i < last; ++i) to[i] += static_cast<float>(values[i]);
   });
 }
 
@@ -53,7 +46,7 @@ void add_column_sums(const at::Tensor& x, const at::Tensor& sums) {
     return;
   }
   const at::Tensor rows = x.contiguous();
-  const auto add = is_cpu_float(rows) ? add_columns<float> : add_columns<Bfloat16>;
+  const auto add = is_cpu_float(rows) ? add_columns<float> : add_columns<c10::BFloat16>;
   add(rows, sums.mutable_data_ptr<float>());
 }
 

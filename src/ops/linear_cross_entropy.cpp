@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "cpu_targets.h"
@@ -49,6 +50,16 @@ class Buffers {
   at::Tensor values_;
 };
 
+void require(bool fits, const char* what) {
+  if (!fits) throw Error(ExitCode::kInternal, std::string(what) + " have other shapes or dtypes");
+}
+
+// Kernels write to it.
+void require_like(const at::Tensor& to, const at::Tensor& of, const char* what) {
+  require(is_cpu_float(to) && to.sizes() == of.sizes(), what);
+  require_contiguous_rows(to, what);
+}
+
 class LinearCrossEntropy {
  public:
   LinearCrossEntropy(const at::Tensor& hidden, const at::Tensor& head, const at::Tensor& targets,
@@ -67,6 +78,8 @@ class LinearCrossEntropy {
                           packed_[block]);
     });
   }
+
+  const std::vector<int64_t>& targets() const { return targets_; }
 
   // The cross-entropy of each row; prepares differentiate().
   std::vector<double> cross_entropy(const float* weights, double weight_sum) {
@@ -90,8 +103,9 @@ class LinearCrossEntropy {
   // then added in their order.
   void differentiate(const at::Tensor& hidden_gradient,
                      const HeadGradientSum& head_gradient) const {
-    const int64_t at_once = std::min<int64_t>(num_pieces_, 4 * at::get_num_threads());
-    const Buffers gradients(at_once, num_blocks_ * sizes_.packed_gradient);
+    const int64_t gradient_size = num_blocks_ * sizes_.packed_gradient;
+    const int64_t at_once = pieces_at_once(gradient_size);
+    const Buffers gradients(at_once, gradient_size);
     const Buffers tokens(at_once, sizes_.packed_tokens);
     for (int64_t first = 0; first < num_pieces_; first += at_once) {
       const int64_t count = std::min(at_once, num_pieces_ - first);
@@ -119,6 +133,14 @@ class LinearCrossEntropy {
  private:
   int64_t rows_of(int64_t block) const {
     return std::min(kHeadBlockRows, rows_.count - block * kHeadBlockRows);
+  }
+
+  // Several for each thread, so that none waits long for another, if they take little memory.
+  int64_t pieces_at_once(int64_t gradient_size) const {
+    constexpr int64_t kGradientFloats = int64_t{1} << 23;  // 32 MB
+    const int64_t threads = at::get_num_threads();
+    const int64_t fitting = std::clamp(kGradientFloats / gradient_size, threads, 4 * threads);
+    return std::min(num_pieces_, fitting);
   }
 
   HeadPiece piece_at(int64_t index) const {
@@ -188,18 +210,20 @@ CrossEntropySums linear_cross_entropy_gradient(const at::Tensor& hidden, const a
   const LinearCrossEntropyKernels* kernels = kernels_of(precision);
   if (!hidden.is_cpu() || kernels == nullptr)
     throw Error(ExitCode::kInternal, "no kernels for a head without logits");
-  require_contiguous_rows(hidden_gradient, "the gradient of hidden values");
+  require_like(hidden_gradient, hidden, "the gradient of hidden values");
   if (head_gradient.sum.defined())
-    require_contiguous_rows(head_gradient.sum, "the gradient of the head");
+    require_like(head_gradient.sum, head, "the gradient of the head");
+  require(hidden.size(1) == head.size(1) && is_cpu_float(hidden) && is_cpu_factor(head),
+          "hidden values and head");
   const at::Tensor contiguous_weights = weights.contiguous();
   const auto* w = contiguous_weights.const_data_ptr<float>();
   LinearCrossEntropy loss(hidden, head, targets, *kernels);
   const std::vector<double> ce = loss.cross_entropy(w, weight_sum.item<double>());
   loss.differentiate(hidden_gradient, head_gradient);
-  const double products = head_gradient.sum.defined() ? 3 : 2;
+  const double products = head_gradient.sum.defined() ? 4 : 3;
   add_multiplications(products * static_cast<double>(hidden.numel()) *
                       static_cast<double>(head.size(0)));
-  return sum_cross_entropy(ce, checked_targets(targets, head.size(0)), w);
+  return sum_cross_entropy(ce, loss.targets(), w);
 }
 
 }  // namespace pdl

@@ -141,12 +141,16 @@ void multiply_by_aten(at::Tensor out, const at::Tensor& a, const at::Tensor& b,
 
 std::atomic<double> all_multiplications = 0;
 
+double multiplications_of(const at::Tensor& a, const at::Tensor& b) {
+  return static_cast<double>(a.numel()) * static_cast<double>(b.size(1));
+}
+
 }  // namespace
 
 void multiply_into(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b,
                    ProductPrecision precision, bool adds) {
   if (out.numel() == 0) return;
-  add_multiplications(static_cast<double>(out.numel()) * static_cast<double>(a.size(1)));
+  add_multiplications(multiplications_of(a, b));
   if (is_cpu_float(out) && is_cpu_factor(a) && is_cpu_factor(b))
     return multiply_on_cpu(out, a, b, kernels_of(precision), adds);
   multiply_by_aten(out, a, b, precision, adds);
@@ -155,6 +159,7 @@ void multiply_into(const at::Tensor& out, const at::Tensor& a, const at::Tensor&
 at::Tensor rounded_product(const at::Tensor& a, const at::Tensor& b, const at::Tensor& bias) {
   const RoundedProductKernels* kernels = cpu_kernels().rounded_product;
   if (!a.is_cpu()) {
+    add_multiplications(multiplications_of(a, b));
     const at::Tensor left = a.to(at::kBFloat16);
     const at::Tensor right = b.to(at::kBFloat16);
     return bias.defined() ? at::addmm(bias.to(at::kBFloat16), left, right) : at::mm(left, right);
@@ -165,8 +170,9 @@ at::Tensor rounded_product(const at::Tensor& a, const at::Tensor& b, const at::T
   }
   at::Tensor out = at::empty({a.size(0), b.size(1)}, a.options().dtype(at::kBFloat16));
   if (out.numel() == 0) return out;
-  add_multiplications(static_cast<double>(out.numel()) * static_cast<double>(a.size(1)));
-  multiply_rounded_on_cpu(out, a, b, bias.defined() ? bias.contiguous() : bias, *kernels);
+  add_multiplications(multiplications_of(a, b));
+  const at::Tensor biases = bias.defined() ? bias.to(at::kFloat).contiguous() : bias;
+  multiply_rounded_on_cpu(out, a, b, biases, *kernels);
   return out;
 }
 

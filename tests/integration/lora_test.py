@@ -111,6 +111,20 @@ class LoraTest(unittest.TestCase):
                 self.assertLess(abs(adapted - eval_ce), 1e-6 * eval_ce)
                 self.assertLess(abs(merged - eval_ce), 1e-5 * eval_ce)
 
+    # What is not adapted is bfloat16, biases included, and computes with rounded factors.
+    def test_bfloat16_is_near_and_learns(self):
+        for name, targets in ALL.items():
+            for keys in ({}, {"lora_target_modules": targets} if targets else {}):
+                with self.subTest(name, keys=keys):
+                    shutil.rmtree(self.folder)
+                    self.folder.mkdir()
+                    ids = self.make(name)
+                    losses, _ = self.train("run", precision="bf16", **keys)
+                    with torch.no_grad():
+                        want = ce(self.base(), ids).item()
+                    self.assertLess(abs(losses[0] - want), 0.01 * want)
+                    self.assertLess(losses[-1], losses[0])
+
     def test_a_start_is_uniform_and_of_the_seed_alone(self):
         self.make("llama")
         for output, keys in (("a", {}), ("b", {"per_device_train_batch_size": 2}),

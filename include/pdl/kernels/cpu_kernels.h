@@ -232,13 +232,15 @@ struct LinearCrossEntropyKernels {
   // Adds a piece to the sums [R], and writes the logits of targets that lie in it.
   void (*sum_exponentials)(const PackedHidden& rows, const HeadPiece& piece, ExponentialSum* sums,
                            float* target_logits, float* workspace);
-  // Writes the packed gradient of the logits of each block, and the packed tokens; writes the
-  // gradient of the piece of the head to `to`, or adds it if `adds`, unless that is null.
+  // Writes the packed gradient of the logits of each block, a block after another, and the packed
+  // tokens; writes the gradient of the piece of the head to `to`, or adds it if `adds`, unless that
+  // is null.
   void (*differentiate)(const PackedHidden& rows, const HeadPiece& piece,
                         const RowGradient* of_rows, float* packed_gradients, float* packed_tokens,
                         MatrixRows to, bool adds, float* workspace);
   // Writes the gradient that a piece of `tokens` gives rows [first_row, first_row + rows) of a
-  // block, or adds it if `adds`. first_row is a multiple of 32.
+  // block, or adds it if `adds`; `to` begins with the first of these. packed_gradient is that of
+  // the block, first_row a multiple of 32.
   void (*add_hidden_gradient)(const float* packed_gradient, const float* packed_tokens,
                               int64_t tokens, int64_t first_row, int64_t rows, int64_t dims,
                               MatrixRows to, bool adds);

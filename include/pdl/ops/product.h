@@ -28,8 +28,8 @@ void multiply_into(const at::Tensor& out, const at::Tensor& a, const at::Tensor&
 at::Tensor matrix_product(const at::Tensor& a, const at::Tensor& b,
                           ProductPrecision precision = ProductPrecision::kFloat32);
 
-// Returns a·b + bias [M, N] bfloat16, of factors rounded to bfloat16. `bias` [N] float32 is added
-// to each row, unless it is undefined. On the CPU the sum is rounded once.
+// Returns a·b + bias [M, N] bfloat16, of factors rounded to bfloat16. `bias` [N] float32 or
+// bfloat16 is added to each row, unless it is undefined. On the CPU the sum is rounded once.
 at::Tensor rounded_product(const at::Tensor& a, const at::Tensor& b, const at::Tensor& bias = {});
 
 // Returns the multiplications of all products so far, M·N·K of each.

@@ -36,8 +36,8 @@ class Linear {
   // gradients of them, can be bfloat16.
   bool can_round() const { return precision_ == ProductPrecision::kBfloat16 && adapters_.empty(); }
 
-  // Returns y [N, out] for x [N, in] float32. `drops`: with the dropout of adapters. `rounds`: as
-  // bfloat16, else as float32.
+  // Returns y [N, out] for x [N, in] float32 or, if can_round(), bfloat16. `drops`: with the
+  // dropout of adapters. `rounds`: as bfloat16, else as float32.
   at::Tensor forward(const at::Tensor& x, bool drops, State& state, bool rounds = false) const;
 
   // Adds the gradients of what is trained for that of y, with the x of forward().

@@ -186,6 +186,41 @@ TEST_P(ProductKernelsTest, APartHasTheBitsThatItHasInTheWhole) {
   }
 }
 
+// Of what is not rounded, which is tested above.
+TEST_P(ProductKernelsTest, ARoundedProductIsRoundedOnce) {
+  const RoundedProductKernels* kernels = cpu_kernels(GetParam()).rounded_product;
+  if (kernels == nullptr) GTEST_SKIP() << "this set has no instructions for bfloat16";
+  unsigned seed = 0;
+  for (const Shape& shape : {Shape{1, 1, 1}, Shape{2, 3, 0}, Shape{9, 49, 64}, Shape{97, 17, 385},
+                             Shape{64, 96, 640}, Shape{33, 130, 700}, Shape{70, 900, 1300}}) {
+    for (const bool has_bias : {false, true}) {
+      ++seed;
+      const Matrix a = random_matrix(shape.rows, shape.depth, Layout::kByRows, seed % 2 == 0, seed);
+      const Matrix b = random_matrix(shape.depth, shape.columns, Layout::kByColumns, false, seed);
+      const Matrix bias = random_matrix(1, shape.columns, Layout::kByRows, false, seed);
+      const std::vector<float> exact =
+          multiply(kProducts[1], a.view(), b.view(), shape, /*adds=*/false, 0);
+      const int64_t stride = shape.columns + kGap;
+      std::vector<Bfloat16> result(exact.size(), to_bfloat16(kUntouched));
+      const auto size =
+          static_cast<size_t>(kernels->workspace(shape.rows, shape.columns, shape.depth));
+      std::vector<float> workspace(size + 1, kUntouched);
+      kernels->multiply(a.view(), b.view(), shape.rows, shape.columns, shape.depth,
+                        has_bias ? bias.values.data() : nullptr, {result.data(), stride},
+                        workspace.data());
+      ASSERT_EQ(workspace[size], kUntouched);
+      for (int64_t i = 0; i < shape.rows * stride; ++i) {
+        const auto place = static_cast<size_t>(i);
+        const int64_t column = i % stride;
+        const bool is_gap = column >= shape.columns;
+        const float added = has_bias && !is_gap ? bias.values[static_cast<size_t>(column)] : 0.f;
+        ASSERT_EQ(result[place].bits, to_bfloat16(exact[place] + added).bits)
+            << shape.rows << "x" << shape.columns << "x" << shape.depth << ", place " << i;
+      }
+    }
+  }
+}
+
 TEST_P(ProductKernelsTest, AnEmptySumIsZero) {
   const Shape shape{2, 3, 0};
   const float none = 0;

@@ -100,11 +100,13 @@ TEST_P(NativeFamilyTest, LossAndGradientsAreThoseOfTransformers) {
   }
 }
 
-TEST_P(NativeFamilyTest, ChunksAndMicroBatchesAddUp) {
-  const Expected expected(GetParam());
-  const auto whole = load(GetParam());
+// Of rows that are computed alike; sums in another order can move a rounding of bfloat16.
+void expect_that_parts_add_up(const std::string& family, const LoadOptions& options,
+                              double tolerance) {
+  const Expected expected(family);
+  const auto whole = load(family, options);
   const double loss = loss_of(*whole, expected);
-  const auto parts = load(GetParam());
+  const auto parts = load(family, options);
   parts->set_training(true);
   double sum = 0;
   for (const int64_t row : {0, 1}) {
@@ -120,9 +122,15 @@ TEST_P(NativeFamilyTest, ChunksAndMicroBatchesAddUp) {
   const auto want = gradients_of(*whole);
   for (const auto& [name, gradient] : gradients_of(*parts)) {
     EXPECT_LT(gradient.sub(want.at(name)).norm().item<double>(),
-              1e-5 * want.at(name).norm().item<double>() + 1e-7)
+              tolerance * want.at(name).norm().item<double>() + 1e-7)
         << name;
   }
+}
+
+TEST_P(NativeFamilyTest, ChunksAndMicroBatchesAddUp) {
+  expect_that_parts_add_up(GetParam(), {}, 1e-5);
+  expect_that_parts_add_up(GetParam(), {.splits_products = true}, 1e-4);
+  expect_that_parts_add_up(GetParam(), {.autocast = at::kBFloat16}, 1e-2);
 }
 
 TEST_P(NativeFamilyTest, GradientCheckpointingChangesNothing) {
@@ -169,6 +177,20 @@ TEST_P(NativeFamilyTest, Bfloat16IsCloseToFloat32) {
   const double difference = std::abs(loss_of(*model, expected) - loss);
   EXPECT_LT(difference, 2e-2 * loss);
   EXPECT_GT(difference, 1e-7 * loss);  // float32 would give it
+  // Norms after a branch, as exaone4 has them, make more of what small gradients lose.
+  const auto exact = load(GetParam());
+  loss_of(*exact, expected);
+  const auto want = gradients_of(*exact);
+  double square_error = 0;
+  double square = 0;
+  for (const auto& [name, gradient] : gradients_of(*model)) {
+    const double error = gradient.sub(want.at(name)).norm().item<double>();
+    const double norm = want.at(name).norm().item<double>();
+    EXPECT_LE(error, 0.2 * norm) << name;
+    square_error += error * error;
+    square += norm * norm;
+  }
+  EXPECT_LE(square_error, 0.05 * 0.05 * square);
 }
 
 // Every CPU can compute them, though it is faster with float32 unless it has AMX.

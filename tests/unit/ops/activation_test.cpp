@@ -24,7 +24,7 @@ at::Tensor by_autograd(const at::Tensor& x, Activation activation, bool gated) {
   return gated ? y * x.chunk(2, 1)[1] : y;
 }
 
-// float32 is what the kernels take, float64 what ATen's operators do.
+// float32 and bfloat16 are what the kernels take, float64 what ATen's operators do.
 TEST(ActivationTest, AgreesWithAutograd) {
   for (const bool gated : {false, true}) {
     for (const Activation activation : kActivations) {
@@ -32,7 +32,8 @@ TEST(ActivationTest, AgreesWithAutograd) {
       const at::Tensor exact_y = by_autograd(exact_x, activation, gated);
       const at::Tensor gradient = at::randn_like(exact_y);
       exact_y.backward(gradient);
-      for (const auto& [dtype, tolerance] : {std::pair{at::kFloat, 1e-6}, {at::kDouble, 1e-14}}) {
+      for (const auto& [dtype, tolerance] :
+           {std::pair{at::kFloat, 1e-6}, {at::kDouble, 1e-14}, {at::kBFloat16, 0.02}}) {
         const at::Tensor x = exact_x.detach().to(dtype).clone();
         EXPECT_TRUE(at::allclose(activation_forward(x, activation, gated).to(at::kDouble),
                                  exact_y.detach(), tolerance, tolerance));
