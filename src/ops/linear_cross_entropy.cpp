@@ -217,6 +217,10 @@ CrossEntropySums linear_cross_entropy_gradient(const at::Tensor& hidden, const a
           "hidden values and head");
   const at::Tensor contiguous_weights = weights.contiguous();
   const auto* w = contiguous_weights.const_data_ptr<float>();
+  if (hidden.size(0) == 0) {
+    if (head_gradient.sum.defined() && !head_gradient.adds) head_gradient.sum.zero_();
+    return sum_cross_entropy({}, {}, w);
+  }
   LinearCrossEntropy loss(hidden, head, targets, *kernels);
   const std::vector<double> ce = loss.cross_entropy(w, weight_sum.item<double>());
   loss.differentiate(hidden_gradient, head_gradient);

@@ -164,6 +164,15 @@ TEST_P(AnyLinearCrossEntropyTest, AFixedHeadInBfloat16GivesTheSame) {
   EXPECT_TRUE(at::equal(hidden_gradient, expected.hidden_gradient));
 }
 
+TEST_P(AnyLinearCrossEntropyTest, NoPositionsGiveNoLossAndNoGradient) {
+  HeadInput input = random_input(GetParam());
+  input.hidden = input.hidden.narrow(0, 0, 0);
+  input.targets = input.targets.narrow(0, 0, 0);
+  const HeadOutput output = compute(input, ProductPrecision::kBfloat16);
+  EXPECT_EQ(output.ce_sum, 0);
+  EXPECT_TRUE(output.head_gradient.eq(0).all().item<bool>());
+}
+
 // Logits of thousands: all but the largest have no probability.
 TEST_P(AnyLinearCrossEntropyTest, LargeLogitsGiveFiniteLosses) {
   const HeadInput input = random_input(GetParam(), /*size=*/1000);
