@@ -1,6 +1,5 @@
 #include <gtest/gtest.h>
 
-#include <bit>
 #include <cmath>
 #include <cstdint>
 #include <functional>
@@ -9,6 +8,7 @@
 #include <vector>
 
 #include "pdl/kernels/cpu_kernels.h"
+#include "support/bfloat16.h"
 #include "support/instruction_sets.h"
 
 namespace pdl {
@@ -90,12 +90,6 @@ TEST_P(ActivationKernelsTest, AgreeWithFloat64) {
   }
 }
 
-// Rounds to nearest, ties to even.
-Bfloat16 to_bfloat16(float value) {
-  const auto bits = std::bit_cast<uint32_t>(value);
-  return {static_cast<uint16_t>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16)};
-}
-
 std::vector<Bfloat16> rounded(const std::vector<float>& values) {
   std::vector<Bfloat16> result;
   for (const float value : values) result.push_back(to_bfloat16(value));
@@ -104,8 +98,7 @@ std::vector<Bfloat16> rounded(const std::vector<float>& values) {
 
 std::vector<float> widened(const std::vector<Bfloat16>& values) {
   std::vector<float> result;
-  for (const Bfloat16 value : values)
-    result.push_back(std::bit_cast<float>(static_cast<uint32_t>(value.bits) << 16));
+  for (const Bfloat16 value : values) result.push_back(to_float(value));
   return result;
 }
 

@@ -1,7 +1,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <cstdint>
 #include <random>
@@ -10,6 +9,7 @@
 #include <vector>
 
 #include "pdl/kernels/cpu_kernels.h"
+#include "support/bfloat16.h"
 #include "support/instruction_sets.h"
 
 namespace pdl {
@@ -41,14 +41,9 @@ struct Rows {
   MatrixRows view() { return {values.data(), stride()}; }
 };
 
-// Rounds to nearest, ties to even.
-float to_bfloat16(float value) {
-  const auto bits = std::bit_cast<uint32_t>(value);
-  return std::bit_cast<float>((bits + 0x7fff + ((bits >> 16) & 1)) & 0xffff0000);
-}
-
 Rows rounded(Rows rows) {
-  for (float& value : rows.values) value = value == kUntouched ? value : to_bfloat16(value);
+  for (float& value : rows.values)
+    value = value == kUntouched ? value : to_float(to_bfloat16(value));
   return rows;
 }
 

@@ -1,7 +1,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <cstdint>
 #include <random>
@@ -9,6 +8,7 @@
 #include <vector>
 
 #include "pdl/kernels/cpu_kernels.h"
+#include "support/bfloat16.h"
 #include "support/instruction_sets.h"
 
 namespace pdl {
@@ -16,16 +16,6 @@ namespace {
 
 constexpr float kUntouched = 12345;
 constexpr int64_t kGap = 3;  // between the rows of a result
-
-// Rounds to nearest, ties to even.
-Bfloat16 to_bfloat16(float value) {
-  const auto bits = std::bit_cast<uint32_t>(value);
-  return {static_cast<uint16_t>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16)};
-}
-
-float to_float(Bfloat16 value) {
-  return std::bit_cast<float>(static_cast<uint32_t>(value.bits) << 16);
-}
 
 // A matrix and how it lies in memory.
 struct Matrix {
