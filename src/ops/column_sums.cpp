@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "cpu_tensors.h"
+#include "pdl/kernels/cpu_kernels.h"
 
 #ifndef _OPENMP
 #error "at::parallel_for runs in one thread in a file that is compiled without -fopenmp"
@@ -14,27 +15,27 @@
 namespace pdl {
 namespace {
 
-// Each thread has columns of its own, so that the order of a sum is that of the rows.
-template <class AddRow>
-void for_each_row_by_columns(int64_t num_rows, int64_t num_columns, const AddRow& add_row) {
+// Calls visit(first, count) for columns of which each thread has its own, so that the order of a
+// sum is that of the rows.
+template <class Visit>
+void for_each_columns(int64_t num_rows, int64_t num_columns, const Visit& visit) {
   constexpr int64_t kColumns = 32;
   const int64_t num_blocks = (num_columns + kColumns - 1) / kColumns;
   // Small matrices are not worth a second thread.
   const int64_t grain = std::max<int64_t>(1, 32'768 / std::max<int64_t>(1, num_rows * kColumns));
   at::parallel_for(0, num_blocks, grain, [&](int64_t begin, int64_t end) {
     const int64_t first = begin * kColumns;
-    const int64_t last = std::min(end * kColumns, num_columns);
-    for (int64_t row = 0; row < num_rows; ++row) add_row(row, first, last);
+    visit(first, std::min(end * kColumns, num_columns) - first);
   });
 }
 
-template <class Value>
-void add_columns(const at::Tensor& rows, float* to) {
+template <class Value, class AddRows>
+void add_columns(const at::Tensor& rows, const AddRows& add_rows, const at::Tensor& sums) {
   const int64_t width = rows.size(1);
   const auto* from = static_cast<const Value*>(rows.const_data_ptr());
-  for_each_row_by_columns(rows.size(0), width, [&](int64_t row, int64_t first, int64_t last) {
-    const Value* values = from + row * width;
-    for (int64_t i = first; i < last; ++i) to[i] += static_cast<float>(values[i]);
+  auto* to = sums.mutable_data_ptr<float>();
+  for_each_columns(rows.size(0), width, [&](int64_t first, int64_t count) {
+    add_rows(from + first, width, rows.size(0), count, to + first);
   });
 }
 
@@ -46,8 +47,11 @@ void add_column_sums(const at::Tensor& x, const at::Tensor& sums) {
     return;
   }
   const at::Tensor rows = x.contiguous();
-  const auto add = is_cpu_float(rows) ? add_columns<float> : add_columns<c10::BFloat16>;
-  add(rows, sums.mutable_data_ptr<float>());
+  if (is_cpu_float(rows)) {
+    add_columns<float>(rows, cpu_kernels().add_float_rows, sums);
+  } else {
+    add_columns<Bfloat16>(rows, cpu_kernels().add_bfloat16_rows, sums);
+  }
 }
 
 void add_to_rows(const at::Tensor& x, const at::Tensor& rows, const at::Tensor& sums) {
@@ -61,10 +65,10 @@ void add_to_rows(const at::Tensor& x, const at::Tensor& rows, const at::Tensor& 
   const auto* from = values.const_data_ptr<float>();
   const auto* index = indices.const_data_ptr<int64_t>();
   auto* to = sums.mutable_data_ptr<float>();
-  for_each_row_by_columns(values.size(0), width, [&](int64_t row, int64_t first, int64_t last) {
-    const float* source = from + row * width;
-    float* target = to + index[row] * width;
-    for (int64_t i = first; i < last; ++i) target[i] += source[i];
+  const auto add_rows = cpu_kernels().add_float_rows;
+  for_each_columns(values.size(0), width, [&](int64_t first, int64_t count) {
+    for (int64_t row = 0; row < values.size(0); ++row)
+      add_rows(from + row * width + first, width, 1, count, to + index[row] * width + first);
   });
 }
 

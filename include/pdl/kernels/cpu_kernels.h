@@ -252,6 +252,12 @@ struct CpuKernels {
   RowKernels<Bfloat16> bfloat16_rows;
   // Σ values², each square and sum in float64.
   double (*sum_of_squares)(const float* values, int64_t size);
+  // Add `count` rows of `width` values, `stride` values apart, to sums [width]. A sum has the same
+  // bits whatever columns are beside it.
+  void (*add_float_rows)(const float* rows, int64_t stride, int64_t count, int64_t width,
+                         float* sums);
+  void (*add_bfloat16_rows)(const Bfloat16* rows, int64_t stride, int64_t count, int64_t width,
+                            float* sums);
   AttentionKernels attention;
   // As attention, of factors rounded to bfloat16. A set without tiles has the kernels of float32,
   // which are faster than the products of pairs that AVX-512 has.

@@ -1,6 +1,6 @@
 // Switches LibTorch's autocast on for a scope. Matrix products and attention run in a 16-bit dtype,
-// operators that need float32 do not, and parameters keep their dtype. On the CPU attention of up to
-// 256 positions is float32, which is faster.
+// operators that need float32 do not, and parameters keep their dtype. On the CPU attention of up
+// to 256 positions is float32, which is faster.
 #pragma once
 
 #include <ATen/core/Tensor.h>

@@ -297,6 +297,37 @@ TEST_P(CpuKernelsTest, SumOfSquaresIsInFloat64) {
   EXPECT_TRUE(std::isnan(kernels_.sum_of_squares(bad.data(), 100)));
 }
 
+// Columns [7, 7 + width) of rows of 80 values.
+template <class Value, class AddRows>
+void expect_sums_of_rows(const AddRows& add_rows) {
+  constexpr int64_t kStride = 80;
+  constexpr int64_t kFirst = 7;
+  for (const int64_t count : {0, 1, 7, 8, 9, 50}) {
+    const auto rows = random_logits<Value>(std::max<int64_t>(1, count * kStride), 1, 11);
+    for (const int64_t width : {1, 15, 16, 33, 64}) {
+      SCOPED_TRACE(std::to_string(count) + " rows of " + std::to_string(width));
+      std::vector<float> sums(static_cast<size_t>(width) + 1, 2);
+      add_rows(rows.data() + kFirst, kStride, count, width, sums.data());
+      for (int64_t i = 0; i < width; ++i) {
+        double expected = 2;
+        double sizes = 2;
+        for (int64_t row = 0; row < count; ++row) {
+          const double value = value_of(rows[static_cast<size_t>(row * kStride + kFirst + i)]);
+          expected += value;
+          sizes += std::abs(value);
+        }
+        EXPECT_NEAR(sums[static_cast<size_t>(i)], expected, 3e-7 * sizes);
+      }
+      EXPECT_EQ(sums.back(), 2) << "what is beside the sums was written";
+    }
+  }
+}
+
+TEST_P(CpuKernelsTest, RowsAreAddedToSums) {
+  expect_sums_of_rows<float>(kernels_.add_float_rows);
+  expect_sums_of_rows<Bfloat16>(kernels_.add_bfloat16_rows);
+}
+
 TEST(CpuKernelsDispatchTest, UnsupportedSetIsRefused) {
   const auto sets = supported_instruction_sets();
   EXPECT_EQ(sets.front(), InstructionSet::kPortable);
