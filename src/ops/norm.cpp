@@ -8,6 +8,7 @@
 #include <ATen/ops/zeros.h>
 
 #include <tuple>
+#include <type_traits>
 
 #include "cpu_tensors.h"
 #include "pdl/kernels/cpu_kernels.h"
@@ -23,20 +24,30 @@ at::Tensor factor_of(const Norm& norm) {
   return norm.one_plus_weight ? norm.weight.add(1) : norm.weight;
 }
 
-// Rows of float32 on the CPU.
+// Rows on the CPU.
+template <class Value>
 class Rows {
  public:
   explicit Rows(const at::Tensor& rows)
       : rows_(rows.stride(1) == 1 ? rows : rows.contiguous()),
-        values_(static_cast<float*>(rows_.data_ptr())),
+        values_(static_cast<Value*>(rows_.data_ptr())),
         stride_(rows_.stride(0)) {}
-  float* operator[](int64_t row) const { return values_ + row * stride_; }
+  Value* operator[](int64_t row) const { return values_ + row * stride_; }
 
  private:
   at::Tensor rows_;
-  float* values_;
+  Value* values_;
   int64_t stride_;
 };
+
+template <class Value>
+const NormKernels<Value>& kernels_of() {
+  if constexpr (std::is_same_v<Value, float>) {
+    return cpu_kernels().float_norms;
+  } else {
+    return cpu_kernels().bfloat16_norms;
+  }
+}
 
 at::Tensor cpu_factor_of(const Norm& norm, const at::Tensor& x) {
   const at::Tensor factor = factor_of(norm);
@@ -47,31 +58,39 @@ at::Tensor cpu_bias_of(const Norm& norm, const at::Tensor& x) {
   return norm.bias.defined() ? norm.bias.contiguous() : at::zeros({x.size(1)}, x.options());
 }
 
-at::Tensor cpu_forward(const at::Tensor& x, const Norm& norm, NormStatistics& statistics) {
+template <class Value>
+void cpu_forward(const at::Tensor& x, const Norm& norm, const NormStatistics& statistics,
+                 const at::Tensor& y) {
   const bool is_layer = norm.kind == NormKind::kLayer;
   const at::Tensor factors = cpu_factor_of(norm, x);
   const at::Tensor biases = is_layer ? cpu_bias_of(norm, x) : at::Tensor();
-  const at::Tensor y = at::empty(x.sizes(), x.options());
-  statistics.rstd = at::empty({x.size(0), 1}, x.options());
-  if (is_layer) statistics.mean = at::empty({x.size(0), 1}, x.options());
   const int64_t width = x.size(1);
-  const Rows from(x);
-  const Rows to(y);
+  const Rows<float> from(x);
+  const Rows<Value> to(y);
   const auto* factor = factors.const_data_ptr<float>();
   auto* rstd = statistics.rstd.mutable_data_ptr<float>();
-  const CpuKernels& kernels = cpu_kernels();
+  const NormKernels<Value>& kernels = kernels_of<Value>();
   for_each_row_block(x, [&](int64_t begin, int64_t count) {
     for (int64_t row = begin; row < begin + count; ++row) {
       if (!is_layer) {
-        rstd[row] = kernels.rms_norm.forward(from[row], factor, width, norm.eps, to[row]);
+        rstd[row] = kernels.rms.forward(from[row], factor, width, norm.eps, to[row]);
         continue;
       }
-      const LayerStatistics layer = kernels.layer_norm.forward(
+      const LayerStatistics layer = kernels.layer.forward(
           from[row], factor, biases.const_data_ptr<float>(), width, norm.eps, to[row]);
       rstd[row] = layer.rstd;
       statistics.mean.mutable_data_ptr<float>()[row] = layer.mean;
     }
   });
+}
+
+at::Tensor cpu_forward(const at::Tensor& x, const Norm& norm, NormStatistics& statistics,
+                       bool rounds) {
+  statistics.rstd = at::empty({x.size(0), 1}, x.options());
+  if (norm.kind == NormKind::kLayer) statistics.mean = at::empty({x.size(0), 1}, x.options());
+  at::Tensor y = at::empty(x.sizes(), x.options().dtype(rounds ? at::kBFloat16 : at::kFloat));
+  const auto forward = rounds ? cpu_forward<Bfloat16> : cpu_forward<float>;
+  forward(x, norm, statistics, y);
   return y;
 }
 
@@ -97,31 +116,34 @@ class BlockSums {
   at::Tensor sums_;
 };
 
+template <class Value>
 at::Tensor cpu_backward(const at::Tensor& y_gradient, const at::Tensor& x, const Norm& norm,
                         const NormStatistics& statistics, const at::Tensor& weight_gradient,
-                        const at::Tensor& bias_gradient) {
+                        const at::Tensor& bias_gradient, const at::Tensor& added) {
   const bool is_layer = norm.kind == NormKind::kLayer;
   const at::Tensor factors = cpu_factor_of(norm, x);
-  const at::Tensor x_gradient = at::empty(x.sizes(), x.options());
+  at::Tensor x_gradient = at::empty(x.sizes(), x.options());
   const int64_t width = x.size(1);
-  const Rows from(x);
-  const Rows gradients(y_gradient);
-  const Rows to(x_gradient);
+  const Rows<float> from(x);
+  const Rows<Value> gradients(y_gradient);
+  const Rows<float> to(x_gradient);
+  const Rows<float> others(added.defined() ? added : x_gradient);
   const auto* factor = factors.const_data_ptr<float>();
   const auto* rstd = statistics.rstd.const_data_ptr<float>();
   const BlockSums weights(x, weight_gradient);
   const BlockSums biases(x, bias_gradient);
-  const CpuKernels& kernels = cpu_kernels();
+  const NormKernels<Value>& kernels = kernels_of<Value>();
   for_each_row_block(x, [&](int64_t begin, int64_t count) {
     for (int64_t row = begin; row < begin + count; ++row) {
+      const float* other = added.defined() ? others[row] : nullptr;
       if (!is_layer) {
-        kernels.rms_norm.backward(gradients[row], from[row], factor, width, rstd[row], to[row],
-                                  weights.of(begin));
+        kernels.rms.backward(gradients[row], from[row], factor, width, rstd[row], other, to[row],
+                             weights.of(begin));
         continue;
       }
-      kernels.layer_norm.backward(gradients[row], from[row], factor, width,
-                                  {statistics.mean.const_data_ptr<float>()[row], rstd[row]},
-                                  to[row], weights.of(begin), biases.of(begin));
+      kernels.layer.backward(gradients[row], from[row], factor, width,
+                             {statistics.mean.const_data_ptr<float>()[row], rstd[row]}, other,
+                             to[row], weights.of(begin), biases.of(begin));
     }
   });
   weights.add();
@@ -157,19 +179,9 @@ at::Tensor rms_backward(const at::Tensor& y_gradient, const at::Tensor& row,
   return gradient.addcmul(row, mean, -1).mul_(statistics.rstd);
 }
 
-}  // namespace
-
-at::Tensor norm_forward(const at::Tensor& x, const Norm& norm, NormStatistics& statistics) {
-  if (is_cpu_float(x)) return cpu_forward(x, norm, statistics);
-  if (norm.kind == NormKind::kLayer) return layer_forward(x, norm, statistics);
-  return rms_forward(x, norm, statistics);
-}
-
-at::Tensor norm_backward(const at::Tensor& y_gradient, const at::Tensor& x, const Norm& norm,
-                         const NormStatistics& statistics, const at::Tensor& weight_gradient,
-                         const at::Tensor& bias_gradient) {
-  if (is_cpu_float(x))
-    return cpu_backward(y_gradient, x, norm, statistics, weight_gradient, bias_gradient);
+at::Tensor backward_by_aten(const at::Tensor& y_gradient, const at::Tensor& x, const Norm& norm,
+                            const NormStatistics& statistics, const at::Tensor& weight_gradient,
+                            const at::Tensor& bias_gradient) {
   const bool is_rms = norm.kind == NormKind::kRms;
   at::Tensor row;
   if (is_rms || weight_gradient.defined()) row = normalised(x, statistics);
@@ -179,6 +191,29 @@ at::Tensor norm_backward(const at::Tensor& y_gradient, const at::Tensor& x, cons
   return std::get<0>(at::native_layer_norm_backward(y_gradient, x, {x.size(-1)}, statistics.mean,
                                                     statistics.rstd, norm.weight, norm.bias,
                                                     {true, false, false}));
+}
+
+}  // namespace
+
+at::Tensor norm_forward(const at::Tensor& x, const Norm& norm, NormStatistics& statistics,
+                        bool rounds) {
+  if (is_cpu_float(x)) return cpu_forward(x, norm, statistics, rounds);
+  const bool is_layer = norm.kind == NormKind::kLayer;
+  const at::Tensor y =
+      is_layer ? layer_forward(x, norm, statistics) : rms_forward(x, norm, statistics);
+  return rounds ? y.to(at::kBFloat16) : y;
+}
+
+at::Tensor norm_backward(const at::Tensor& y_gradient, const at::Tensor& x, const Norm& norm,
+                         const NormStatistics& statistics, const at::Tensor& weight_gradient,
+                         const at::Tensor& bias_gradient, const at::Tensor& added) {
+  if (is_cpu_float(x)) {
+    const auto backward = is_cpu_float(y_gradient) ? cpu_backward<float> : cpu_backward<Bfloat16>;
+    return backward(y_gradient, x, norm, statistics, weight_gradient, bias_gradient, added);
+  }
+  at::Tensor x_gradient = backward_by_aten(y_gradient.to(x.scalar_type()), x, norm, statistics,
+                                           weight_gradient, bias_gradient);
+  return added.defined() ? x_gradient.add_(added) : x_gradient;
 }
 
 }  // namespace pdl

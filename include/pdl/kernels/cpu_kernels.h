@@ -96,14 +96,16 @@ struct AttentionKernels {
                    const AttentionGradients& to, float* workspace);
 };
 
-// Root mean square norm of one row, float32: y = x · rstd · factor with rstd = (mean(x²) + eps)^-½.
-// Sums are in float64.
+// Root mean square norm of one row, float32: y = x · rstd · factor with rstd = (mean(x²) + eps)^-½,
+// rounded to Value. Sums are in float64.
+template <class Value>
 struct RmsNormKernels {
   // Writes y and returns rstd.
-  float (*forward)(const float* x, const float* factor, int64_t size, double eps, float* y);
-  // Writes the gradient of x, and adds that of the factor to `factor_gradient` unless that is null.
-  void (*backward)(const float* y_gradient, const float* x, const float* factor, int64_t size,
-                   float rstd, float* x_gradient, float* factor_gradient);
+  float (*forward)(const float* x, const float* factor, int64_t size, double eps, Value* y);
+  // Writes the gradient of x plus `added`, unless that is null, and adds that of the factor to
+  // `factor_gradient`, unless that is null.
+  void (*backward)(const Value* y_gradient, const float* x, const float* factor, int64_t size,
+                   float rstd, const float* added, float* x_gradient, float* factor_gradient);
 };
 
 // What backward needs of a row, beside its values.
@@ -113,15 +115,23 @@ struct LayerStatistics {
 };
 
 // Layer norm of one row, float32: y = (x - mean(x)) · rstd · factor + bias with
-// rstd = (var(x) + eps)^-½. Sums are in float64.
+// rstd = (var(x) + eps)^-½, rounded to Value. Sums are in float64.
+template <class Value>
 struct LayerNormKernels {
   LayerStatistics (*forward)(const float* x, const float* factor, const float* bias, int64_t size,
-                             double eps, float* y);
-  // Writes the gradient of x, and adds those of factor and bias to `factor_gradient` and
-  // `bias_gradient`, unless these are null.
-  void (*backward)(const float* y_gradient, const float* x, const float* factor, int64_t size,
-                   LayerStatistics statistics, float* x_gradient, float* factor_gradient,
-                   float* bias_gradient);
+                             double eps, Value* y);
+  // Writes the gradient of x plus `added`, unless that is null, and adds those of factor and bias
+  // to `factor_gradient` and `bias_gradient`, unless these are null.
+  void (*backward)(const Value* y_gradient, const float* x, const float* factor, int64_t size,
+                   LayerStatistics statistics, const float* added, float* x_gradient,
+                   float* factor_gradient, float* bias_gradient);
+};
+
+// The norms, of one row each.
+template <class Value>
+struct NormKernels {
+  RmsNormKernels<Value> rms;
+  LayerNormKernels<Value> layer;
 };
 
 // An activation f, times a factor, or times 1 where `factor` is null, computed in float32. The
@@ -262,8 +272,8 @@ struct CpuKernels {
   // As attention, of factors rounded to bfloat16. A set without tiles has the kernels of float32,
   // which are faster than the products of pairs that AVX-512 has.
   AttentionKernels bfloat16_attention;
-  RmsNormKernels rms_norm;
-  LayerNormKernels layer_norm;
+  NormKernels<float> float_norms;
+  NormKernels<Bfloat16> bfloat16_norms;
   Activations<float> float_activations;
   Activations<Bfloat16> bfloat16_activations;
   // Turns pairs (a, b) of each row of `heads` to (a·cos - b·sin, a·sin + b·cos), with sin times

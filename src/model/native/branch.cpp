@@ -88,7 +88,7 @@ at::Tensor AttentionLayer::backward(const at::Tensor& y_gradient, const at::Tens
   ProfiledPhase phase(context.profiler, "attention: products");
   const at::Tensor heads_gradient = output.backward(y_gradient, state.heads, state.output);
   const int64_t width = (spec->num_heads + 2 * spec->num_kv_heads) * spec->head_dim;
-  const at::Tensor gradient = at::empty({x.size(0), width}, x.options());
+  const at::Tensor gradient = at::empty({x.size(0), width}, heads_gradient.options());
   const Split to = split(gradient, context);
   phase.next("attention");
   state.attention.backward(

@@ -24,13 +24,13 @@ struct TrainedNorm {
   Parameter weight;
   Parameter bias;
 
-  at::Tensor forward(const at::Tensor& x, NormStatistics& statistics) const {
-    return norm_forward(x, norm, statistics);
+  at::Tensor forward(const at::Tensor& x, NormStatistics& statistics, bool rounds = false) const {
+    return norm_forward(x, norm, statistics, rounds);
   }
   at::Tensor backward(const at::Tensor& y_gradient, const at::Tensor& x,
-                      const NormStatistics& statistics) const {
+                      const NormStatistics& statistics, const at::Tensor& added = {}) const {
     return norm_backward(y_gradient, x, norm, statistics, gradient_to_add_to(weight),
-                         gradient_to_add_to(bias));
+                         gradient_to_add_to(bias), added);
   }
   bool is_trained() const { return weight.is_trained() || bias.is_trained(); }
 };
@@ -46,7 +46,8 @@ struct SequenceContext {
   std::map<int64_t, SeenKeys> seen = {};  // by window
 };
 
-// Attention with its projections, for rows x [B·T, D].
+// Attention with its projections, for rows x [B·T, D] float32 or, if takes_bfloat16(), bfloat16.
+// The gradient of x has its dtype.
 class AttentionLayer {
  public:
   // What backward needs.
@@ -64,6 +65,8 @@ class AttentionLayer {
   at::Tensor forward(const at::Tensor& x, const SequenceContext& context, State& state) const;
   at::Tensor backward(const at::Tensor& y_gradient, const at::Tensor& x,
                       const SequenceContext& context, State& state) const;
+
+  bool takes_bfloat16() const { return qkv.can_round(); }
 
   Linear qkv;
   Linear output;
@@ -84,7 +87,7 @@ class AttentionLayer {
                       const State& state) const;
 };
 
-// down(f(gate(x)) · up(x)), or down(f(up(x))).
+// down(f(gate(x)) · up(x)), or down(f(up(x))), for x as AttentionLayer has it.
 class FeedForwardLayer {
  public:
   struct State {
@@ -96,6 +99,8 @@ class FeedForwardLayer {
   at::Tensor forward(const at::Tensor& x, const SequenceContext& context, State& state) const;
   at::Tensor backward(const at::Tensor& y_gradient, const at::Tensor& x,
                       const SequenceContext& context, State& state) const;
+
+  bool takes_bfloat16() const { return up.can_round(); }
 
   Linear up;  // gate and up, one below the other, if `gated`
   Linear down;

@@ -110,7 +110,7 @@ CrossEntropySums Linear::cross_entropy(const at::Tensor& x, const at::Tensor& ta
 at::Tensor Linear::backward(const at::Tensor& y_gradient, const at::Tensor& x,
                             const State& state) const {
   add_gradients(y_gradient, x, state);
-  return input_gradient(y_gradient, state);
+  return input_gradient(y_gradient, state, /*rounds=*/x.scalar_type() == at::kBFloat16);
 }
 
 }  // namespace pdl

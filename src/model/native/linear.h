@@ -45,7 +45,7 @@ class Linear {
   // Returns the gradient of x for that of y. `rounds`: as bfloat16, else as float32.
   at::Tensor input_gradient(const at::Tensor& y_gradient, const State& state,
                             bool rounds = false) const;
-  // Both.
+  // Both; the gradient of x has its dtype.
   at::Tensor backward(const at::Tensor& y_gradient, const at::Tensor& x, const State& state) const;
 
   bool is_trained() const;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "pdl/kernels/cpu_kernels.h"
+#include "support/bfloat16.h"
 #include "support/instruction_sets.h"
 
 namespace pdl {
@@ -37,8 +38,8 @@ class RmsNormKernelsTest : public testing::TestWithParam<InstructionSet> {
     std::vector<float> x_gradient(count, NAN);
     std::vector<float> factor_gradient(count, 1);
     const float rstd = kernels_.forward(x.data(), factor.data(), size, kEps, y.data());
-    kernels_.backward(y_gradient.data(), x.data(), factor.data(), size, rstd, x_gradient.data(),
-                      factor_gradient.data());
+    kernels_.backward(y_gradient.data(), x.data(), factor.data(), size, rstd, nullptr,
+                      x_gradient.data(), factor_gradient.data());
 
     double squares = 0;
     double products = 0;
@@ -64,7 +65,7 @@ class RmsNormKernelsTest : public testing::TestWithParam<InstructionSet> {
     }
   }
 
-  const RmsNormKernels& kernels_ = cpu_kernels(GetParam()).rms_norm;
+  const RmsNormKernels<float>& kernels_ = cpu_kernels(GetParam()).float_norms.rms;
 };
 
 PDL_FOR_EACH_INSTRUCTION_SET(RmsNormKernelsTest);
@@ -82,7 +83,7 @@ TEST_P(RmsNormKernelsTest, ZerosGiveZerosAndNoFactorGradientIsAsked) {
   const float rstd = kernels_.forward(zeros.data(), ones.data(), 40, kEps, y.data());
   EXPECT_NEAR(rstd, 1000, 1e-3);
   EXPECT_EQ(y, zeros);
-  kernels_.backward(ones.data(), zeros.data(), ones.data(), 40, rstd, y.data(), nullptr);
+  kernels_.backward(ones.data(), zeros.data(), ones.data(), 40, rstd, nullptr, y.data(), nullptr);
   for (const float gradient : y) EXPECT_EQ(gradient, rstd);
 }
 
@@ -103,7 +104,7 @@ class LayerNormKernelsTest : public testing::TestWithParam<InstructionSet> {
     std::vector<float> bias_gradient(count, 1);
     const LayerStatistics statistics =
         kernels_.forward(x.data(), factor.data(), bias.data(), size, kEps, y.data());
-    kernels_.backward(y_gradient.data(), x.data(), factor.data(), size, statistics,
+    kernels_.backward(y_gradient.data(), x.data(), factor.data(), size, statistics, nullptr,
                       x_gradient.data(), factor_gradient.data(), bias_gradient.data());
 
     const auto n = static_cast<double>(size);
@@ -146,7 +147,7 @@ class LayerNormKernelsTest : public testing::TestWithParam<InstructionSet> {
     }
   }
 
-  const LayerNormKernels& kernels_ = cpu_kernels(GetParam()).layer_norm;
+  const LayerNormKernels<float>& kernels_ = cpu_kernels(GetParam()).float_norms.layer;
 };
 
 PDL_FOR_EACH_INSTRUCTION_SET(LayerNormKernelsTest);
@@ -163,9 +164,81 @@ TEST_P(LayerNormKernelsTest, NoGradientsOfFactorAndBiasAreAsked) {
   const LayerStatistics statistics =
       kernels_.forward(ones.data(), ones.data(), ones.data(), 40, kEps, to.data());
   EXPECT_EQ(to, ones);
-  kernels_.backward(ones.data(), ones.data(), ones.data(), 40, statistics, to.data(), nullptr,
-                    nullptr);
+  kernels_.backward(ones.data(), ones.data(), ones.data(), 40, statistics, nullptr, to.data(),
+                    nullptr, nullptr);
   EXPECT_EQ(to, std::vector<float>(40));
+}
+
+// What a norm gives for a row of `size` values, with a y of Value.
+template <class Value>
+struct NormResults {
+  std::vector<Value> y;
+  std::vector<float> x_gradient;
+  std::vector<float> factor_gradient;
+  std::vector<float> bias_gradient;
+
+  NormResults(const NormKernels<Value>& kernels, bool is_layer,
+              const std::vector<Value>& y_gradient, const float* added)
+      : y(y_gradient.size()), x_gradient(y.size(), NAN), factor_gradient(y.size(), 1) {
+    const auto size = static_cast<int64_t>(y.size());
+    const std::vector<float> x = random_values(size, 1);
+    const std::vector<float> factor = random_values(size, 2);
+    const std::vector<float> bias = random_values(size, 3);
+    if (is_layer) {
+      bias_gradient.resize(y.size(), 1);
+      const LayerStatistics statistics =
+          kernels.layer.forward(x.data(), factor.data(), bias.data(), size, kEps, y.data());
+      kernels.layer.backward(y_gradient.data(), x.data(), factor.data(), size, statistics, added,
+                             x_gradient.data(), factor_gradient.data(), bias_gradient.data());
+    } else {
+      const float rstd = kernels.rms.forward(x.data(), factor.data(), size, kEps, y.data());
+      kernels.rms.backward(y_gradient.data(), x.data(), factor.data(), size, rstd, added,
+                           x_gradient.data(), factor_gradient.data());
+    }
+  }
+};
+
+class NormKernelsTest : public testing::TestWithParam<InstructionSet> {};
+
+PDL_FOR_EACH_INSTRUCTION_SET(NormKernelsTest);
+
+TEST_P(NormKernelsTest, Bfloat16IsFloat32RoundedOnce) {
+  const CpuKernels& kernels = cpu_kernels(GetParam());
+  for (const bool is_layer : {false, true}) {
+    for (const int64_t size : {1, 7, 16, 63, 200, 577}) {
+      SCOPED_TRACE(std::to_string(size) + (is_layer ? " of a layer norm" : ""));
+      std::vector<Bfloat16> y_gradient;
+      std::vector<float> same;
+      for (const float value : random_values(size, 4)) {
+        y_gradient.push_back(to_bfloat16(value));
+        same.push_back(to_float(y_gradient.back()));
+      }
+      const NormResults<float> expected(kernels.float_norms, is_layer, same, nullptr);
+      const NormResults<Bfloat16> found(kernels.bfloat16_norms, is_layer, y_gradient, nullptr);
+      for (size_t i = 0; i < found.y.size(); ++i)
+        EXPECT_EQ(found.y[i].bits, to_bfloat16(expected.y[i]).bits) << i;
+      EXPECT_EQ(found.x_gradient, expected.x_gradient);
+      EXPECT_EQ(found.factor_gradient, expected.factor_gradient);
+      EXPECT_EQ(found.bias_gradient, expected.bias_gradient);
+    }
+  }
+}
+
+TEST_P(NormKernelsTest, AnotherGradientIsAdded) {
+  const NormKernels<float>& kernels = cpu_kernels(GetParam()).float_norms;
+  for (const bool is_layer : {false, true}) {
+    for (const int64_t size : {1, 7, 16, 200}) {
+      const std::vector<float> y_gradient = random_values(size, 4);
+      const std::vector<float> added = random_values(size, 5);
+      const NormResults<float> alone(kernels, is_layer, y_gradient, nullptr);
+      const NormResults<float> both(kernels, is_layer, y_gradient, added.data());
+      for (size_t i = 0; i < added.size(); ++i) {
+        EXPECT_NEAR(both.x_gradient[i], alone.x_gradient[i] + added[i],
+                    2e-7f * (std::abs(alone.x_gradient[i]) + std::abs(added[i])));
+      }
+      EXPECT_EQ(both.factor_gradient, alone.factor_gradient);
+    }
+  }
 }
 
 }  // namespace

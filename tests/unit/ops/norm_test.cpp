@@ -77,6 +77,32 @@ TEST_P(NormTest, IsTheFormulaForwardAndBackward) {
   }
 }
 
+// On the CPU, and by ATen's operators for float64: y and its gradient bfloat16, and a gradient that
+// is added.
+TEST_P(NormTest, RoundsToBfloat16AndAdds) {
+  const NormCase& c = GetParam();
+  at::manual_seed(2);
+  const at::Tensor x = at::randn({c.rows, c.width});
+  const at::Tensor added = at::randn({c.rows, c.width});
+  const at::Tensor y_gradient = at::randn({c.rows, c.width}).to(at::kBFloat16);
+  for (const at::ScalarType dtype : {at::kFloat, at::kDouble}) {
+    Norm norm{.kind = c.kind, .eps = kEps, .weight = {}, .bias = {}};
+    if (c.has_weight) norm.weight = at::ones({c.width}, dtype);
+    if (c.has_bias) norm.bias = at::ones({c.width}, dtype);
+    NormStatistics statistics;
+    const at::Tensor y = norm_forward(x.to(dtype), norm, statistics);
+    const at::Tensor rounded = norm_forward(x.to(dtype), norm, statistics, /*rounds=*/true);
+    EXPECT_EQ(rounded.scalar_type(), at::kBFloat16);
+    EXPECT_TRUE(at::equal(rounded, y.to(at::kBFloat16)));
+    const at::Tensor alone =
+        norm_backward(y_gradient.to(dtype), x.to(dtype), norm, statistics, {}, {});
+    const at::Tensor both =
+        norm_backward(y_gradient, x.to(dtype), norm, statistics, {}, {}, added.to(dtype));
+    EXPECT_EQ(both.scalar_type(), dtype);
+    expect_close(both, alone.add(added).to(at::kDouble));
+  }
+}
+
 TEST(NormThreadsTest, ThreadsChangeNoBit) {
   const at::Tensor x = at::randn({301, 96});
   const at::Tensor y_gradient = at::randn({301, 96});
