@@ -51,7 +51,8 @@ class Comparison:
     Args:
       run: runs the program with arguments and returns its stdout.
       checks_sequences: whether to have the program show its sequences.
-      dtype: in which the other side computes its logits and trainings.
+      dtype: in which the other side computes its logits and trainings. With float64 each training
+        is done in float32 by PyTorch, too: what that differs by is accepted of the program.
     """
 
     model: pathlib.Path
@@ -60,6 +61,7 @@ class Comparison:
     num_threads: int = 0
     checks_sequences: bool = True
     dtype: torch.dtype = torch.float32
+    of_pytorch: dict = dataclasses.field(default_factory=dict)  # differences of float32 by run
 
     def job(self, name, keys):
         threads = {"num_threads": self.num_threads}
@@ -93,26 +95,31 @@ class Comparison:
     def gradients(self, data, isolates=True):
         """Loss, norm and gradients of one step."""
         keys = {**GRADIENT, "max_steps": 1, "max_grad_norm": 0.0, "pdl_alpha": 0.0}
-        job, model, worst = self.trained("gradients", data, keys, isolates)
-        before = {name: p.detach().clone() for name, p in load_model(self.model).named_parameters()}
+        job, model, rounded, worst = self.trained("gradients", data, keys, isolates)
+        before = dict(load_model(self.model).named_parameters())
         after = dict(job.trained_model().named_parameters())
-        expected = {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
-        total = math.sqrt(sum(gradient.double().square().sum().item() for gradient in expected.values()))
-        for name, gradient in expected.items():
-            found = (before[name].double() - after[name].detach().double()) / GRADIENT_RATE
-            difference = (found - gradient).norm() / (gradient.norm() + ZERO_GRADIENT * total)
-            worst["gradients"] = max(worst.get("gradients", 0.0), difference.item())
+        expected = gradients_of(model)
+        found = {
+            key: (before[key].detach().double() - after[key].detach().double()) / GRADIENT_RATE
+            for key in expected
+        }
+        worst["gradients"] = gradient_difference(found, expected)
+        if rounded is not None:
+            self.of_pytorch["gradients"]["gradients"] = gradient_difference(
+                gradients_of(rounded), expected
+            )
         return worst
 
     def training(self, name, data, keys, isolates=True):
         """Several steps, their parameters, and the saved folder in an evaluation."""
-        job, model, worst = self.trained(name, data, keys, isolates)
+        job, model, rounded, worst = self.trained(name, data, keys, isolates)
+        if rounded is not None:
+            self.of_pytorch[name]["parameters"] = parameter_difference(
+                dict(rounded.named_parameters()), model
+            )
         trained = job.trained_model()
         after = dict(trained.named_parameters())
-        worst["parameters"] = max(
-            ((after[key] - parameter).norm() / (parameter.norm() + 1e-12)).item()
-            for key, parameter in model.named_parameters()
-        )
+        worst["parameters"] = parameter_difference(after, model)
         if data.eval_rows:
             evaluated = reference.evaluate(job.saved_model(), data.eval_rows, isolates)
             worst["saved eval_ce"] = relative(job.evaluated(), evaluated)
@@ -121,7 +128,8 @@ class Comparison:
         return worst
 
     def trained(self, name, data, keys, isolates):
-        """Trains with both; returns the job, the reference's model and differences of the steps."""
+        """Trains with both; returns the job, the reference's model, that of PyTorch's float32 if it
+        is another, and differences of the steps."""
         settings = {"per_device_train_batch_size": 2, **keys}
         own = {**data.keys, **settings, "isolate_documents": isolates}
         if settings.get("optim") == "sgd":
@@ -134,15 +142,47 @@ class Comparison:
             worst["sequences"] = 0.0 if job.rows() == shown else math.inf
         model = load_model(self.model, self.dtype)
         counts = sequences.count_targets(data.rows, model.config.vocab_size)
-        steps = reference.train(
-            model, data.rows, counts, reference.Settings(isolate_documents=isolates, **settings)
-        )
-        if len(lines) != len(steps):
-            worst["loss"] = math.inf
-        for key in ("loss", "ce", "grad_norm", "learning_rate"):
-            pairs = [(line[key], step[key]) for line, step in zip(lines, steps)]
-            worst[key] = max([worst.get(key, 0.0), *(relative(a, b) for a, b in pairs)])
-        return job, model, worst
+        settings = reference.Settings(isolate_documents=isolates, **settings)
+        steps = reference.train(model, data.rows, counts, settings)
+        worst.update(step_differences(lines, steps))
+        if self.dtype == torch.float32:
+            return job, model, None, worst
+        rounded = load_model(self.model)
+        rounded_steps = reference.train(rounded, data.rows, counts, settings)
+        self.of_pytorch[name] = step_differences(rounded_steps, steps)
+        return job, model, rounded, worst
+
+
+def step_differences(steps, expected):
+    """The worst differences of the steps of a training."""
+    worst = {}
+    for key in ("loss", "ce", "grad_norm", "learning_rate"):
+        pairs = [(step[key], other[key]) for step, other in zip(steps, expected)]
+        worst[key] = max(relative(a, b) for a, b in pairs)
+    if len(steps) != len(expected):
+        worst["loss"] = math.inf
+    return worst
+
+
+def gradients_of(model):
+    return {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
+
+
+def gradient_difference(found, expected):
+    """The worst difference of a gradient, relative to its norm."""
+    total = math.sqrt(sum(gradient.double().square().sum().item() for gradient in expected.values()))
+    return max(
+        ((found[key] - gradient).norm() / (gradient.norm() + ZERO_GRADIENT * total)).item()
+        for key, gradient in expected.items()
+    )
+
+
+def parameter_difference(parameters, model):
+    """The worst difference of a parameter from the model's, relative to its norm."""
+    return max(
+        ((parameters[key] - parameter).norm() / (parameter.norm() + 1e-12)).item()
+        for key, parameter in model.named_parameters()
+    )
 
 
 def relative(actual, expected):
@@ -151,29 +191,38 @@ def relative(actual, expected):
     return 0.0 if actual == expected else abs(actual - expected) / max(abs(actual), abs(expected))
 
 
-def failures(results):
-    """What differs by more than its bound: lines of results by run."""
+def bound_of(key, differences_of_pytorch):
+    return max(BOUNDS[key], differences_of_pytorch.get(key, 0.0))
+
+
+def failures(results, of_pytorch={}):
+    """What differs by more than its bound, or PyTorch where that is known: lines of results by run."""
     return [
-        f"{run}: {key} {value:.1e} > {BOUNDS[key]:.0e}"
+        f"{run}: {key} {value:.1e} > {bound_of(key, of_pytorch.get(run, {})):.0e}"
         for run, differences in results.items()
         for key, value in differences.items()
-        if not value <= BOUNDS[key]
+        if not value <= bound_of(key, of_pytorch.get(run, {}))
     ]
 
 
-def print_table(results):
-    """Prints the worst differences; returns whether all are within their bounds."""
+def print_table(results, of_pytorch={}):
+    """Prints the worst differences; returns whether all are accepted."""
+    columns = []  # (heading, differences, of_pytorch)
+    for run, differences in results.items():
+        columns.append((run, differences, of_pytorch.get(run, {})))
+        if run in of_pytorch:
+            columns.append((f"{run} PyTorch", of_pytorch[run], of_pytorch[run]))
     width = max(map(len, BOUNDS))
-    columns = [max(len(name), 9) for name in results]
-    header = "  ".join(name.rjust(column) for name, column in zip(results, columns))
+    widths = [max(len(heading), 9) for heading, _, _ in columns]
+    header = "  ".join(heading.rjust(size) for (heading, _, _), size in zip(columns, widths))
     print(f"{'':{width}}  {header}  {'accepted':>9}")
     for key, bound in BOUNDS.items():
-        values = [differences.get(key) for differences in results.values()]
-        if all(value is None for value in values):
+        if all(differences.get(key) is None for _, differences, _ in columns):
             continue
-        cells = [
-            ("-" if value is None else f"{'' if value <= bound else '!'}{value:.1e}").rjust(column)
-            for value, column in zip(values, columns)
-        ]
+        cells = []
+        for (_, differences, accepted), size in zip(columns, widths):
+            value = differences.get(key)
+            mark = "" if value is None or value <= bound_of(key, accepted) else "!"
+            cells.append(("-" if value is None else f"{mark}{value:.1e}").rjust(size))
         print(f"{key:{width}}  {'  '.join(cells)}  {bound:9.0e}")
-    return not failures(results)
+    return not failures(results, of_pytorch)
