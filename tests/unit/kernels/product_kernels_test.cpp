@@ -122,7 +122,7 @@ TEST_P(ProductKernelsTest, AgreeWithFloat64InEveryLayout) {
   for (const Shape& shape :
        {Shape{1, 1, 1}, Shape{1, 1, 1000}, Shape{3, 2, 5}, Shape{8, 48, 7}, Shape{9, 49, 64},
         Shape{97, 17, 385}, Shape{4, 385, 33}, Shape{200, 400, 3}, Shape{15, 100, 769},
-        Shape{64, 96, 128}, Shape{80, 112, 672}}) {
+        Shape{64, 96, 128}, Shape{80, 112, 672}, Shape{40, 1024, 20}}) {
     for (const Layout left : {Layout::kByRows, Layout::kByColumns}) {
       for (const Layout right : {Layout::kByRows, Layout::kByColumns}) {
         ++seed;
@@ -140,9 +140,10 @@ TEST_P(ProductKernelsTest, AgreeWithFloat64InEveryLayout) {
   }
 }
 
-// More than is packed at once.
+// More than is packed, or read where it lies, at once.
 TEST_P(ProductKernelsTest, AgreeWithFloat64BeyondABlock) {
-  for (const Shape& shape : {Shape{2055, 3, 40}, Shape{3, 700, 900}, Shape{70, 33, 2000}}) {
+  for (const Shape& shape :
+       {Shape{2055, 3, 40}, Shape{3, 700, 900}, Shape{3, 1040, 1100}, Shape{70, 33, 2000}}) {
     const Matrix a = random_matrix(shape.rows, shape.depth, Layout::kByRows, false, 1);
     const Matrix b = random_matrix(shape.depth, shape.columns, Layout::kByRows, false, 2);
     for (const Product& product : kProducts) expect_product(product, a, b, shape, /*adds=*/true);
