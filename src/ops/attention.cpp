@@ -3,6 +3,7 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/dropout.h>
+#include <ATen/ops/empty_like.h>
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/maximum.h>
 #include <ATen/ops/scaled_dot_product_attention.h>
@@ -41,6 +42,12 @@ at::Tensor plain_attention(const at::Tensor& q, const at::Tensor& k, const at::T
   return at::matmul(probabilities, v);
 }
 
+at::ScalarType widened_dtype(const at::Tensor& x) {
+  return x.scalar_type() == at::kBFloat16 ? at::kFloat : x.scalar_type();
+}
+
+at::Tensor widened(const at::Tensor& x) { return x.to(widened_dtype(x)); }
+
 at::Tensor repeat_heads(const at::Tensor& x, int64_t times) {
   return times == 1 ? x : x.repeat_interleave(times, 1);
 }
@@ -56,15 +63,16 @@ at::Tensor attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                   const SeenKeys& seen, const AttentionOptions& options) {
   const int64_t group = q.size(1) / k.size(1);
   if (options.softcap > 0 || options.dropout > 0) {
-    return plain_attention(q, repeat_heads(k, group), repeat_heads(v, group),
-                           additive_mask(seen, q.scalar_type()), options);
+    const at::Tensor wide_q = widened(q);
+    return plain_attention(wide_q, repeat_heads(widened(k), group), repeat_heads(widened(v), group),
+                           additive_mask(seen, wide_q.scalar_type()), options);
   }
   const at::ScalarType dtype = fused_dtype(options.precision, q.scalar_type());
   return at::scaled_dot_product_attention(
              q.to(dtype), k.to(dtype), v.to(dtype),
              seen.is_all ? std::nullopt : std::optional(additive_mask(seen, dtype)),
              /*dropout_p=*/0, /*is_causal=*/seen.is_all, options.scale, /*enable_gqa=*/group > 1)
-      .to(q.scalar_type());
+      .to(widened_dtype(q));
 }
 
 }  // namespace
@@ -79,13 +87,20 @@ SeenKeys seen_keys(int64_t length, int64_t window, const at::Tensor& starts, at:
   return {first, !has_window && !starts.defined()};
 }
 
+bool attends_in_bfloat16(const at::Device& device) {
+  return !device.is_cpu() || has_bfloat16_attention();
+}
+
 at::Tensor Attention::forward(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                               const SeenKeys& seen, const AttentionOptions& options) {
   const bool keeps = at::GradMode::is_enabled();
-  const bool has_kernels = is_cpu_float(q);
+  const bool has_kernels = is_cpu_factor(q);
+  const bool rounds = options.precision == ProductPrecision::kBfloat16 && has_bfloat16_attention();
+  const at::ScalarType kernel_dtype = rounds ? at::kBFloat16 : at::kFloat;
   std::vector<at::Tensor> inputs;
   for (const at::Tensor* input : {&q, &k, &v}) {
-    inputs.push_back(input->detach().set_requires_grad(keeps && !has_kernels));
+    inputs.push_back(has_kernels ? input->detach().to(kernel_dtype)
+                                 : input->detach().set_requires_grad(keeps));
   }
   CpuAttentionOutput output;
   if (has_kernels) {
@@ -110,10 +125,19 @@ void Attention::backward(const at::Tensor& gradient, const Gradients& to) {
   const std::vector<at::Tensor> inputs = std::exchange(inputs_, {});
   const CpuAttentionOutput output{std::exchange(output_, {}), std::exchange(log_sums_, {}),
                                   std::exchange(kept_, {})};
-  if (output.log_sums.defined())
-    return cpu_attention_backward(inputs, output, gradient, seen_, options_, to);
-  const torch::autograd::variable_list gradients =
-      torch::autograd::grad({output.values}, inputs, {gradient});
+  std::vector<at::Tensor> gradients;
+  if (!output.log_sums.defined()) {
+    gradients =
+        torch::autograd::grad({output.values}, inputs, {gradient.to(output.values.scalar_type())});
+  } else {
+    const at::ScalarType dtype = inputs[0].scalar_type();
+    const at::Tensor same = gradient.to(dtype);
+    if (to.q.scalar_type() == dtype)
+      return cpu_attention_backward(inputs, output, same, seen_, options_, to);
+    for (const at::Tensor& input : inputs) gradients.push_back(at::empty_like(input));
+    cpu_attention_backward(inputs, output, same, seen_, options_,
+                           {gradients[0], gradients[1], gradients[2]});
+  }
   to.q.copy_(gradients[0]);
   to.k.copy_(gradients[1]);
   to.v.copy_(gradients[2]);

@@ -26,9 +26,9 @@ at::Tensor factor_of(const Norm& norm) {
 
 // Rows on the CPU.
 template <class Value>
-class Rows {
+class NormRows {
  public:
-  explicit Rows(const at::Tensor& rows)
+  explicit NormRows(const at::Tensor& rows)
       : rows_(rows.stride(1) == 1 ? rows : rows.contiguous()),
         values_(static_cast<Value*>(rows_.data_ptr())),
         stride_(rows_.stride(0)) {}
@@ -65,8 +65,8 @@ void cpu_forward(const at::Tensor& x, const Norm& norm, const NormStatistics& st
   const at::Tensor factors = cpu_factor_of(norm, x);
   const at::Tensor biases = is_layer ? cpu_bias_of(norm, x) : at::Tensor();
   const int64_t width = x.size(1);
-  const Rows<float> from(x);
-  const Rows<Value> to(y);
+  const NormRows<float> from(x);
+  const NormRows<Value> to(y);
   const auto* factor = factors.const_data_ptr<float>();
   auto* rstd = statistics.rstd.mutable_data_ptr<float>();
   const NormKernels<Value>& kernels = kernels_of<Value>();
@@ -124,10 +124,10 @@ at::Tensor cpu_backward(const at::Tensor& y_gradient, const at::Tensor& x, const
   const at::Tensor factors = cpu_factor_of(norm, x);
   at::Tensor x_gradient = at::empty(x.sizes(), x.options());
   const int64_t width = x.size(1);
-  const Rows<float> from(x);
-  const Rows<Value> gradients(y_gradient);
-  const Rows<float> to(x_gradient);
-  const Rows<float> others(added.defined() ? added : x_gradient);
+  const NormRows<float> from(x);
+  const NormRows<Value> gradients(y_gradient);
+  const NormRows<float> to(x_gradient);
+  const NormRows<float> others(added.defined() ? added : x_gradient);
   const auto* factor = factors.const_data_ptr<float>();
   const auto* rstd = statistics.rstd.const_data_ptr<float>();
   const BlockSums weights(x, weight_gradient);

@@ -48,17 +48,16 @@ void turn_by_aten(const at::Tensor& x, const RotaryAngles& angles, double direct
   a.copy_(turned_a);
 }
 
-void turn(const at::Tensor& x, const RotaryAngles& angles, double direction) {
-  if (!is_cpu_float(x)) return turn_by_aten(x, angles, direction);
-  require_contiguous_rows(x, "what is rotated");
+template <class Value, class RotateHeads>
+void turn_rows(const at::Tensor& x, const RotaryAngles& angles, double direction,
+               const RotateHeads& rotate_heads) {
   constexpr int64_t kLeastWork = 16'384;  // values that are worth a thread
   const int64_t length = x.size(1);
   const int64_t pairs = angles.cos.size(-1);
   const bool shares_angles = angles.cos.size(0) == 1;
-  auto* values = static_cast<float*>(x.data_ptr());
+  auto* values = static_cast<Value*>(x.data_ptr());
   const auto* cos = angles.cos.const_data_ptr<float>();
   const auto* sin = angles.sin.const_data_ptr<float>();
-  const auto rotate_heads = cpu_kernels().rotate;
   const int64_t grain = std::max<int64_t>(1, kLeastWork / (x.size(2) * x.size(3)));
   at::parallel_for(0, x.size(0) * length, grain, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
@@ -68,6 +67,16 @@ void turn(const at::Tensor& x, const RotaryAngles& angles, double direction) {
                    static_cast<float>(direction));
     }
   });
+}
+
+void turn(const at::Tensor& x, const RotaryAngles& angles, double direction) {
+  if (!is_cpu_factor(x)) return turn_by_aten(x, angles, direction);
+  require_contiguous_rows(x, "what is rotated");
+  if (is_cpu_float(x)) {
+    turn_rows<float>(x, angles, direction, cpu_kernels().rotate_float);
+  } else {
+    turn_rows<Bfloat16>(x, angles, direction, cpu_kernels().rotate_bfloat16);
+  }
 }
 
 }  // namespace

@@ -51,17 +51,19 @@ struct RowKernels {
                             const uint8_t* bands);
 };
 
-// One head of attention over T positions, float32. Rows of D values have a stride, so that heads
-// may lie within rows of a wider matrix.
-struct AttentionHead {
+// Rows that a kernel writes, `stride` values apart.
+template <class Value>
+struct Rows {
+  Value* values = nullptr;
+  int64_t stride = 0;
+};
+
+using MatrixRows = Rows<float>;
+using Bfloat16Rows = Rows<Bfloat16>;
+
+// What becomes of the products q·k of a head of attention over T positions.
+struct AttentionScores {
   int64_t length = 0;  // T
-  int64_t dims = 0;    // D
-  const float* q = nullptr;
-  const float* k = nullptr;
-  const float* v = nullptr;
-  int64_t q_stride = 0;
-  int64_t k_stride = 0;
-  int64_t v_stride = 0;
   // [T]: query t sees the keys from first_key[t] to t; never decreasing, at most t.
   const int32_t* first_key = nullptr;
   float scale = 1;    // of q·k, above 0
@@ -70,30 +72,40 @@ struct AttentionHead {
   const float* kept = nullptr;
 };
 
-// Rows that a kernel writes, `stride` values apart.
-struct MatrixRows {
-  float* values = nullptr;
-  int64_t stride = 0;
+// One head of attention. Rows of D values have a stride, so that heads may lie within rows of a
+// wider matrix.
+template <class Value>
+struct AttentionHead : AttentionScores {
+  int64_t dims = 0;  // D
+  const Value* q = nullptr;
+  const Value* k = nullptr;
+  const Value* v = nullptr;
+  int64_t q_stride = 0;
+  int64_t k_stride = 0;
+  int64_t v_stride = 0;
 };
 
 // The gradients of one head.
+template <class Value>
 struct AttentionGradients {
-  MatrixRows q;
-  MatrixRows k;
-  MatrixRows v;
+  Rows<Value> q;
+  Rows<Value> k;
+  Rows<Value> v;
 };
 
 // softmax(mask(cap(scale · q·kᵀ))) · v of one head, forward and backward. Scores exist for a few
-// queries at a time; backward computes them again. Sums are float32 in an order that depends on the
-// shape alone.
+// queries at a time; backward computes them again. Factors of products are rounded to Value;
+// scores, sums, in an order that depends on the shape alone, and the output are float32: rounding
+// the latter would shift all gradients of a query's scores in one direction.
+template <class Value>
 struct AttentionKernels {
   // The number of floats that the kernels may write to at `workspace`.
   int64_t (*workspace)(int64_t length, int64_t dims);
   // Writes the output and, for backward, log Σ exp(score) of each query to lse [T].
-  void (*forward)(const AttentionHead& head, MatrixRows out, float* lse, float* workspace);
+  void (*forward)(const AttentionHead<Value>& head, MatrixRows out, float* lse, float* workspace);
   // `out` and `lse` are those of forward(); `gradient` is that of the output.
-  void (*backward)(const AttentionHead& head, MatrixRows out, MatrixRows gradient, const float* lse,
-                   const AttentionGradients& to, float* workspace);
+  void (*backward)(const AttentionHead<Value>& head, MatrixRows out, Rows<Value> gradient,
+                   const float* lse, const AttentionGradients<Value>& to, float* workspace);
 };
 
 // Root mean square norm of one row, float32: y = x · rstd · factor with rstd = (mean(x²) + eps)^-½,
@@ -172,12 +184,6 @@ struct ProductKernels {
   // depth alone: a part of a product has the bits that it has in the whole.
   void (*multiply)(MatrixView a, MatrixView b, int64_t rows, int64_t columns, int64_t depth,
                    MatrixRows to, bool adds, float* workspace);
-};
-
-// Rows of bfloat16 that a kernel writes, `stride` values apart.
-struct Bfloat16Rows {
-  Bfloat16* values = nullptr;
-  int64_t stride = 0;
 };
 
 // As ProductKernels, with a result that is rounded to bfloat16 once.
@@ -268,18 +274,20 @@ struct CpuKernels {
                          float* sums);
   void (*add_bfloat16_rows)(const Bfloat16* rows, int64_t stride, int64_t count, int64_t width,
                             float* sums);
-  AttentionKernels attention;
-  // As attention, of factors rounded to bfloat16. A set without tiles has the kernels of float32,
-  // which are faster than the products of pairs that AVX-512 has.
-  AttentionKernels bfloat16_attention;
+  AttentionKernels<float> float_attention;
+  // Null in a set without tiles, where attention of float32 is faster than the products of pairs
+  // that AVX-512 has.
+  const AttentionKernels<Bfloat16>* bfloat16_attention;
   NormKernels<float> float_norms;
   NormKernels<Bfloat16> bfloat16_norms;
   Activations<float> float_activations;
   Activations<Bfloat16> bfloat16_activations;
-  // Turns pairs (a, b) of each row of `heads` to (a·cos - b·sin, a·sin + b·cos), with sin times
+  // Turn pairs (a, b) of each row of `heads` to (a·cos - b·sin, a·sin + b·cos), with sin times
   // `direction`. A pair is i and i + `pairs`, or 2i and 2i + 1 if `interleaved`.
-  void (*rotate)(MatrixRows heads, int64_t num_heads, const float* cos, const float* sin,
-                 int64_t pairs, bool interleaved, float direction);
+  void (*rotate_float)(Rows<float> heads, int64_t num_heads, const float* cos, const float* sin,
+                       int64_t pairs, bool interleaved, float direction);
+  void (*rotate_bfloat16)(Rows<Bfloat16> heads, int64_t num_heads, const float* cos,
+                          const float* sin, int64_t pairs, bool interleaved, float direction);
   ProductKernels product;           // of the factors as they are
   ProductKernels bfloat16_product;  // of the factors rounded to bfloat16
   // Of factors rounded to the sum of two bfloat16, h + l: the sum of h·h, l·h and h·l. Its relative

@@ -15,8 +15,8 @@ struct AttentionOptions {
   double scale = 1;
   double softcap = 0;  // 0: none
   double dropout = 0;  // probability with which a probability is dropped, others scaled up
-  // Of the products. The kernels take kBfloat16x3 for kFloat32; ATen's operators round nothing
-  // where there is a cap or dropout.
+  // Of the products. On the CPU kBfloat16x3 is as kFloat32, and so is kBfloat16 where there are no
+  // kernels for it; ATen's operators round nothing where there is a cap or dropout.
   ProductPrecision precision = ProductPrecision::kFloat32;
 };
 
@@ -30,21 +30,26 @@ struct SeenKeys {
 // before `starts` [B, T] int64, the position of the first token of its document (undefined: 0).
 SeenKeys seen_keys(int64_t length, int64_t window, const at::Tensor& starts, at::Device device);
 
+// Whether attention on a device multiplies factors of bfloat16 as such.
+bool attends_in_bfloat16(const at::Device& device);
+
 // One call of attention, which keeps what backward needs.
 //
-//   q     [B, T, H, D] float32; the last dimension must be contiguous
+//   q     [B, T, H, D] float32, or bfloat16 if the precision is kBfloat16; the last dimension must
+//         be contiguous
 //   k, v  [B, T, KV, D]; each head of k serves H / KV heads of q, neighbours
 //
 // On the CPU it runs the kernels of kernels/cpu_kernels.h: a head has one thread, so that the bits
 // do not depend on their number. Elsewhere it runs ATen's operators.
 class Attention {
  public:
-  // Returns [B, T, H, D]. Keeps nothing if gradients are off (at::NoGradGuard).
+  // Returns [B, T, H, D] float32. Keeps nothing if gradients are off (at::NoGradGuard).
   at::Tensor forward(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                      const SeenKeys& seen, const AttentionOptions& options);
 
-  // Writes the gradients of q, k and v, for that of what forward() has returned, to tensors of
-  // their shapes whose last dimension is contiguous. Releases what was kept.
+  // Writes the gradients of q, k and v, for that of what forward() has returned, which may be
+  // rounded to bfloat16, to tensors of their shapes and dtype whose last dimension is contiguous.
+  // Releases what was kept.
   struct Gradients {
     at::Tensor q, k, v;
   };

@@ -55,10 +55,15 @@ void AttentionLayer::normalise_back(const at::Tensor& gradient, const SequenceCo
   go_back(key_norm, gradients.k, inputs.k, state.key_statistics);
 }
 
+bool AttentionLayer::rounds(const at::Device& device) const {
+  return qkv.can_round() && output.can_round() && spec->query_key_norm == QueryKeyNorm::kNone &&
+         spec->clip_qkv == 0 && attends_in_bfloat16(device);
+}
+
 at::Tensor AttentionLayer::forward(const at::Tensor& x, const SequenceContext& context,
                                    State& state) const {
   ProfiledPhase phase(context.profiler, "attention: products");
-  at::Tensor rows = qkv.forward(x, context.drops, state.qkv);
+  at::Tensor rows = qkv.forward(x, context.drops, state.qkv, rounds(x.device()));
   phase.next("attention: positions");
   if (spec->clip_qkv > 0) {
     state.unclipped = rows.abs().le(spec->clip_qkv);
@@ -86,7 +91,9 @@ at::Tensor AttentionLayer::forward(const at::Tensor& x, const SequenceContext& c
 at::Tensor AttentionLayer::backward(const at::Tensor& y_gradient, const at::Tensor& x,
                                     const SequenceContext& context, State& state) const {
   ProfiledPhase phase(context.profiler, "attention: products");
-  const at::Tensor heads_gradient = output.backward(y_gradient, state.heads, state.output);
+  output.add_gradients(y_gradient, state.heads, state.output);
+  const at::Tensor heads_gradient =
+      output.input_gradient(y_gradient, state.output, rounds(x.device()));
   const int64_t width = (spec->num_heads + 2 * spec->num_kv_heads) * spec->head_dim;
   const at::Tensor gradient = at::empty({x.size(0), width}, heads_gradient.options());
   const Split to = split(gradient, context);

@@ -67,6 +67,8 @@ class AttentionLayer {
                       const SequenceContext& context, State& state) const;
 
   bool takes_bfloat16() const { return qkv.can_round(); }
+  // What lies between the two products is rounded to bfloat16.
+  bool rounds(const at::Device& device) const;
 
   Linear qkv;
   Linear output;

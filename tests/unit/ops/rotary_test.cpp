@@ -52,6 +52,18 @@ TEST_P(RotaryTest, TheKernelAgreesWithOperators) {
   EXPECT_LT(x.sub(exact).abs().max().item<double>(), 1e-6);
 }
 
+// The kernel for bfloat16 rounds once, ATen's operators more often.
+TEST_P(RotaryTest, Bfloat16IsRoundedOnce) {
+  const RotarySpec spec{.dims = 38, .interleaved = GetParam()};
+  const RotaryAngles angles = angles_of(spec, at::randint(0, 1000, {2, 9}, at::kLong));
+  const at::Tensor x = at::randn({2, 9, 5, 40}).to(at::kBFloat16).narrow(2, 1, 3);
+  const at::Tensor exact = x.to(at::kFloat);
+  rotate(x, angles);
+  rotate(exact, angles);
+  const at::Tensor error = x.to(at::kFloat).sub(exact).abs();
+  EXPECT_LE(error.sub(exact.abs().mul(0x1.01p-8)).max().item<double>(), 1e-7);
+}
+
 TEST_P(RotaryTest, RotatingBackUndoesIt) {
   const RotarySpec spec{.dims = 8, .interleaved = GetParam()};
   const at::Tensor before = at::randn({2, 9, 2, 8});
