@@ -5,7 +5,8 @@
 
 Each batch, rows x tokens of a row, is a run of its own on a Hugging Face folder: a random one of
 --shape, or --model. Batches are measured one after the other, in rounds. stdout gets a markdown
-table of medians: a step, a token, what attention takes of a step, and peak resident memory.
+table of medians: a step, a token, what attention takes of a step in the mean of all, and peak
+resident memory.
 Progress goes to stderr. Exit codes: 0 done, 1 a program failed, 2 usage.
 """
 

@@ -158,7 +158,7 @@ def step_differences(steps, expected):
     worst = {}
     for key in ("loss", "ce", "grad_norm", "learning_rate"):
         pairs = [(step[key], other[key]) for step, other in zip(steps, expected)]
-        worst[key] = max(relative(a, b) for a, b in pairs)
+        worst[key] = max((relative(a, b) for a, b in pairs), default=0.0)
     if len(steps) != len(expected):
         worst["loss"] = math.inf
     return worst
@@ -195,17 +195,16 @@ def bound_of(key, differences_of_pytorch):
     return max(BOUNDS[key], differences_of_pytorch.get(key, 0.0))
 
 
-def failures(results, of_pytorch={}):
-    """What differs by more than its bound, or PyTorch where that is known: lines of results by run."""
-    return [
-        f"{run}: {key} {value:.1e} > {bound_of(key, of_pytorch.get(run, {})):.0e}"
+def all_accepted(results, of_pytorch):
+    """Whether nothing differs by more than its bound, or than PyTorch where that is known."""
+    return all(
+        value <= bound_of(key, of_pytorch.get(run, {}))
         for run, differences in results.items()
         for key, value in differences.items()
-        if not value <= bound_of(key, of_pytorch.get(run, {}))
-    ]
+    )
 
 
-def print_table(results, of_pytorch={}):
+def print_table(results, of_pytorch):
     """Prints the worst differences; returns whether all are accepted."""
     columns = []  # (heading, differences, of_pytorch)
     for run, differences in results.items():
@@ -225,4 +224,4 @@ def print_table(results, of_pytorch={}):
             mark = "" if value is None or value <= bound_of(key, accepted) else "!"
             cells.append(("-" if value is None else f"{mark}{value:.1e}").rjust(size))
         print(f"{key:{width}}  {'  '.join(cells)}  {bound:9.0e}")
-    return not failures(results, of_pytorch)
+    return all_accepted(results, of_pytorch)

@@ -87,16 +87,18 @@ SeenKeys seen_keys(int64_t length, int64_t window, const at::Tensor& starts, at:
   return {first, !has_window && !starts.defined()};
 }
 
-bool attends_in_bfloat16(const at::Device& device) {
-  return !device.is_cpu() || has_bfloat16_attention();
+bool attends_in_bfloat16(const at::Device& device, const AttentionOptions& options) {
+  if (options.precision != ProductPrecision::kBfloat16) return false;
+  if (device.is_cpu()) return has_bfloat16_attention();
+  return options.softcap == 0 && options.dropout == 0;
 }
 
 at::Tensor Attention::forward(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                               const SeenKeys& seen, const AttentionOptions& options) {
   const bool keeps = at::GradMode::is_enabled();
   const bool has_kernels = is_cpu_factor(q);
-  const bool rounds = options.precision == ProductPrecision::kBfloat16 && has_bfloat16_attention();
-  const at::ScalarType kernel_dtype = rounds ? at::kBFloat16 : at::kFloat;
+  const at::ScalarType kernel_dtype =
+      attends_in_bfloat16(q.device(), options) ? at::kBFloat16 : at::kFloat;
   std::vector<at::Tensor> inputs;
   for (const at::Tensor* input : {&q, &k, &v}) {
     inputs.push_back(has_kernels ? input->detach().to(kernel_dtype)

@@ -107,9 +107,14 @@ void for_each_head(const at::Tensor& q, int64_t size, const Visit& visit) {
   });
 }
 
-// Adds rows of a dtype to sums; see CpuKernels.
-auto add_rows_of(float) { return cpu_kernels().add_float_rows; }
-auto add_rows_of(Bfloat16) { return cpu_kernels().add_bfloat16_rows; }
+template <class Value>
+auto add_rows_of() {
+  if constexpr (std::is_same_v<Value, float>) {
+    return cpu_kernels().add_float_rows;
+  } else {
+    return cpu_kernels().add_bfloat16_rows;
+  }
+}
 
 void assign(float& to, float value) { to = value; }
 void assign(Bfloat16& to, float value) { to.bits = c10::BFloat16(value).x; }
@@ -122,7 +127,7 @@ void sum_groups(const at::Tensor& gradient, const at::Tensor& to) {
   const int64_t group = gradient.size(2) / to.size(2);
   const Heads<Value> from(gradient);
   const Heads<Value> sums(to);
-  const auto add_rows = add_rows_of(Value());
+  const auto add_rows = add_rows_of<Value>();
   at::parallel_for(0, gradient.size(0) * length, /*grain_size=*/32,
                    [&](int64_t begin, int64_t end) {
                      std::vector<float> sum(static_cast<size_t>(dims));

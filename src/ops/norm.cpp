@@ -7,10 +7,12 @@
 #include <ATen/ops/ones.h>
 #include <ATen/ops/zeros.h>
 
+#include <string>
 #include <tuple>
 #include <type_traits>
 
 #include "cpu_tensors.h"
+#include "pdl/base/error.h"
 #include "pdl/kernels/cpu_kernels.h"
 #include "pdl/ops/column_sums.h"
 #include "pdl/ops/row_blocks.h"
@@ -22,6 +24,10 @@ namespace {
 at::Tensor factor_of(const Norm& norm) {
   if (!norm.weight.defined()) return {};
   return norm.one_plus_weight ? norm.weight.add(1) : norm.weight;
+}
+
+void require_fits(bool fits, const char* what) {
+  if (!fits) throw Error(ExitCode::kInternal, std::string(what) + " has another dtype or device");
 }
 
 // Rows on the CPU.
@@ -208,6 +214,9 @@ at::Tensor norm_backward(const at::Tensor& y_gradient, const at::Tensor& x, cons
                          const NormStatistics& statistics, const at::Tensor& weight_gradient,
                          const at::Tensor& bias_gradient, const at::Tensor& added) {
   if (is_cpu_float(x)) {
+    require_fits(is_cpu_factor(y_gradient), "the gradient of a norm");
+    require_fits(!added.defined() || is_cpu_float(added),
+                 "what is added to the gradient of a norm");
     const auto backward = is_cpu_float(y_gradient) ? cpu_backward<float> : cpu_backward<Bfloat16>;
     return backward(y_gradient, x, norm, statistics, weight_gradient, bias_gradient, added);
   }

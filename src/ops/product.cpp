@@ -35,7 +35,7 @@ int64_t part_size(int64_t size, int64_t parts) {
   return even <= kUnit / 2 ? even : (even + kUnit - 1) / kUnit * kUnit;
 }
 
-// Each part copies its rows of `a` and its columns of `b`, so that parts shall be square.
+// Each part reads its rows of `a` and its columns of `b`, so that parts shall be square.
 Parts divide(int64_t rows, int64_t columns, int64_t wanted) {
   Parts best{rows, columns};
   int64_t least_copied = INT64_MAX;

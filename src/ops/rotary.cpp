@@ -44,7 +44,7 @@ std::pair<at::Tensor, at::Tensor> pairs_of(const at::Tensor& x, const RotaryAngl
 void turn_by_aten(const at::Tensor& x, const RotaryAngles& angles, double direction) {
   const auto [a, b] = pairs_of(x, angles);
   const at::Tensor turned_a = a.mul(angles.cos).addcmul_(b, angles.sin, -direction);
-  b.mul_(angles.cos).addcmul_(a, angles.sin, direction);
+  b.copy_(b.mul(angles.cos).addcmul_(a, angles.sin, direction));
   a.copy_(turned_a);
 }
 

@@ -95,8 +95,8 @@ struct AttentionGradients {
 
 // softmax(mask(cap(scale · q·kᵀ))) · v of one head, forward and backward. Scores exist for a few
 // queries at a time; backward computes them again. Factors of products are rounded to Value;
-// scores, sums, in an order that depends on the shape alone, and the output are float32: rounding
-// the latter would shift all gradients of a query's scores in one direction.
+// scores, sums, in an order that depends on the shape alone, and the output are float32. Were the
+// output rounded, all gradients of a query's scores would be shifted in one direction.
 template <class Value>
 struct AttentionKernels {
   // The number of floats that the kernels may write to at `workspace`.
@@ -283,11 +283,12 @@ struct CpuKernels {
   Activations<float> float_activations;
   Activations<Bfloat16> bfloat16_activations;
   // Turn pairs (a, b) of each row of `heads` to (a·cos - b·sin, a·sin + b·cos), with sin times
-  // `direction`. A pair is i and i + `pairs`, or 2i and 2i + 1 if `interleaved`.
-  void (*rotate_float)(Rows<float> heads, int64_t num_heads, const float* cos, const float* sin,
+  // `direction`, computed in float32 and rounded once. A pair is i and i + `pairs`, or 2i and 2i +
+  // 1 if `interleaved`.
+  void (*rotate_float)(MatrixRows heads, int64_t num_heads, const float* cos, const float* sin,
                        int64_t pairs, bool interleaved, float direction);
-  void (*rotate_bfloat16)(Rows<Bfloat16> heads, int64_t num_heads, const float* cos,
-                          const float* sin, int64_t pairs, bool interleaved, float direction);
+  void (*rotate_bfloat16)(Bfloat16Rows heads, int64_t num_heads, const float* cos, const float* sin,
+                          int64_t pairs, bool interleaved, float direction);
   ProductKernels product;           // of the factors as they are
   ProductKernels bfloat16_product;  // of the factors rounded to bfloat16
   // Of factors rounded to the sum of two bfloat16, h + l: the sum of h·h, l·h and h·l. Its relative

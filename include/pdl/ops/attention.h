@@ -30,8 +30,8 @@ struct SeenKeys {
 // before `starts` [B, T] int64, the position of the first token of its document (undefined: 0).
 SeenKeys seen_keys(int64_t length, int64_t window, const at::Tensor& starts, at::Device device);
 
-// Whether attention on a device multiplies factors of bfloat16 as such.
-bool attends_in_bfloat16(const at::Device& device);
+// Whether attention on a device with these options multiplies factors of bfloat16 as such.
+bool attends_in_bfloat16(const at::Device& device, const AttentionOptions& options);
 
 // One call of attention, which keeps what backward needs.
 //

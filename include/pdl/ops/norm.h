@@ -33,8 +33,9 @@ at::Tensor norm_forward(const at::Tensor& x, const Norm& norm, NormStatistics& s
                         bool rounds = false);
 
 // Returns the gradient of x [N, D] for that of y, which is float32 or bfloat16, plus `added` [N,
-// D], unless that is undefined. Adds those of weight and bias to `weight_gradient` and
-// `bias_gradient` [D] float32, if these are defined: the same bits for any number of threads.
+// D] of the dtype of x, unless that is undefined. Adds those of weight and bias to
+// `weight_gradient` and `bias_gradient` [D] float32, if these are defined: the same bits for any
+// number of threads.
 at::Tensor norm_backward(const at::Tensor& y_gradient, const at::Tensor& x, const Norm& norm,
                          const NormStatistics& statistics, const at::Tensor& weight_gradient,
                          const at::Tensor& bias_gradient, const at::Tensor& added = {});

@@ -23,8 +23,8 @@ RotaryAngles rotary_angles(const at::Tensor& positions, const at::Tensor& freque
                            bool interleaved);
 
 // Turns the first `dims` of the last dimension, which is contiguous, of x [B, T, H, D] float32 or
-// bfloat16 in place: each pair (a, b) becomes (a·cos - b·sin, a·sin + b·cos). rotate_back() turns
-// by the negative angle, which is the backward of rotate().
+// bfloat16 in place, computed in float32: each pair (a, b) becomes (a·cos - b·sin, a·sin + b·cos).
+// rotate_back() turns by the negative angle, which is the backward of rotate().
 void rotate(const at::Tensor& x, const RotaryAngles& angles);
 void rotate_back(const at::Tensor& x, const RotaryAngles& angles);
 

@@ -55,15 +55,23 @@ void AttentionLayer::normalise_back(const at::Tensor& gradient, const SequenceCo
   go_back(key_norm, gradients.k, inputs.k, state.key_statistics);
 }
 
-bool AttentionLayer::rounds(const at::Device& device) const {
+AttentionOptions AttentionLayer::options(const SequenceContext& context) const {
+  return {.scale = spec->attention_scale,
+          .softcap = spec->attention_softcap,
+          .dropout = context.drops ? spec->dropout.attention : 0,
+          .precision = precision};
+}
+
+bool AttentionLayer::rounds(const at::Device& device, const AttentionOptions& options) const {
   return qkv.can_round() && output.can_round() && spec->query_key_norm == QueryKeyNorm::kNone &&
-         spec->clip_qkv == 0 && attends_in_bfloat16(device);
+         spec->clip_qkv == 0 && attends_in_bfloat16(device, options);
 }
 
 at::Tensor AttentionLayer::forward(const at::Tensor& x, const SequenceContext& context,
                                    State& state) const {
   ProfiledPhase phase(context.profiler, "attention: products");
-  at::Tensor rows = qkv.forward(x, context.drops, state.qkv, rounds(x.device()));
+  const AttentionOptions chosen = options(context);
+  at::Tensor rows = qkv.forward(x, context.drops, state.qkv, rounds(x.device(), chosen));
   phase.next("attention: positions");
   if (spec->clip_qkv > 0) {
     state.unclipped = rows.abs().le(spec->clip_qkv);
@@ -77,12 +85,8 @@ at::Tensor AttentionLayer::forward(const at::Tensor& x, const SequenceContext& c
     rotate(heads.k, angles);
   }
   phase.next("attention");
-  const AttentionOptions options{.scale = spec->attention_scale,
-                                 .softcap = spec->attention_softcap,
-                                 .dropout = context.drops ? spec->dropout.attention : 0,
-                                 .precision = precision};
   const at::Tensor result =
-      state.attention.forward(heads.q, heads.k, heads.v, context.seen.at(layer.window), options);
+      state.attention.forward(heads.q, heads.k, heads.v, context.seen.at(layer.window), chosen);
   phase.next("attention: products");
   state.heads = result.reshape({x.size(0), spec->num_heads * spec->head_dim});
   return output.forward(state.heads, context.drops, state.output);
@@ -93,7 +97,7 @@ at::Tensor AttentionLayer::backward(const at::Tensor& y_gradient, const at::Tens
   ProfiledPhase phase(context.profiler, "attention: products");
   output.add_gradients(y_gradient, state.heads, state.output);
   const at::Tensor heads_gradient =
-      output.input_gradient(y_gradient, state.output, rounds(x.device()));
+      output.input_gradient(y_gradient, state.output, rounds(x.device(), options(context)));
   const int64_t width = (spec->num_heads + 2 * spec->num_kv_heads) * spec->head_dim;
   const at::Tensor gradient = at::empty({x.size(0), width}, heads_gradient.options());
   const Split to = split(gradient, context);

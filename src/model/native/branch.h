@@ -67,8 +67,6 @@ class AttentionLayer {
                       const SequenceContext& context, State& state) const;
 
   bool takes_bfloat16() const { return qkv.can_round(); }
-  // What lies between the two products is rounded to bfloat16.
-  bool rounds(const at::Device& device) const;
 
   Linear qkv;
   Linear output;
@@ -82,6 +80,9 @@ class AttentionLayer {
   struct Split {
     at::Tensor q, k, v;  // views [B, T, heads, D]
   };
+  AttentionOptions options(const SequenceContext& context) const;
+  // Queries, keys and values, and all gradients between the products, are bfloat16.
+  bool rounds(const at::Device& device, const AttentionOptions& options) const;
   Split split(const at::Tensor& rows, const SequenceContext& context) const;
   at::Tensor rows_of_norm(const at::Tensor& heads) const;
   at::Tensor normalise(const at::Tensor& rows, const SequenceContext& context, State& state) const;

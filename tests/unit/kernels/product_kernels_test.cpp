@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "pdl/kernels/cpu_kernels.h"
@@ -150,14 +151,25 @@ TEST_P(ProductKernelsTest, AgreeWithFloat64BeyondABlock) {
   }
 }
 
+std::vector<std::pair<Product, Layout>> every_product_and_layout() {
+  std::vector<std::pair<Product, Layout>> all;
+  for (const Product& product : kProducts) {
+    for (const Layout layout : {Layout::kByRows, Layout::kByColumns})
+      all.emplace_back(product, layout);
+  }
+  return all;
+}
+
+// Some parts are read where they lie, others and the whole are copied.
 TEST_P(ProductKernelsTest, APartHasTheBitsThatItHasInTheWhole) {
   const Shape whole{211, 423, 900};
-  const Matrix a = random_matrix(whole.rows, whole.depth, Layout::kByRows, false, 1);
-  const Matrix b = random_matrix(whole.depth, whole.columns, Layout::kByColumns, false, 2);
-  for (const Product& product : kProducts) {
+  for (const auto& [product, layout] : every_product_and_layout()) {
+    const Matrix a = random_matrix(whole.rows, whole.depth, layout, false, 1);
+    const Matrix b = random_matrix(whole.depth, whole.columns, layout, false, 2);
     const std::vector<float> all = multiply(product, a.view(), b.view(), whole, false, 0);
-    for (const Shape& part : {Shape{1, 1, whole.depth}, Shape{7, 50, whole.depth},
-                              Shape{100, 20, whole.depth}, Shape{40, 401, whole.depth}}) {
+    for (const Shape& part :
+         {Shape{1, 1, whole.depth}, Shape{7, 50, whole.depth}, Shape{9, 48, whole.depth},
+          Shape{100, 20, whole.depth}, Shape{40, 401, whole.depth}}) {
       for (const int64_t row : {int64_t{0}, int64_t{5}, whole.rows - part.rows}) {
         const int64_t column = row % 19;
         MatrixView part_a = a.view();

@@ -139,17 +139,47 @@ TEST(AttentionDropoutTest, KeepsTheMean) {
 }
 
 TEST(AttentionGroupsTest, ThreadsChangeNoBit) {
-  const at::Tensor q = at::randn({1, 3, 8, 40});
-  const at::Tensor k = at::randn({1, 3, 1, 40});
-  const SeenKeys seen = seen_keys(3, 0, {}, at::kCPU);
-  expect_same_bits_with_any_threads([&] {
+  for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16}) {
+    const at::Tensor q = at::randn({1, 3, 8, 40}).to(dtype);
+    const at::Tensor k = at::randn({1, 3, 1, 40}).to(dtype);
+    const SeenKeys seen = seen_keys(3, 0, {}, at::kCPU);
+    const AttentionOptions options{.scale = 0.3, .precision = ProductPrecision::kBfloat16};
+    expect_same_bits_with_any_threads([&] {
+      Attention attention;
+      attention.forward(q, k, k, seen, options);
+      const at::Tensor to_q = at::empty_like(q);
+      const at::Tensor to = at::empty({2, 1, 3, 1, 40}, dtype);
+      attention.backward(q, {to_q, to[0], to[1]});
+      return at::cat({to_q.flatten(), to.flatten()});
+    });
+  }
+}
+
+// Factors of bfloat16 give what the same in float32 give, but that gradients are rounded.
+TEST(AttentionDtypeTest, TakesBfloat16) {
+  const auto rounded = [](int64_t heads) {
+    return at::randn({2, 37, heads, 24}).to(at::kBFloat16);
+  };
+  const at::Tensor q = rounded(6);
+  const at::Tensor k = rounded(2);
+  const at::Tensor v = rounded(2);
+  const at::Tensor gradient = rounded(6);
+  const SeenKeys seen = seen_keys(37, 0, {}, at::kCPU);
+  const AttentionOptions options{.scale = 0.3, .precision = ProductPrecision::kBfloat16};
+  std::vector<at::Tensor> results[2];
+  for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16}) {
     Attention attention;
-    attention.forward(q, k, k, seen, {.scale = 0.3});
-    const at::Tensor to_q = at::empty_like(q);
-    const at::Tensor to = at::empty({2, 1, 3, 1, 40});
-    attention.backward(q, {to_q, to[0], to[1]});
-    return at::cat({to_q.flatten(), to.flatten()});
-  });
+    const at::Tensor out = attention.forward(q.to(dtype), k.to(dtype), v.to(dtype), seen, options);
+    EXPECT_EQ(out.scalar_type(), at::kFloat);
+    const Attention::Gradients to{at::empty_like(q, q.options().dtype(dtype)),
+                                  at::empty_like(k, k.options().dtype(dtype)),
+                                  at::empty_like(v, v.options().dtype(dtype))};
+    attention.backward(gradient.to(dtype), to);
+    results[dtype == at::kBFloat16] = {out, to.q, to.k, to.v};
+  }
+  EXPECT_TRUE(at::equal(results[0][0], results[1][0]));
+  for (size_t i = 1; i < 4; ++i)
+    EXPECT_TRUE(at::equal(results[0][i].to(at::kBFloat16), results[1][i])) << i;
 }
 
 TEST(AttentionDropoutTest, ThreadsChangeNoBit) {

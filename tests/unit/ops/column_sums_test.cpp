@@ -1,26 +1,25 @@
 #include "pdl/ops/column_sums.h"
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 
 #include <string>
+#include <utility>
+
+#include "support/any_threads.h"
 
 namespace pdl {
 namespace {
 
-// The sums on one thread and on three.
+// Expects add(sums) to add `added`, and any number of threads to give the same bits.
 template <class Add>
-std::pair<at::Tensor, at::Tensor> sums_of(const at::Tensor& before, const Add& add) {
-  const int threads = at::get_num_threads();
-  at::set_num_threads(1);
-  const at::Tensor sums = before.clone();
-  add(sums);
-  at::set_num_threads(3);
-  const at::Tensor again = before.clone();
-  add(again);
-  at::set_num_threads(threads);
-  return {sums, again};
+void expect_sums(const at::Tensor& before, const at::Tensor& added, const Add& add) {
+  expect_same_bits_with_any_threads([&] {
+    const at::Tensor sums = before.clone();
+    add(sums);
+    EXPECT_TRUE(at::allclose(sums.to(at::kDouble), before.to(at::kDouble).add(added), 1e-5, 1e-5));
+    return sums;
+  });
 }
 
 TEST(ColumnSumsTest, AddRowsOfBothDtypes) {
@@ -28,12 +27,8 @@ TEST(ColumnSumsTest, AddRowsOfBothDtypes) {
     for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16}) {
       SCOPED_TRACE(std::to_string(rows) + " x " + std::to_string(columns) + c10::toString(dtype));
       const at::Tensor x = at::randn({rows, columns}).to(dtype);
-      const at::Tensor before = at::randn({columns});
-      const auto [sums, again] =
-          sums_of(before, [&x = x](const at::Tensor& to) { add_column_sums(x, to); });
-      const at::Tensor expected = before.to(at::kDouble).add(x.to(at::kDouble).sum(0));
-      EXPECT_TRUE(at::allclose(sums.to(at::kDouble), expected, 1e-5, 1e-5));
-      EXPECT_TRUE(at::equal(sums, again)) << "the sums depend on the number of threads";
+      expect_sums(at::randn({columns}), x.to(at::kDouble).sum(0),
+                  [&](const at::Tensor& sums) { add_column_sums(x, sums); });
     }
   }
 }
@@ -41,12 +36,9 @@ TEST(ColumnSumsTest, AddRowsOfBothDtypes) {
 TEST(ColumnSumsTest, AddToTheRowsOfAnIndex) {
   const at::Tensor x = at::randn({500, 67});
   const at::Tensor rows = at::randint(0, 11, {500}, at::kLong);
-  const at::Tensor before = at::randn({12, 67});
-  const auto [sums, again] =
-      sums_of(before, [&](const at::Tensor& to) { add_to_rows(x, rows, to); });
-  const at::Tensor expected = before.to(at::kDouble).index_add(0, rows, x.to(at::kDouble));
-  EXPECT_TRUE(at::allclose(sums.to(at::kDouble), expected, 1e-5, 1e-5));
-  EXPECT_TRUE(at::equal(sums, again)) << "the sums depend on the number of threads";
+  const at::Tensor added = at::zeros({12, 67}, at::kDouble).index_add(0, rows, x.to(at::kDouble));
+  expect_sums(at::randn({12, 67}), added,
+              [&](const at::Tensor& sums) { add_to_rows(x, rows, sums); });
 }
 
 }  // namespace

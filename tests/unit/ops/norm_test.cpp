@@ -83,21 +83,30 @@ TEST_P(NormTest, RoundsToBfloat16AndAdds) {
   const NormCase& c = GetParam();
   at::manual_seed(2);
   const at::Tensor x = at::randn({c.rows, c.width});
-  const at::Tensor added = at::randn({c.rows, c.width});
-  const at::Tensor y_gradient = at::randn({c.rows, c.width}).to(at::kBFloat16);
+  // Rows with a stride, as of a part of a wider matrix.
+  const auto rows = [&c] { return at::randn({c.rows, c.width + 3}).narrow(1, 1, c.width); };
+  const at::Tensor added = rows();
+  const at::Tensor y_gradient = rows().to(at::kBFloat16);
   for (const at::ScalarType dtype : {at::kFloat, at::kDouble}) {
     Norm norm{.kind = c.kind, .eps = kEps, .weight = {}, .bias = {}};
-    if (c.has_weight) norm.weight = at::ones({c.width}, dtype);
-    if (c.has_bias) norm.bias = at::ones({c.width}, dtype);
+    if (c.has_weight) norm.weight = at::randn({c.width}, dtype);
+    if (c.has_bias) norm.bias = at::randn({c.width}, dtype);
+    const auto sums = [&](bool is_defined) {
+      return is_defined ? at::zeros({c.width}, dtype) : at::Tensor();
+    };
+    const at::Tensor weight_sums[] = {sums(c.has_weight), sums(c.has_weight)};
+    const at::Tensor bias_sums[] = {sums(c.has_bias), sums(c.has_bias)};
     NormStatistics statistics;
     const at::Tensor y = norm_forward(x.to(dtype), norm, statistics);
     const at::Tensor rounded = norm_forward(x.to(dtype), norm, statistics, /*rounds=*/true);
     EXPECT_EQ(rounded.scalar_type(), at::kBFloat16);
     EXPECT_TRUE(at::equal(rounded, y.to(at::kBFloat16)));
-    const at::Tensor alone =
-        norm_backward(y_gradient.to(dtype), x.to(dtype), norm, statistics, {}, {});
-    const at::Tensor both =
-        norm_backward(y_gradient, x.to(dtype), norm, statistics, {}, {}, added.to(dtype));
+    const at::Tensor alone = norm_backward(y_gradient.to(dtype), x.to(dtype), norm, statistics,
+                                           weight_sums[0], bias_sums[0]);
+    const at::Tensor both = norm_backward(y_gradient, x.to(dtype), norm, statistics, weight_sums[1],
+                                          bias_sums[1], added.to(dtype));
+    if (c.has_weight) expect_close(weight_sums[1], weight_sums[0].to(at::kDouble));
+    if (c.has_bias) expect_close(bias_sums[1], bias_sums[0].to(at::kDouble));
     EXPECT_EQ(both.scalar_type(), dtype);
     expect_close(both, alone.add(added).to(at::kDouble));
   }

@@ -52,7 +52,7 @@ TEST_P(RotaryTest, TheKernelAgreesWithOperators) {
   EXPECT_LT(x.sub(exact).abs().max().item<double>(), 1e-6);
 }
 
-// The kernel for bfloat16 rounds once, ATen's operators more often.
+// Angles of float64 make it ATen's operators.
 TEST_P(RotaryTest, Bfloat16IsRoundedOnce) {
   const RotarySpec spec{.dims = 38, .interleaved = GetParam()};
   const RotaryAngles angles = angles_of(spec, at::randint(0, 1000, {2, 9}, at::kLong));
