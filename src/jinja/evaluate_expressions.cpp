@@ -165,14 +165,15 @@ void Evaluator::bind(const MacroStatement& macro, const CallArguments& arguments
   }
   std::vector<const Value*> given(macro.parameters.size());
   for (size_t i = 0; i < arguments.positional.size(); ++i) given[i] = &arguments.positional[i];
-  for (const auto& [argument, value] : arguments.named) {
+  for (const auto& named : arguments.named) {
+    const std::string& argument = named.first;
     const auto found = std::find_if(macro.parameters.begin(), macro.parameters.end(),
                                     [&](const Parameter& one) { return one.name == argument; });
     const auto at = static_cast<size_t>(found - macro.parameters.begin());
     if (at == given.size() || given[at] != nullptr) {
       fail("gives " + name + " the argument '" + printable(argument, 40) + "'");
     }
-    given[at] = &value;
+    given[at] = &named.second;
   }
   for (size_t i = 0; i < given.size(); ++i) {
     const Parameter& parameter = macro.parameters[i];

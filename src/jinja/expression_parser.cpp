@@ -111,7 +111,7 @@ Expression ExpressionParser::negation() {
 Expression ExpressionParser::comparison() {
   const int line = stream_.line();
   Expression first = sum();
-  std::vector<std::pair<std::string, Expression>> rest;
+  std::vector<Comparison> rest;
   while (true) {
     const Token& token = stream_.current();
     std::string comparison;
@@ -127,7 +127,7 @@ Expression ExpressionParser::comparison() {
     } else {
       break;
     }
-    rest.emplace_back(std::move(comparison), sum());
+    rest.push_back({std::move(comparison), sum()});
   }
   if (rest.empty()) return first;
   return make(line, CompareExpression{boxed(std::move(first)), std::move(rest)});

@@ -124,7 +124,7 @@ class Parser {
     while (true) {
       Expression test = expressions_.tuple({.conditional = false});
       Block body = body_until({"elif", "else", "endif"});
-      result.branches.emplace_back(std::move(test), std::move(body));
+      result.branches.push_back({std::move(test), std::move(body)});
       const std::string end = stream_.take().text;
       if (end == "elif") continue;
       if (end == "else") result.otherwise = whole_body("endif");

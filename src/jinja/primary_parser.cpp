@@ -88,13 +88,13 @@ Expression ExpressionParser::list() {
 
 Expression ExpressionParser::dict() {
   const int line = stream_.take().line;
-  std::vector<std::pair<Expression, Expression>> members;
+  std::vector<DictMember> members;
   while (!stream_.current().is_operator("}")) {
     if (!members.empty()) stream_.expect_operator(",");
     if (stream_.current().is_operator("}")) break;
     Expression key = expression();
     stream_.expect_operator(":");
-    members.emplace_back(std::move(key), expression());
+    members.push_back({std::move(key), expression()});
   }
   stream_.expect_operator("}");
   return make(line, DictExpression{std::move(members)});
@@ -155,7 +155,7 @@ Arguments ExpressionParser::arguments() {
     if (token.kind == TokenKind::kName && stream_.next().is_operator("=")) {
       stream_.take();
       stream_.take();
-      arguments.named.emplace_back(token.text, expression());
+      arguments.named.push_back({token.text, expression()});
       continue;
     }
     if (!arguments.named.empty()) stream_.fail("has an argument after a named one");

@@ -15,6 +15,9 @@
 namespace pdl::jinja {
 
 struct Expression;
+struct NamedArgument;
+struct DictMember;
+struct Comparison;
 using ExpressionPtr = std::unique_ptr<Expression>;
 
 // The number of a name, among those of a template.
@@ -22,7 +25,7 @@ using Symbol = int;
 
 struct Arguments {
   std::vector<Expression> positional;
-  std::vector<std::pair<std::string, Expression>> named;
+  std::vector<NamedArgument> named;
 };
 
 struct ConstantExpression {
@@ -36,7 +39,7 @@ struct ListExpression {
   bool is_tuple;
 };
 struct DictExpression {
-  std::vector<std::pair<Expression, Expression>> members;
+  std::vector<DictMember> members;
 };
 struct AttributeExpression {
   ExpressionPtr object;
@@ -85,7 +88,7 @@ struct ArithmeticExpression {
 };
 struct CompareExpression {
   ExpressionPtr first;
-  std::vector<std::pair<std::string, Expression>> rest;  // == != < <= > >= in not-in
+  std::vector<Comparison> rest;
 };
 struct ConcatExpression {
   std::vector<Expression> parts;
@@ -103,6 +106,18 @@ struct Expression {
                LogicalExpression, ArithmeticExpression, CompareExpression, ConcatExpression,
                ConditionalExpression>
       data;
+};
+
+struct NamedArgument {
+  std::string name;
+  Expression value;
+};
+struct DictMember {
+  Expression key, value;
+};
+struct Comparison {
+  std::string symbol;  // == != < <= > >= in not-in
+  Expression operand;
 };
 
 // What a value is given to: a name, a member of a namespace, or several of them.
@@ -123,8 +138,12 @@ struct DataStatement {
 struct OutputStatement {
   Expression value;
 };
+struct Branch {
+  Expression test;
+  Block body;
+};
 struct IfStatement {
-  std::vector<std::pair<Expression, Block>> branches;
+  std::vector<Branch> branches;
   Block otherwise;
 };
 struct ForStatement {

@@ -69,7 +69,7 @@ void read_late_gemma(const FamilyReading& reading) {
 void read_gemma2(const FamilyReading& reading) {
   const auto& [config, spec, notes] = reading;
   read_late_gemma(reading);
-  const auto softcap = [&config](std::string_view key, double fallback) {
+  const auto softcap = [&config = config](std::string_view key, double fallback) {
     return config.object().has(key) ? config.optional_positive(key) : fallback;
   };
   spec.attention_softcap = softcap("attn_logit_softcapping", 50);
