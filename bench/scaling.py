@@ -128,6 +128,8 @@ def parse_arguments():
     add("--steps", type=int, default=6, help="steps of a run (default: 6)")
     options = parser.parse_args()
     check_options(parser, options)
+    if options.before:
+        parser.error("--before: one build is measured here; run it again with the other")
     if options.steps < 2:
         parser.error("--steps must be at least 2")
     return options
