@@ -17,6 +17,7 @@ class SignalTest(harness.TestCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # its children inherit it, also where nohup runs this test
         cls.whole = cls.root / "whole"
         begin = time.monotonic()
         harness.run_to_end(cls.job, cls.whole, *ALL)
