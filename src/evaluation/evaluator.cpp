@@ -43,10 +43,8 @@ at::Tensor bands_of(const std::vector<int64_t>& counts, at::Device device) {
   return bands.to(device);
 }
 
-// targets [B, T] are those of logits [B, T, V].
-void add_logits(const at::Tensor& logits, const at::Tensor& batch_targets, const at::Tensor& bands,
-                TokenSums& sums) {
-  const PositionEvaluations positions = evaluate_positions(logits, batch_targets, bands);
+void add_positions(const PositionEvaluations& positions, const at::Tensor& batch_targets,
+                   TokenSums& sums) {
   const at::Tensor targets = batch_targets.reshape(-1);
   const at::Tensor is_target = targets.ne(kIgnoreTarget).to(at::kDouble);
   const at::Tensor y = targets.clamp_min(0);
@@ -58,18 +56,16 @@ void add_logits(const at::Tensor& logits, const at::Tensor& batch_targets, const
 
 void add_batch(LanguageModel& model, const Batch& batch, const at::Tensor& bands,
                int64_t chunk_positions, TokenSums& sums) {
+  const ModelInput input{batch.input_ids, batch.document_starts};
   // A program's forward is called as it is unless there is a reason not to.
   if (chunk_positions == 0 && model.info().is_program) {
-    add_logits(model.forward({batch.input_ids, batch.document_starts}), batch.targets, bands, sums);
+    add_positions(evaluate_positions(model.forward(input), batch.targets, bands), batch.targets,
+                  sums);
     return;
   }
-  const at::Tensor hidden =
-      at_target_positions(batch, model.hidden({batch.input_ids, batch.document_starts}));
+  const at::Tensor hidden = at_target_positions(batch, model.hidden(input));
   const at::Tensor targets = at_target_positions(batch, batch.targets);
-  for_each_logits_chunk(model, hidden, chunk_positions,
-                        [&](const at::Tensor& logits, int64_t begin) {
-                          add_logits(logits, targets.narrow(1, begin, logits.size(1)), bands, sums);
-                        });
+  add_positions(evaluate_in_chunks(model, hidden, chunk_positions, targets, bands), targets, sums);
 }
 
 std::vector<double> to_vector(const at::Tensor& tensor) {

@@ -46,6 +46,12 @@ HeadGradient LanguageModel::head_gradient(const at::Tensor& hidden, const at::Te
   return {{terms.weighted_sum, terms.ce_sum}, leaf.grad()};
 }
 
+PositionEvaluations LanguageModel::evaluate_head(const at::Tensor& hidden,
+                                                 const at::Tensor& targets,
+                                                 const at::Tensor& bands) {
+  return evaluate_positions(head(hidden), targets, bands);
+}
+
 void LanguageModel::backward(const at::Tensor& hidden, const at::Tensor& gradient) {
   if (!hidden.requires_grad()) return;  // all but the head is frozen
   backward_through(*this, hidden, gradient);

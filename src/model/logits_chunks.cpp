@@ -1,8 +1,11 @@
 #include "pdl/model/logits_chunks.h"
 
+#include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 
 #include <algorithm>
+
+#include "pdl/kernels/cpu_kernels.h"
 
 namespace pdl {
 namespace {
@@ -19,12 +22,24 @@ void for_each_chunk(int64_t num_positions, int64_t chunk_positions, const Visit&
 
 }  // namespace
 
-void for_each_logits_chunk(LanguageModel& model, const at::Tensor& hidden, int64_t chunk_positions,
-                           const LogitsVisitor& visit) {
+PositionEvaluations evaluate_in_chunks(LanguageModel& model, const at::Tensor& hidden,
+                                       int64_t chunk_positions, const at::Tensor& targets,
+                                       const at::Tensor& bands) {
+  const int64_t num_positions = hidden.size(1);
+  const auto zeros = [&](int64_t size, at::ScalarType dtype) {
+    return at::zeros({size}, at::dtype(dtype).device(targets.device()));
+  };
+  const PositionEvaluations all{zeros(num_positions, at::kDouble), zeros(num_positions, at::kBool),
+                                zeros(static_cast<int64_t>(kMaxBands), at::kDouble)};
   const auto scope = model.compute_scope();
-  for_each_chunk(hidden.size(1), chunk_positions, [&](int64_t begin, int64_t count) {
-    visit(model.head(hidden.detach().narrow(1, begin, count)), begin);
+  for_each_chunk(num_positions, chunk_positions, [&](int64_t begin, int64_t count) {
+    const PositionEvaluations chunk = model.evaluate_head(hidden.detach().narrow(1, begin, count),
+                                                          targets.narrow(1, begin, count), bands);
+    all.ce.narrow(0, begin, count).copy_(chunk.ce);
+    all.is_hit.narrow(0, begin, count).copy_(chunk.is_hit);
+    all.band_mass.add_(chunk.band_mass);
   });
+  return all;
 }
 
 CrossEntropySums head_gradient_in_chunks(LanguageModel& model, const at::Tensor& hidden,
@@ -43,9 +58,9 @@ CrossEntropySums head_gradient_in_chunks(LanguageModel& model, const at::Tensor&
   return sums;
 }
 
-int64_t automatic_chunk_positions(const ModelInfo& model, int64_t batch_positions, bool trains) {
+int64_t automatic_chunk_positions(const ModelInfo& model, int64_t batch_positions) {
   if (!model.splits_head) return 0;
-  if (trains && model.fuses_head_and_loss) {
+  if (model.fuses_head_and_loss) {
     constexpr int64_t kFusedPositions = 4096;  // so that the head's gradient is seldom added to
     return batch_positions <= kFusedPositions ? 0 : kFusedPositions;
   }

@@ -1,6 +1,7 @@
 #include "cpu_targets.h"
 
 #include <ATen/ops/scalar_tensor.h>
+#include <ATen/ops/zeros.h>
 
 #include <string>
 
@@ -37,6 +38,23 @@ CrossEntropySums sum_cross_entropy(const std::vector<double>& ce,
     ce_sum += ce[i];
   }
   return {float64_scalar(weighted_sum), float64_scalar(ce_sum)};
+}
+
+PositionEvaluations collect_evaluations(const std::vector<RowEvaluation>& rows,
+                                        const std::vector<int64_t>& targets) {
+  const auto num_rows = static_cast<int64_t>(targets.size());
+  PositionEvaluations result{at::zeros({num_rows}, at::kDouble), at::zeros({num_rows}, at::kBool),
+                             at::zeros({static_cast<int64_t>(kMaxBands)}, at::kDouble)};
+  auto* ce = result.ce.mutable_data_ptr<double>();
+  auto* is_hit = result.is_hit.mutable_data_ptr<bool>();
+  auto* band_mass = result.band_mass.mutable_data_ptr<double>();
+  for (size_t i = 0; i < targets.size(); ++i) {
+    if (targets[i] == kIgnoreTarget) continue;
+    ce[i] = rows[i].ce;
+    is_hit[i] = rows[i].argmax == targets[i];
+    for (size_t band = 0; band < kMaxBands; ++band) band_mass[band] += rows[i].band_mass[band];
+  }
+  return result;
 }
 
 }  // namespace pdl

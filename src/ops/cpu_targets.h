@@ -1,4 +1,4 @@
-// Targets on the CPU, as its kernels take them.
+// Targets on the CPU as its kernels take them, and what these give for them.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -6,7 +6,9 @@
 #include <cstdint>
 #include <vector>
 
+#include "pdl/kernels/cpu_kernels.h"
 #include "pdl/ops/cross_entropy.h"
+#include "pdl/ops/evaluate_positions.h"
 
 namespace pdl {
 
@@ -17,5 +19,9 @@ std::vector<int64_t> checked_targets(const at::Tensor& targets, int64_t vocab_si
 // Σ w·ce and Σ ce over the positions with a target, in their order.
 CrossEntropySums sum_cross_entropy(const std::vector<double>& ce,
                                    const std::vector<int64_t>& targets, const float* weights);
+
+// What rows [N] give for their targets.
+PositionEvaluations collect_evaluations(const std::vector<RowEvaluation>& rows,
+                                        const std::vector<int64_t>& targets);
 
 }  // namespace pdl

@@ -1,5 +1,4 @@
 #include <ATen/Parallel.h>
-#include <ATen/ops/zeros.h>
 #include <c10/util/BFloat16.h>
 
 #include <cstring>
@@ -90,19 +89,7 @@ PositionEvaluations cpu_evaluate_positions(const at::Tensor& rows, const at::Ten
       evaluations[i] = evaluate(logits + row * row_stride, vocab_size, y[i], band_of_token);
     });
   });
-  PositionEvaluations result{at::zeros({num_rows}, at::kDouble), at::zeros({num_rows}, at::kBool),
-                             at::zeros({static_cast<int64_t>(kMaxBands)}, at::kDouble)};
-  auto* ce = result.ce.mutable_data_ptr<double>();
-  auto* is_hit = result.is_hit.mutable_data_ptr<bool>();
-  auto* band_mass = result.band_mass.mutable_data_ptr<double>();
-  for (size_t i = 0; i < y.size(); ++i) {
-    if (y[i] == kIgnoreTarget) continue;
-    ce[i] = evaluations[i].ce;
-    is_hit[i] = evaluations[i].argmax == y[i];
-    for (size_t band = 0; band < kMaxBands; ++band)
-      band_mass[band] += evaluations[i].band_mass[band];
-  }
-  return result;
+  return collect_evaluations(evaluations, y);
 }
 
 }  // namespace pdl

@@ -60,6 +60,26 @@ void require_like(const at::Tensor& to, const at::Tensor& of, const char* what) 
   require_contiguous_rows(to, what);
 }
 
+// What both passes over a head need; `of_tokens` [V] is of this dtype.
+const LinearCrossEntropyKernels& required_kernels(const at::Tensor& hidden, const at::Tensor& head,
+                                                  const at::Tensor& targets,
+                                                  const at::Tensor& of_tokens, at::ScalarType dtype,
+                                                  ProductPrecision precision) {
+  const LinearCrossEntropyKernels* kernels = kernels_of(precision);
+  if (!hidden.is_cpu() || kernels == nullptr)
+    throw Error(ExitCode::kInternal, "no kernels for a head without logits");
+  require(hidden.dim() == 2 && head.dim() == 2 && hidden.size(1) == head.size(1) &&
+              is_cpu_float(hidden) && is_cpu_factor(head),
+          "hidden values and head");
+  require(targets.is_cpu() && targets.dim() == 1 && targets.size(0) == hidden.size(0) &&
+              targets.scalar_type() == at::kLong,
+          "the targets of hidden values");
+  require(of_tokens.is_cpu() && of_tokens.dim() == 1 && of_tokens.size(0) == head.size(0) &&
+              of_tokens.scalar_type() == dtype,
+          "weights or bands of tokens");
+  return *kernels;
+}
+
 class LinearCrossEntropy {
  public:
   LinearCrossEntropy(const at::Tensor& hidden, const at::Tensor& head, const at::Tensor& targets,
@@ -85,7 +105,11 @@ class LinearCrossEntropy {
   std::vector<double> cross_entropy(const float* weights, double weight_sum) {
     const auto num_rows = static_cast<size_t>(rows_.count);
     std::vector<float> target_logits(num_rows);
-    const std::vector<ExponentialSum> sums = sum_exponentials(target_logits.data());
+    const std::vector<ExponentialSum> sums = sum_over_pieces<ExponentialSum>(
+        [&](int64_t piece, ExponentialSum* of_rows, float* workspace) {
+          kernels_.sum_exponentials(rows_, piece_at(piece), of_rows, target_logits.data(),
+                                    workspace);
+        });
     std::vector<double> ce(num_rows);
     gradients_.resize(num_rows);
     for (size_t i = 0; i < num_rows; ++i) {
@@ -97,6 +121,22 @@ class LinearCrossEntropy {
                        static_cast<float>(scale)};
     }
     return ce;
+  }
+
+  std::vector<RowEvaluation> evaluate(const uint8_t* bands) const {
+    const auto num_rows = static_cast<size_t>(rows_.count);
+    std::vector<float> target_logits(num_rows);
+    const std::vector<RowSums> sums =
+        sum_over_pieces<RowSums>([&](int64_t piece, RowSums* of_rows, float* workspace) {
+          kernels_.add_to_row_sums(rows_, piece_at(piece), bands, of_rows, target_logits.data(),
+                                   workspace);
+        });
+    std::vector<RowEvaluation> evaluations(num_rows);
+    for (size_t i = 0; i < num_rows; ++i) {
+      if (targets_[i] != kIgnoreTarget)
+        evaluations[i] = kernels_.evaluation_of(sums[i], target_logits[i]);
+    }
+    return evaluations;
   }
 
   // Some pieces at a time: what each gives to the hidden rows is kept until all of them are done,
@@ -154,34 +194,48 @@ class LinearCrossEntropy {
     return {static_cast<float*>(matrix.data_ptr()) + row * matrix.stride(0), matrix.stride(0)};
   }
 
-  // Over groups of pieces, a fixed number each, then over the groups in their order.
-  std::vector<ExponentialSum> sum_exponentials(float* target_logits) const {
-    constexpr int64_t kGroup = 4;
-    const int64_t num_groups = parts_of(num_pieces_, kGroup);
+  // Returns the sums of each row, to which add_piece(index, sums, workspace) adds a piece: over
+  // groups of pieces, whose number depends on the shape alone, then over the groups in their order.
+  template <class Sum, class AddPiece>
+  std::vector<Sum> sum_over_pieces(const AddPiece& add_piece) const {
+    constexpr int64_t kLeastPieces = 4;  // of a group
+    constexpr int64_t kMostGroups = 64;  // for their memory
+    const int64_t group_pieces = std::max(kLeastPieces, parts_of(num_pieces_, kMostGroups));
     const auto num_rows = static_cast<size_t>(rows_.count);
-    std::vector<std::vector<ExponentialSum>> groups(static_cast<size_t>(num_groups));
-    for_each(num_groups, [&](int64_t group) {
-      std::vector<ExponentialSum>& sums = groups[static_cast<size_t>(group)];
+    std::vector<std::vector<Sum>> groups(static_cast<size_t>(parts_of(num_pieces_, group_pieces)));
+    for_each(std::ssize(groups), [&](int64_t group) {
+      std::vector<Sum>& sums = groups[static_cast<size_t>(group)];
       sums.resize(num_rows);
       const Buffers workspace(1, sizes_.workspace);
-      const int64_t end = std::min((group + 1) * kGroup, num_pieces_);
-      for (int64_t i = group * kGroup; i < end; ++i)
-        kernels_.sum_exponentials(rows_, piece_at(i), sums.data(), target_logits, workspace[0]);
+      const int64_t end = std::min((group + 1) * group_pieces, num_pieces_);
+      for (int64_t i = group * group_pieces; i < end; ++i) add_piece(i, sums.data(), workspace[0]);
     });
-    std::vector<ExponentialSum> all = std::move(groups[0]);
+    std::vector<Sum> all = std::move(groups[0]);
     for (size_t group = 1; group < groups.size(); ++group) {
       for (size_t i = 0; i < num_rows; ++i) add(groups[group][i], all[i]);
     }
     return all;
   }
 
+  // e^(from - to), 1 also where both are infinite.
+  static double factor_between(float from, float to) {
+    return from == to ? 1 : std::exp(static_cast<double>(from) - to);
+  }
+
   static void add(const ExponentialSum& part, ExponentialSum& sum) {
     const float reference = std::max(sum.reference, part.reference);
-    const auto scaled = [reference](const ExponentialSum& each) {
-      if (each.reference == reference) return each.total;
-      return each.total * std::exp(static_cast<double>(each.reference) - reference);
-    };
-    sum = {reference, scaled(sum) + scaled(part)};
+    sum = {reference, sum.total * factor_between(sum.reference, reference) +
+                          part.total * factor_between(part.reference, reference)};
+  }
+
+  static void add(const RowSums& part, RowSums& sum) {
+    const float largest = std::max(sum.largest, part.largest);
+    const double kept = factor_between(sum.largest, largest);
+    const double added = factor_between(part.largest, largest);
+    if (part.largest > sum.largest) sum.argmax = part.argmax;
+    sum.largest = largest;
+    for (size_t band = 0; band < kMaxBands; ++band)
+      sum.band_sums[band] = sum.band_sums[band] * kept + part.band_sums[band] * added;
   }
 
   const LinearCrossEntropyKernels& kernels_;
@@ -207,27 +261,38 @@ CrossEntropySums linear_cross_entropy_gradient(const at::Tensor& hidden, const a
                                                ProductPrecision precision,
                                                const at::Tensor& hidden_gradient,
                                                const HeadGradientSum& head_gradient) {
-  const LinearCrossEntropyKernels* kernels = kernels_of(precision);
-  if (!hidden.is_cpu() || kernels == nullptr)
-    throw Error(ExitCode::kInternal, "no kernels for a head without logits");
+  const LinearCrossEntropyKernels& kernels =
+      required_kernels(hidden, head, targets, weights, at::kFloat, precision);
   require_like(hidden_gradient, hidden, "the gradient of hidden values");
   if (head_gradient.sum.defined())
     require_like(head_gradient.sum, head, "the gradient of the head");
-  require(hidden.size(1) == head.size(1) && is_cpu_float(hidden) && is_cpu_factor(head),
-          "hidden values and head");
   const at::Tensor contiguous_weights = weights.contiguous();
   const auto* w = contiguous_weights.const_data_ptr<float>();
   if (hidden.size(0) == 0) {
     if (head_gradient.sum.defined() && !head_gradient.adds) head_gradient.sum.zero_();
     return sum_cross_entropy({}, {}, w);
   }
-  LinearCrossEntropy loss(hidden, head, targets, *kernels);
+  LinearCrossEntropy loss(hidden, head, targets, kernels);
   const std::vector<double> ce = loss.cross_entropy(w, weight_sum.item<double>());
   loss.differentiate(hidden_gradient, head_gradient);
   const double products = head_gradient.sum.defined() ? 4 : 3;
   add_multiplications(products * static_cast<double>(hidden.numel()) *
                       static_cast<double>(head.size(0)));
   return sum_cross_entropy(ce, loss.targets(), w);
+}
+
+PositionEvaluations evaluate_linear_head(const at::Tensor& hidden, const at::Tensor& head,
+                                         const at::Tensor& targets, const at::Tensor& bands,
+                                         ProductPrecision precision) {
+  const LinearCrossEntropyKernels& kernels =
+      required_kernels(hidden, head, targets, bands, at::kByte, precision);
+  if (hidden.size(0) == 0) return collect_evaluations({}, {});
+  const LinearCrossEntropy head_of_rows(hidden, head, targets, kernels);
+  const at::Tensor contiguous_bands = bands.contiguous();
+  const std::vector<RowEvaluation> evaluations =
+      head_of_rows.evaluate(contiguous_bands.const_data_ptr<uint8_t>());
+  add_multiplications(static_cast<double>(hidden.numel()) * static_cast<double>(head.size(0)));
+  return collect_evaluations(evaluations, head_of_rows.targets());
 }
 
 }  // namespace pdl

@@ -16,10 +16,10 @@ namespace {
 
 // Plans for batches of up to `batch_size` of the sequences.
 int64_t chunk_positions(int64_t wanted, const ModelInfo& model, const Sequences& sequences,
-                        int64_t batch_size, bool trains) {
+                        int64_t batch_size) {
   if (wanted > 0) return wanted;
-  return automatic_chunk_positions(
-      model, std::min(batch_size, sequences.size()) * sequences.longest(), trains);
+  return automatic_chunk_positions(model,
+                                   std::min(batch_size, sequences.size()) * sequences.longest());
 }
 
 std::optional<at::ScalarType> autocast_dtype(Precision precision, at::Device device) {
@@ -105,11 +105,10 @@ ComputePlan plan_compute(const BatchPlanOptions& options, const ModelInfo& model
   }
   if (data.train) {
     plan.train_chunk_positions =
-        chunk_positions(wanted, model, *data.train, options.train_batch_size, /*trains=*/true);
+        chunk_positions(wanted, model, *data.train, options.train_batch_size);
   }
   if (data.eval) {
-    plan.eval_chunk_positions =
-        chunk_positions(wanted, model, *data.eval, options.eval_batch_size, /*trains=*/false);
+    plan.eval_chunk_positions = chunk_positions(wanted, model, *data.eval, options.eval_batch_size);
   }
   return plan;
 }

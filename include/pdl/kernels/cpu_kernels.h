@@ -232,6 +232,13 @@ struct ExponentialSum {
   double total = 0;
 };
 
+// The sums of a row over the pieces so far. A NaN or +inf among its logits makes one of them NaN.
+struct RowSums {
+  float largest = -__builtin_inff();  // logit
+  int64_t argmax = 0;                 // its first index
+  double band_sums[kMaxBands] = {};   // Σ exp(logit - largest) of the tokens of each band
+};
+
 // The gradient of a row's logits is factor·exp(logit - reference), less `scale` at its target; none
 // if `scale` is 0.
 struct RowGradient {
@@ -241,11 +248,13 @@ struct RowGradient {
 };
 
 // The first pass is sum_exponentials(); the second is differentiate() and add_hidden_gradient().
+// In evaluation there is one, add_to_row_sums().
 struct LinearCrossEntropyKernels {
   LinearCrossEntropySizes (*sizes)(int64_t dims);
   // Packs hidden rows of one block.
   void (*pack_hidden)(MatrixView hidden, int64_t rows, int64_t dims, float* block);
-  // Adds a piece to the sums [R], and writes the logits of targets that lie in it.
+  // Adds a piece to the sums [R] of rows with a target, and writes the logits of targets that lie
+  // in it.
   void (*sum_exponentials)(const PackedHidden& rows, const HeadPiece& piece, ExponentialSum* sums,
                            float* target_logits, float* workspace);
   // Writes the packed gradient of the logits of each block, a block after another, and the packed
@@ -260,6 +269,11 @@ struct LinearCrossEntropyKernels {
   void (*add_hidden_gradient)(const float* packed_gradient, const float* packed_tokens,
                               int64_t tokens, int64_t first_row, int64_t rows, int64_t dims,
                               MatrixRows to, bool adds);
+  // As sum_exponentials(); bands [V] is as in RowKernels.
+  void (*add_to_row_sums)(const PackedHidden& rows, const HeadPiece& piece, const uint8_t* bands,
+                          RowSums* sums, float* target_logits, float* workspace);
+  // What the sums of all pieces say.
+  RowEvaluation (*evaluation_of)(const RowSums& sums, float target_logit);
 };
 
 // The kernels as one instruction set has them.
@@ -275,8 +289,7 @@ struct CpuKernels {
   void (*add_bfloat16_rows)(const Bfloat16* rows, int64_t stride, int64_t count, int64_t width,
                             float* sums);
   AttentionKernels<float> float_attention;
-  // Null in a set without tiles, where attention of float32 is faster than the products of pairs
-  // that AVX-512 has.
+  // Null in a set without products of pairs.
   const AttentionKernels<Bfloat16>* bfloat16_attention;
   NormKernels<float> float_norms;
   NormKernels<Bfloat16> bfloat16_norms;
@@ -296,8 +309,8 @@ struct CpuKernels {
   ProductKernels split_product;
   // Of the factors rounded to bfloat16; null in a set without instructions for that.
   const RoundedProductKernels* rounded_product;
-  // Of factors rounded as those of the two products before. Null where computing logits twice takes
-  // longer than keeping them: where a set has no tiles.
+  // Of factors rounded as those of the two products before. Null in a set without products of
+  // pairs.
   const LinearCrossEntropyKernels* bfloat16_linear_cross_entropy;
   const LinearCrossEntropyKernels* split_linear_cross_entropy;
 };

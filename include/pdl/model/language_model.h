@@ -14,6 +14,7 @@
 #include "pdl/metrics/profiler.h"
 #include "pdl/model/parameter_set.h"
 #include "pdl/ops/cross_entropy.h"
+#include "pdl/ops/evaluate_positions.h"
 #include "pdl/ops/product.h"
 
 namespace pdl {
@@ -37,8 +38,9 @@ struct ModelInfo {
   at::Device device = at::kCPU;
   // Whether hidden() and head() can be called, so that the logits of a whole batch need not exist.
   bool splits_head = false;
-  bool fuses_head_and_loss = false;  // head_gradient() needs no logits in memory
-  bool isolates_documents = false;   // takes ModelInput::document_starts
+  // Whether head_gradient() and evaluate_head() need no logits in memory.
+  bool fuses_head_and_loss = false;
+  bool isolates_documents = false;  // takes ModelInput::document_starts
   // Whether forward is a program of the file, of which nothing is known until it has run.
   bool is_program = false;
   int64_t max_positions = 0;  // tokens in a sequence that it takes; 0: the file does not say
@@ -91,6 +93,10 @@ class LanguageModel {
   // of the head's parameters. Only if info().splits_head.
   virtual HeadGradient head_gradient(const at::Tensor& hidden, const at::Tensor& targets,
                                      const at::Tensor& weights, const at::Tensor& weight_sum);
+  // Returns evaluate_positions() of the logits of positions [1, N, D] of what hidden() gave, for
+  // targets [1, N] and bands [V]. Only if info().splits_head.
+  virtual PositionEvaluations evaluate_head(const at::Tensor& hidden, const at::Tensor& targets,
+                                            const at::Tensor& bands);
   // Adds the gradients of the other parameters, for that of `hidden`, which is what hidden() gave
   // last. Only if info().splits_head.
   virtual void backward(const at::Tensor& hidden, const at::Tensor& gradient);

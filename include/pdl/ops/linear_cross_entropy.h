@@ -1,15 +1,16 @@
-// The cross-entropy of a linear head without its logits in memory.
+// The cross-entropy of a linear head, and what an evaluation needs of it, without logits in memory.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 
 #include "pdl/ops/cross_entropy.h"
+#include "pdl/ops/evaluate_positions.h"
 #include "pdl/ops/product.h"
 
 namespace pdl {
 
-// Whether linear_cross_entropy_gradient() has kernels for products of this precision on a device:
-// on the CPU, where they are faster than a product whose logits are kept.
+// Whether there are kernels for products of this precision on a device: on a CPU with instructions
+// for bfloat16, where they are about as fast as with logits that are kept, or faster.
 bool has_linear_cross_entropy(const at::Device& device, ProductPrecision precision);
 
 // Where the gradient of the head goes.
@@ -42,5 +43,11 @@ CrossEntropySums linear_cross_entropy_gradient(const at::Tensor& hidden, const a
                                                ProductPrecision precision,
                                                const at::Tensor& hidden_gradient,
                                                const HeadGradientSum& head_gradient);
+
+// evaluate_positions() of such logits, which are computed once. `bands` is as there, the other
+// arguments are as above. The bits do not depend on the number of threads either.
+PositionEvaluations evaluate_linear_head(const at::Tensor& hidden, const at::Tensor& head,
+                                         const at::Tensor& targets, const at::Tensor& bands,
+                                         ProductPrecision precision);
 
 }  // namespace pdl

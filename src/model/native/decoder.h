@@ -38,11 +38,14 @@ class Decoder {
 
   // Returns the logits [..., V] float32 of rows [..., D].
   at::Tensor head(const at::Tensor& hidden) const;
-  // Whether head_gradient() does without logits in memory.
+  // Whether head_gradient() and evaluate_head() do without logits in memory.
   bool fuses_head_and_loss() const;
   // As LanguageModel::head_gradient().
   HeadGradient head_gradient(const at::Tensor& hidden, const at::Tensor& targets,
                              const at::Tensor& weights, const at::Tensor& weight_sum) const;
+  // As LanguageModel::evaluate_head().
+  PositionEvaluations evaluate_head(const at::Tensor& hidden, const at::Tensor& targets,
+                                    const at::Tensor& bands) const;
 
  private:
   // What backward needs of a layer.

@@ -107,6 +107,11 @@ CrossEntropySums Linear::cross_entropy(const at::Tensor& x, const at::Tensor& ta
                                        x_gradient, weight_gradient);
 }
 
+PositionEvaluations Linear::evaluate(const at::Tensor& x, const at::Tensor& targets,
+                                     const at::Tensor& bands) const {
+  return evaluate_linear_head(x, weight_.value, targets, bands, precision_);
+}
+
 at::Tensor Linear::backward(const at::Tensor& y_gradient, const at::Tensor& x,
                             const State& state) const {
   add_gradients(y_gradient, x, state);

@@ -8,6 +8,7 @@
 #include "lora.h"
 #include "parameters.h"
 #include "pdl/ops/cross_entropy.h"
+#include "pdl/ops/evaluate_positions.h"
 #include "pdl/ops/product.h"
 
 namespace pdl {
@@ -50,13 +51,16 @@ class Linear {
 
   bool is_trained() const;
 
-  // Whether y is x Wᵀ, and cross_entropy() has kernels on a device.
+  // Whether y is x Wᵀ, and cross_entropy() and evaluate() have kernels on a device.
   bool has_cross_entropy(const at::Device& device) const;
   // For y as logits that never exist as a whole: writes the gradient of x, adds that of what is
   // trained. See linear_cross_entropy_gradient().
   CrossEntropySums cross_entropy(const at::Tensor& x, const at::Tensor& targets,
                                  const at::Tensor& weights, const at::Tensor& weight_sum,
                                  const at::Tensor& x_gradient) const;
+  // See evaluate_linear_head().
+  PositionEvaluations evaluate(const at::Tensor& x, const at::Tensor& targets,
+                               const at::Tensor& bands) const;
 
  private:
   at::Tensor matrix() const;  // W [out, in]

@@ -92,6 +92,11 @@ class NativeModel : public LanguageModel {
     return decoder_->head_gradient(hidden, targets, weights, weight_sum);
   }
 
+  PositionEvaluations evaluate_head(const at::Tensor& hidden, const at::Tensor& targets,
+                                    const at::Tensor& bands) override {
+    return decoder_->evaluate_head(hidden, targets, bands);
+  }
+
   void backward(const at::Tensor& /*hidden*/, const at::Tensor& gradient) override {
     decoder_->backward(gradient);
     weights_->end_gradients();

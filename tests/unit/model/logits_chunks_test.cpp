@@ -1,7 +1,6 @@
 #include "pdl/model/logits_chunks.h"
 
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/cat.h>
 #include <gtest/gtest.h>
 
 #include "support/script_model.h"
@@ -9,50 +8,58 @@
 namespace pdl {
 namespace {
 
-TEST(LogitsChunksTest, ChunksOfAnySizeAreTheLogitsInOrder) {
+TEST(LogitsChunksTest, ChunksOfAnySizeGiveTheFiguresOfAllLogits) {
   const TempFolder folder;
   const auto model = load_script_model(folder, kSplitSource);
   const at::NoGradGuard no_grad;
   const at::Tensor ids = at::arange(12, at::kLong).reshape({3, 4});
+  const at::Tensor targets = ids.add(1).remainder(kTestVocab).reshape({1, 12});
+  const at::Tensor bands = at::arange(kTestVocab, at::kLong).remainder(3).to(at::kByte);
   const at::Tensor hidden = model->hidden(ids).reshape({1, 12, -1});
-  const at::Tensor logits = model->forward(ids).reshape({1, 12, -1});
-  for (const int64_t size : {1, 5, 12, 100}) {
-    std::vector<at::Tensor> chunks;
-    int64_t next = 0;
-    for_each_logits_chunk(*model, hidden, size, [&](const at::Tensor& chunk, int64_t begin) {
-      EXPECT_EQ(begin, next);
-      EXPECT_LE(chunk.size(1), size);
-      next += chunk.size(1);
-      chunks.push_back(chunk);
-    });
-    EXPECT_TRUE(at::cat(chunks, 1).allclose(logits)) << size;
+  const PositionEvaluations whole =
+      evaluate_positions(model->forward(ids), targets.reshape({3, 4}), bands);
+  for (const int64_t size : {0, 1, 5, 12, 100}) {
+    const PositionEvaluations chunks = evaluate_in_chunks(*model, hidden, size, targets, bands);
+    EXPECT_TRUE(chunks.ce.allclose(whole.ce)) << size;
+    EXPECT_TRUE(chunks.is_hit.equal(whole.is_hit)) << size;
+    EXPECT_TRUE(chunks.band_mass.allclose(whole.band_mass)) << size;
   }
+}
+
+TEST(LogitsChunksTest, NoPositionsGiveNoFigures) {
+  const TempFolder folder;
+  const auto model = load_script_model(folder, kSplitSource);
+  const at::NoGradGuard no_grad;
+  const at::Tensor hidden = model->hidden(at::zeros({1, 4}, at::kLong)).narrow(1, 0, 0);
+  const PositionEvaluations none = evaluate_in_chunks(
+      *model, hidden, 0, at::zeros({1, 0}, at::kLong), at::zeros({kTestVocab}, at::kByte));
+  EXPECT_EQ(none.ce.numel(), 0);
+  EXPECT_TRUE(none.band_mass.eq(0).all().item<bool>());
 }
 
 TEST(LogitsChunksTest, AutomaticChunksNeedAHeadAndARewardingSize) {
   ModelInfo whole;
   whole.vocab_size = kTestVocab;
-  EXPECT_EQ(automatic_chunk_positions(whole, int64_t{1} << 40, /*trains=*/true), 0);
+  EXPECT_EQ(automatic_chunk_positions(whole, int64_t{1} << 40), 0);
   ModelInfo split = whole;
   split.splits_head = true;
-  EXPECT_EQ(automatic_chunk_positions(split, 100, /*trains=*/true), 0);
+  EXPECT_EQ(automatic_chunk_positions(split, 100), 0);
   for (const bool is_program : {true, false}) {
     split.is_program = is_program;
     const int64_t most = (is_program ? 24'000'000 : 8'000'000) / kTestVocab;  // 96 or 32 MB
-    EXPECT_EQ(automatic_chunk_positions(split, 2 * most - 1, /*trains=*/true), 0);
-    EXPECT_EQ(automatic_chunk_positions(split, 2 * most, /*trains=*/true), most);
-    EXPECT_EQ(automatic_chunk_positions(split, 2 * most + 1, /*trains=*/true), most);
+    EXPECT_EQ(automatic_chunk_positions(split, 2 * most - 1), 0);
+    EXPECT_EQ(automatic_chunk_positions(split, 2 * most), most);
+    EXPECT_EQ(automatic_chunk_positions(split, 2 * most + 1), most);
   }
 }
 
-TEST(LogitsChunksTest, TrainingWithoutLogitsInMemoryNeedsFewerChunks) {
+TEST(LogitsChunksTest, WithoutLogitsInMemoryFewerAreNeeded) {
   ModelInfo model;
   model.vocab_size = 100'000;
   model.splits_head = true;
   model.fuses_head_and_loss = true;
-  EXPECT_EQ(automatic_chunk_positions(model, 4096, /*trains=*/true), 0);
-  EXPECT_EQ(automatic_chunk_positions(model, 4097, /*trains=*/true), 4096);
-  EXPECT_EQ(automatic_chunk_positions(model, 4096, /*trains=*/false), 256);
+  EXPECT_EQ(automatic_chunk_positions(model, 4096), 0);
+  EXPECT_EQ(automatic_chunk_positions(model, 4097), 4096);
 }
 
 }  // namespace

@@ -13,6 +13,7 @@
 #include "pdl/base/error.h"
 #include "pdl/model/families/read_decoder_spec.h"
 #include "pdl/model/load_model.h"
+#include "pdl/ops/evaluate_positions.h"
 #include "pdl/tensors/tensor_store.h"
 #include "pdl/trainer/forward_backward.h"
 #include "support/temp_folder.h"
@@ -205,6 +206,25 @@ TEST_P(NativeFamilyTest, SplitProductsAreNearlyFloat32) {
     const double norm = want.at(name).norm().item<double>();
     EXPECT_LE(gradient.sub(want.at(name)).norm().item<double>(), 3e-4 * norm) << name;
     EXPECT_FALSE(at::equal(gradient, want.at(name))) << name;
+  }
+}
+
+// With logits in memory or without.
+TEST_P(NativeFamilyTest, EvaluatesTheLogitsThatItGives) {
+  const Expected expected(GetParam());
+  const at::NoGradGuard no_grad;
+  for (const LoadOptions& options : {LoadOptions{}, LoadOptions{.autocast = at::kBFloat16},
+                                     LoadOptions{.splits_products = true}}) {
+    const auto model = load(GetParam(), options);
+    const at::Tensor hidden = model->hidden(expected.batch.input_ids).flatten(0, 1).unsqueeze(0);
+    const at::Tensor targets = expected.batch.targets.reshape({1, -1});
+    const at::Tensor bands =
+        at::arange(model->info().vocab_size, at::kLong).remainder(3).to(at::kByte);
+    const PositionEvaluations want = evaluate_positions(model->head(hidden), targets, bands);
+    const PositionEvaluations got = model->evaluate_head(hidden, targets, bands);
+    EXPECT_TRUE(got.ce.allclose(want.ce, 1e-5, 1e-5));
+    EXPECT_TRUE(got.is_hit.equal(want.is_hit));
+    EXPECT_TRUE(got.band_mass.allclose(want.band_mass, 1e-5, 1e-5));
   }
 }
 

@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <limits>
 
+#include "pdl/base/error.h"
+#include "pdl/kernels/cpu_kernels.h"
 #include "pdl/ops/ignore_target.h"
 #include "support/any_threads.h"
 
@@ -96,7 +98,7 @@ class LinearCrossEntropyTest : public testing::TestWithParam<HeadCase> {
  protected:
   void SetUp() override {
     if (!has_linear_cross_entropy(at::kCPU, ProductPrecision::kBfloat16))
-      GTEST_SKIP() << "this CPU has no tiles";
+      GTEST_SKIP() << "this CPU has no instructions for bfloat16";
   }
 };
 
@@ -113,6 +115,49 @@ TEST_P(LinearCrossEntropyTest, SplitFactorsAreNearlyExact) {
   expect_near(compute(input, ProductPrecision::kBfloat16x3), reference(input, exactly), 1e-5, 5e-5);
 }
 
+at::Tensor random_bands(int64_t vocab_size) {
+  return at::randint(0, static_cast<int64_t>(kMaxBands), {vocab_size}, at::kByte);
+}
+
+// The definition of evaluate_linear_head() in float64, with factors that went through `round`.
+template <class Round>
+PositionEvaluations reference_evaluation(const HeadInput& input, const at::Tensor& bands,
+                                         const Round& round) {
+  const at::Tensor has_target = input.targets.ne(kIgnoreTarget);
+  const at::Tensor targets = input.targets.clamp_min(0);
+  const at::Tensor logits = round(input.hidden).matmul(round(input.head).t());
+  const at::Tensor log_softmax = logits.log_softmax(1);
+  const at::Tensor mass = log_softmax.exp().mul(has_target.unsqueeze(1)).sum(0);
+  return {log_softmax.gather(1, targets.unsqueeze(1)).squeeze(1).neg().mul(has_target),
+          logits.argmax(1).eq(targets).logical_and(has_target),
+          at::zeros({static_cast<int64_t>(kMaxBands)}, at::kDouble)
+              .index_add(0, bands.to(at::kLong), mass)};
+}
+
+void expect_near(const PositionEvaluations& output, const PositionEvaluations& exact,
+                 double bound) {
+  EXPECT_TRUE(output.ce.allclose(exact.ce, bound, bound));
+  EXPECT_TRUE(output.is_hit.equal(exact.is_hit));
+  EXPECT_TRUE(output.band_mass.allclose(exact.band_mass, bound, bound));
+}
+
+// Half of the targets are the most probable tokens.
+TEST_P(LinearCrossEntropyTest, EvaluationIsItsDefinition) {
+  HeadInput input = random_input(GetParam());
+  const at::Tensor bands = random_bands(GetParam().vocab_size);
+  const at::Tensor is_hit = at::rand({GetParam().rows}).lt(0.5).logical_and(input.targets.ge(0));
+  const auto exactly = [](const at::Tensor& x) { return x.to(at::kDouble); };
+  const auto evaluate = [&](ProductPrecision precision, const auto& round) {
+    const at::Tensor best = round(input.hidden).matmul(round(input.head).t()).argmax(1);
+    input.targets = at::where(is_hit, best, input.targets);
+    return evaluate_linear_head(input.hidden, input.head, input.targets, bands, precision);
+  };
+  const PositionEvaluations rounds = evaluate(ProductPrecision::kBfloat16, rounded);
+  expect_near(rounds, reference_evaluation(input, bands, rounded), 3e-6);
+  const PositionEvaluations splits = evaluate(ProductPrecision::kBfloat16x3, exactly);
+  expect_near(splits, reference_evaluation(input, bands, exactly), 1e-4);
+}
+
 INSTANTIATE_TEST_SUITE_P(Shapes, LinearCrossEntropyTest,
                          testing::Values(HeadCase{1, 1, 1}, HeadCase{1, 8, 5}, HeadCase{3, 17, 97},
                                          HeadCase{32, 32, 480}, HeadCase{33, 33, 481},
@@ -123,7 +168,7 @@ INSTANTIATE_TEST_SUITE_P(Shapes, LinearCrossEntropyTest,
 class AnyLinearCrossEntropyTest : public LinearCrossEntropyTest {};
 
 INSTANTIATE_TEST_SUITE_P(OneShape, AnyLinearCrossEntropyTest,
-                         testing::Values(HeadCase{300, 40, 1500}));
+                         testing::Values(HeadCase{300, 40, 4000}));  // pieces in three groups
 
 TEST_P(AnyLinearCrossEntropyTest, AnyNumberOfThreadsGivesTheSameBits) {
   const HeadInput input = random_input(GetParam());
@@ -136,6 +181,73 @@ TEST_P(AnyLinearCrossEntropyTest, AnyNumberOfThreadsGivesTheSameBits) {
            at::scalar_tensor(output.weighted_sum, at::kDouble).view({1}).to(at::kFloat)});
     });
   }
+}
+
+TEST_P(AnyLinearCrossEntropyTest, AnyNumberOfThreadsGivesTheSameBitsInEvaluation) {
+  const HeadInput input = random_input(GetParam());
+  const at::Tensor bands = random_bands(GetParam().vocab_size);
+  expect_same_bits_with_any_threads([&] {
+    const PositionEvaluations output = evaluate_linear_head(input.hidden, input.head, input.targets,
+                                                            bands, ProductPrecision::kBfloat16);
+    return at::cat({output.ce, output.is_hit.to(at::kDouble), output.band_mass});
+  });
+}
+
+// Equal logits in one piece, and in two that different threads may see.
+TEST_P(AnyLinearCrossEntropyTest, OfEqualLogitsTheFirstIsTheMostProbable) {
+  HeadInput input = random_input(GetParam());
+  const at::Tensor bands = random_bands(GetParam().vocab_size);
+  input.head.mul_(0.1);
+  const at::Tensor best = input.hidden[0].div(input.hidden[0].norm()).mul(10);
+  for (const int64_t token : {700, 701, 3000}) input.head[token] = best;
+  const auto hits = [&](int64_t target) {
+    input.targets[0] = target;
+    const PositionEvaluations output = evaluate_linear_head(input.hidden, input.head, input.targets,
+                                                            bands, ProductPrecision::kBfloat16);
+    return output.is_hit[0].item<bool>();
+  };
+  EXPECT_TRUE(hits(700));
+  EXPECT_FALSE(hits(701));
+  EXPECT_FALSE(hits(3000));
+}
+
+TEST_P(AnyLinearCrossEntropyTest, WhatIsNotFiniteReachesTheEvaluationOfItsRow) {
+  for (const double value :
+       {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity()}) {
+    HeadInput input = random_input(GetParam());
+    input.hidden[7][3] = value;
+    const PositionEvaluations output =
+        evaluate_linear_head(input.hidden, input.head, input.targets,
+                             random_bands(GetParam().vocab_size), ProductPrecision::kBfloat16);
+    EXPECT_TRUE(output.ce[7].isnan().item<bool>()) << value;
+    EXPECT_FALSE(output.is_hit[7].item<bool>()) << value;
+    EXPECT_FALSE(output.ce[8].isnan().item<bool>()) << value;
+  }
+}
+
+TEST_P(AnyLinearCrossEntropyTest, WhatIsNotFiniteInALateTokenReachesTheEvaluationOfAllRows) {
+  HeadInput input = random_input(GetParam());
+  input.head[3900][0] = std::numeric_limits<double>::quiet_NaN();
+  const PositionEvaluations output =
+      evaluate_linear_head(input.hidden, input.head, input.targets,
+                           random_bands(GetParam().vocab_size), ProductPrecision::kBfloat16);
+  EXPECT_TRUE(output.ce.isnan().equal(input.targets.ne(kIgnoreTarget)));
+  EXPECT_FALSE(output.is_hit.any().item<bool>());
+}
+
+TEST_P(AnyLinearCrossEntropyTest, RefusesWhatDoesNotFit) {
+  const HeadInput input = random_input(GetParam());
+  const at::Tensor bands = random_bands(GetParam().vocab_size);
+  const auto evaluate = [&](const at::Tensor& targets, const at::Tensor& of_tokens) {
+    evaluate_linear_head(input.hidden, input.head, targets, of_tokens, ProductPrecision::kBfloat16);
+  };
+  EXPECT_THROW(evaluate(input.targets.narrow(0, 1, 9), bands), Error);
+  EXPECT_THROW(evaluate(input.targets.to(at::kInt), bands), Error);
+  EXPECT_THROW(evaluate(input.targets, bands.narrow(0, 1, 9)), Error);
+  EXPECT_THROW(evaluate(input.targets, bands.to(at::kLong)), Error);
+  HeadInput fewer_weights = input;
+  fewer_weights.weights = input.weights.narrow(0, 1, 9);
+  EXPECT_THROW(compute(fewer_weights, ProductPrecision::kBfloat16), Error);
 }
 
 TEST_P(AnyLinearCrossEntropyTest, AddsToTheGradientOfTheHeadAndToNothingElse) {
@@ -171,6 +283,11 @@ TEST_P(AnyLinearCrossEntropyTest, NoPositionsGiveNoLossAndNoGradient) {
   const HeadOutput output = compute(input, ProductPrecision::kBfloat16);
   EXPECT_EQ(output.ce_sum, 0);
   EXPECT_TRUE(output.head_gradient.eq(0).all().item<bool>());
+  const PositionEvaluations evaluation =
+      evaluate_linear_head(input.hidden, input.head, input.targets,
+                           random_bands(GetParam().vocab_size), ProductPrecision::kBfloat16);
+  EXPECT_EQ(evaluation.ce.numel(), 0);
+  EXPECT_TRUE(evaluation.band_mass.eq(0).all().item<bool>());
 }
 
 // Logits of thousands: all but the largest have no probability.
