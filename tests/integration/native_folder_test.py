@@ -95,12 +95,27 @@ class NativeFolderTest(unittest.TestCase):
         trained, _ = self.train(files)
         self.assertEqual(unpacked(trained[WEIGHTS])[0]["__metadata__"], {"format": "pt"})
 
-    def test_bfloat16_is_trained_as_float32(self):
-        """A step that is lost in 16 bits adds up in the master, so the norms move after some."""
+    def bfloat16_folder(self):
         folder = self.folder()
         for name, (_, shape, content) in folder.tensors.items():
             values = struct.unpack(f"<{len(content) // 4}I", content)
             folder.tensors[name] = ("BF16", shape, struct.pack(f"<{len(values)}H", *(value >> 16 for value in values)))
+        return folder
+
+    def test_what_rounding_undoes_is_said(self):
+        lost = "rounds %s of the weights that training changed to what they were"
+        files = self.bfloat16_folder().files()
+        _, log = self.train(files, "--weight_decay", 0, steps=1, rate="1e-8")
+        self.assertRegex(log, lost % r"(99\.\d|100\.0) %")
+        for flags in ((), ("--lora_rank", 2)):
+            _, log = self.train(files, "--weight_decay", 0, *flags, steps=4, rate="0.0003")
+            self.assertRegex(log, lost % r"[1-9]\d?\.\d %")
+        for files, rate in ((files, "0"), (self.folder().files(), "1e-8")):
+            self.assertNotIn("that training changed", self.train(files, rate=rate)[1])
+
+    def test_bfloat16_is_trained_as_float32(self):
+        """A step that is lost in 16 bits adds up in the master, so the norms move after some."""
+        folder = self.bfloat16_folder()
         trained, _ = self.train(folder.files(), "--lr_scheduler_type", "constant", "--weight_decay", 0, steps=12, rate="0.0005")
         tensors = unpacked(trained[WEIGHTS])[1]
         self.assertEqual({dtype for dtype, _, _ in tensors.values()}, {"BF16"})

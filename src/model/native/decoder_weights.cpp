@@ -70,14 +70,20 @@ void DecoderWeights::end_gradients() {
   adapters_.end_gradients();
 }
 
-at::Tensor DecoderWeights::merged(const StoredTensor& tensor) const {
+at::Tensor DecoderWeights::read(const StoredTensor& tensor, at::ScalarType dtype) const {
+  const at::Tensor value = at::empty(tensor.spec.shape, at::dtype(dtype));
+  stored_.store.read({tensor.file_name, tensor.spec.shape, 0, value});
+  return value;
+}
+
+at::Tensor DecoderWeights::value_of(size_t i) const {
+  if (!adapters_.is_on()) return tensors_.values()[i].detach();
+  const StoredTensor& tensor = stored_.tensors[i];
   const std::string name = tensor.spec.name.substr(0, tensor.spec.name.rfind('.'));
   const bool is_adapted = tensor.spec.shape.size() == 2 && adapters_.find(name).a.value.defined();
-  const at::Tensor value =
-      at::empty(tensor.spec.shape, at::dtype(is_adapted ? at::kFloat : tensor.dtype));
-  stored_.store.read({tensor.file_name, tensor.spec.shape, 0, value});
+  const at::Tensor value = read(tensor, is_adapted ? at::kFloat : tensor.dtype);
   if (is_adapted) adapters_.merge_into(value, name, transposed_);
-  return value.to(tensor.dtype);
+  return value;
 }
 
 std::vector<TensorSource> DecoderWeights::as_stored() const {
@@ -87,15 +93,33 @@ std::vector<TensorSource> DecoderWeights::as_stored() const {
     std::vector<std::string> names = tensor.file_aliases;
     names.push_back(tensor.file_name);
     for (const std::string& name : names) {
-      tensors.push_back({name, tensor.spec.shape, tensor.dtype, [this, &tensor, i] {
-                           return adapters_.is_on()
-                                      ? merged(tensor)
-                                      : tensors_.values()[i].detach().to(tensor.dtype);
-                         }});
+      tensors.push_back({name, tensor.spec.shape, tensor.dtype,
+                         [this, &tensor, i] { return value_of(i).to(tensor.dtype); }});
     }
   }
   std::ranges::sort(tensors, {}, &TensorSource::name);  // as transformers writes them
   return tensors;
+}
+
+double DecoderWeights::share_lost_by_rounding() const {
+  int64_t changed = 0;
+  int64_t lost = 0;
+  for (size_t i = 0; i < stored_.tensors.size(); ++i) {
+    const StoredTensor& tensor = stored_.tensors[i];
+    if (tensor.dtype == at::kFloat) continue;
+    const at::Tensor after = value_of(i).reshape(-1);
+    const at::Tensor before = read(tensor, tensor.dtype).reshape(-1);
+    constexpr int64_t kPart = int64_t{1} << 22;  // so that comparing takes little memory
+    for (int64_t begin = 0; begin < after.numel(); begin += kPart) {
+      const int64_t size = std::min(kPart, after.numel() - begin);
+      const at::Tensor value = after.narrow(0, begin, size);
+      const at::Tensor original = before.narrow(0, begin, size).to(value.device());
+      const at::Tensor is_changed = value.ne(original);
+      changed += is_changed.sum().item<int64_t>();
+      lost += value.to(tensor.dtype).eq(original).logical_and_(is_changed).sum().item<int64_t>();
+    }
+  }
+  return changed == 0 ? 0 : static_cast<double>(lost) / static_cast<double>(changed);
 }
 
 }  // namespace pdl

@@ -13,6 +13,7 @@
 #include "pdl/base/file.h"
 #include "pdl/base/log.h"
 #include "pdl/base/sha256.h"
+#include "pdl/base/text_format.h"
 #include "pdl/model/families/read_decoder_spec.h"
 #include "pdl/model/hf_folder.h"
 #include "stored_weights.h"
@@ -129,6 +130,12 @@ class NativeModel : public LanguageModel {
 
   void export_to(const fs::path& folder) override {
     write_hf_folder(folder, files_, weights_->as_stored());
+    const double lost = weights_->share_lost_by_rounding();
+    if (lost == 0) return;
+    log_warning("'" + folder.string() + "' has the dtype of '" + info_.path.string() +
+                "', which rounds " + percent(lost) +
+                " of the weights that training changed to what they were; evaluate it to see what "
+                "that costs");
   }
 
  private:
