@@ -10,6 +10,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -112,6 +113,25 @@ class NativeFolderTest(unittest.TestCase):
             self.assertRegex(log, lost % r"[1-9]\d?\.\d %")
         for files, rate in ((files, "0"), (self.folder().files(), "1e-8")):
             self.assertNotIn("that training changed", self.train(files, rate=rate)[1])
+
+    def test_an_original_that_is_cut_off_meanwhile_does_not_end_the_job(self):
+        folder, output = self.job / "cut", self.job / "cut-out"
+        folder.mkdir()
+        for name, content in self.bfloat16_folder().files().items():
+            (folder / name).write_bytes(content)
+        process = subprocess.Popen(
+            [program.binary(), "--model_path", folder, "--tokenizer_path", "tokenizer.model", "--train_files", "train.txt", "--text_document", "paragraph",
+             "--max_length", "32", "--max_steps", "200", "--logging_steps", "1", "--output_dir", output, "--num_threads", "1"],
+            cwd=self.job, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        while process.poll() is None and not ((output / "metrics.jsonl").exists() and (output / "metrics.jsonl").read_bytes().count(b"\n") > 1):
+            time.sleep(0.001)
+        self.assertIsNone(process.poll())
+        os.truncate(folder / WEIGHTS, 100)
+        log = process.communicate()[1]
+        self.assertEqual(process.returncode, 0, log)
+        self.assertIn("how much is unknown", log)
+        self.assertTrue((output / "model" / WEIGHTS).exists())
 
     def test_bfloat16_is_trained_as_float32(self):
         """A step that is lost in 16 bits adds up in the master, so the norms move after some."""

@@ -130,7 +130,20 @@ class NativeModel : public LanguageModel {
 
   void export_to(const fs::path& folder) override {
     write_hf_folder(folder, files_, weights_->as_stored());
-    const double lost = weights_->share_lost_by_rounding();
+    warn_of_rounding(folder);
+  }
+
+ private:
+  // The folder is written: that the original has changed meanwhile must not end the job.
+  void warn_of_rounding(const fs::path& folder) const {
+    double lost = 0;
+    try {
+      lost = weights_->share_lost_by_rounding();
+    } catch (const ModelError& problem) {
+      log_warning("'" + folder.string() +
+                  "' may round what training changed to what it was; how much is unknown: " +
+                  problem.what());
+    }
     if (lost == 0) return;
     log_warning("'" + folder.string() + "' has the dtype of '" + info_.path.string() +
                 "', which rounds " + percent(lost) +
@@ -138,7 +151,6 @@ class NativeModel : public LanguageModel {
                 "that costs");
   }
 
- private:
   void log_description() const {
     const DecoderSpec& spec = config_.spec;
     const auto number = [](int64_t value) { return std::to_string(value); };
