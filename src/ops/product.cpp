@@ -30,7 +30,7 @@ struct Parts {
 
 // The rows or columns of a part where `size` of them are divided among `parts`.
 int64_t part_size(int64_t size, int64_t parts) {
-  constexpr int64_t kUnit = 64;  // a whole number of a kernel's tiles
+  constexpr int64_t kUnit = 64;  // whole cache lines, and few tiles that are not whole
   const int64_t even = (size + parts - 1) / parts;
   return even <= kUnit / 2 ? even : (even + kUnit - 1) / kUnit * kUnit;
 }
