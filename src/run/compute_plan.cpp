@@ -30,7 +30,7 @@ std::optional<at::ScalarType> autocast_dtype(Precision precision, at::Device dev
       if (device.is_cpu() && !has_bfloat16_instructions()) {
         log_warning(
             "this CPU has no bfloat16 instructions: precision \"bf16\" will not be faster than "
-            "\"fp32\", and slower for a TorchScript model");
+            "\"fp32\", and somewhat slower for a TorchScript model");
       }
       return at::kBFloat16;
     case Precision::kFp16:
