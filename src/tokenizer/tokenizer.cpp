@@ -1,6 +1,8 @@
 #include "pdl/tokenizer/tokenizer.h"
 
+#include <algorithm>
 #include <charconv>
+#include <stdexcept>
 #include <system_error>
 
 #include "pdl/base/error.h"
@@ -18,6 +20,21 @@ std::optional<char> byte_of(std::string_view piece) {
   if (error != std::errc() || end != piece.data() + 5) return std::nullopt;
   return static_cast<char>(byte);
 }
+
+// Decodes all ids at the end.
+class LateDecodeStream : public DecodeStream {
+ public:
+  explicit LateDecodeStream(const Tokenizer& tokenizer) : tokenizer_(tokenizer) {}
+  void push(int32_t id, std::string&) override {
+    tokenizer_.check_id(id);
+    ids_.push_back(id);
+  }
+  void finish(std::string& text) override { text += tokenizer_.decode(ids_); }
+
+ private:
+  const Tokenizer& tokenizer_;
+  std::vector<int32_t> ids_;
+};
 
 namespace fs = std::filesystem;
 
@@ -43,6 +60,26 @@ std::string Tokenizer::text_of(int32_t id) const {
     text.replace(at, kSpaceSign.size(), " ");
   }
   return text;
+}
+
+std::string Tokenizer::decode(std::span<const int32_t> ids) const {
+  const std::vector<int32_t> special = special_ids();
+  std::string text;
+  for (const int32_t id : ids) {
+    check_id(id);
+    if (!std::binary_search(special.begin(), special.end(), id)) text += text_of(id);
+  }
+  return text;
+}
+
+std::unique_ptr<DecodeStream> Tokenizer::make_decode_stream() const {
+  return std::make_unique<LateDecodeStream>(*this);
+}
+
+void Tokenizer::check_id(int32_t id) const {
+  if (id >= 0 && id < size()) return;
+  throw std::invalid_argument("the token id " + std::to_string(id) + " is not in [0, " +
+                              std::to_string(size()) + ")");
 }
 
 const ChatFiles& Tokenizer::chat_files() const {

@@ -1,4 +1,5 @@
-// Encodes text as token ids. load_tokenizer() chooses the implementation by the file format.
+// Encodes text as token ids and decodes them. load_tokenizer() chooses the implementation by the
+// file format.
 #pragma once
 
 #include <cstdint>
@@ -6,6 +7,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -39,6 +41,18 @@ class CachingEncoder {
   virtual ~CachingEncoder() = default;
   // Appends what Tokenizer::encode() returns.
   virtual void encode(std::string_view text, bool begins, std::vector<int32_t>& ids) = 0;
+};
+
+// Decodes ids one by one. For one thread.
+class DecodeStream {
+ public:
+  virtual ~DecodeStream() = default;
+  // Takes an id and appends the text that is certain by now: whole characters that no later id
+  // changes. Throws what Tokenizer::decode() throws; the stream must then not be used any more.
+  virtual void push(int32_t id, std::string& text) = 0;
+  // Appends the rest, so that all that was appended is what Tokenizer::decode() returns for the
+  // ids. Nothing may be pushed after it.
+  virtual void finish(std::string& text) = 0;
 };
 
 // What a tokenizer's own files say of a token before or after each text. This program does not heed
@@ -75,6 +89,8 @@ class Tokenizer {
 
   // The number of ids; every id is in [0, size()).
   virtual int64_t size() const = 0;
+  // Throws std::invalid_argument for an id that is not.
+  void check_id(int32_t id) const;
   // Returns the ids of well-formed UTF-8 `text`, without bos and eos. The reference for the
   // functions below. `begins`: it is a whole document. Else it continues another text: what the
   // tokenizer puts before a document (a dummy prefix, a prefix space) is left out, and white space
@@ -104,6 +120,22 @@ class Tokenizer {
   // Returns an encoder for a tokenizer without pre-tokens that still gains from remembering;
   // nullptr if encode() is as fast as it gets. The tokenizer must outlive the encoder.
   virtual std::unique_ptr<CachingEncoder> make_caching_encoder() const { return nullptr; }
+
+  // Returns the text of `ids` exactly as the tokenizer's own library gives it, where special tokens
+  // are left out: SentencePieceProcessor.decode(ids) for a SentencePiece model, and
+  // Tokenizer.decode(ids, skip_special_tokens=True) of the `tokenizers` package for a
+  // tokenizer.json. It may differ from the text that was encoded: the normaliser may have changed
+  // that, and what is put before a document is removed again. Bytes that are no UTF-8 become
+  // U+FFFD. Here, for a tokenizer without a library: the text_of() each id but special ones.
+  //
+  // Throws std::invalid_argument for an id that is not in [0, size()), ModelError if the
+  // tokenizer's file asks for a decoder that is not supported, and DataError if its patterns take
+  // too many tries or make the text many times as long.
+  virtual std::string decode(std::span<const int32_t> ids) const;
+  // Returns a stream for one sequence of ids, in time proportional to their number. The tokenizer
+  // must outlive it. Throws ModelError as decode() does. Here, and for a SentencePiece model with
+  // rules of denormalisation, all text comes with finish().
+  virtual std::unique_ptr<DecodeStream> make_decode_stream() const;
 
   // Returns the id of a control token by its written form, if encode() would take that form for
   // plain text; else nullopt.

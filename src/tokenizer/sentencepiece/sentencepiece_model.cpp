@@ -133,6 +133,13 @@ void parse_normalizer_spec(std::string_view message, SentencePieceModel& model) 
   if (!model.character_map.empty()) model.normalization = name;
 }
 
+void parse_denormalizer_spec(std::string_view message, SentencePieceModel& model) {
+  FieldReader reader(message);
+  for (Field field; reader.next(field);) {
+    if (field.number == 2) model.denormalization_map = field.bytes();
+  }
+}
+
 bool is_text(const SentencePieceModel::Piece& piece) {
   return piece.type == SentencePieceModel::kNormal ||
          piece.type == SentencePieceModel::kUserDefined ||
@@ -155,6 +162,7 @@ SentencePieceModel parse_sentencepiece_model(std::string_view serialized) {
     if (field.number == 1) model.pieces.push_back(parse_piece(field.bytes()));
     if (field.number == 2) parse_trainer_spec(field.bytes(), model);
     if (field.number == 3) parse_normalizer_spec(field.bytes(), model);
+    if (field.number == 5) parse_denormalizer_spec(field.bytes(), model);
   }
   return model;
 }
@@ -191,8 +199,9 @@ void check_sentencepiece_model(const SentencePieceModel& model) {
                        std::to_string(kMaxNested) + " other user-defined pieces");
     }
   }
-  const CharacterMap map(model.character_map);
-  map.check();
+  for (const std::string& map : {model.character_map, model.denormalization_map}) {
+    CharacterMap(map).check();
+  }
 }
 
 std::optional<std::array<int32_t, 256>> find_byte_ids(const SentencePieceModel& model) {

@@ -42,8 +42,9 @@ struct SentencePieceModel {
   int model_type = kUnigram;
   bool treat_whitespace_as_suffix = false;
   bool byte_fallback = false;
-  std::string normalization;  // the name of the character map, applied first; "": none
-  std::string character_map;  // that map itself, as CharacterMap reads it
+  std::string normalization;        // the name of the character map, applied first; "": none
+  std::string character_map;        // that map itself, as CharacterMap reads it
+  std::string denormalization_map;  // by which the library changes decoded text; "": none
   bool add_dummy_prefix = true;
   bool remove_extra_whitespaces = true;
   bool escape_whitespaces = true;

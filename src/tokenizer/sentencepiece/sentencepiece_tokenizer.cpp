@@ -12,6 +12,7 @@
 #include "pdl/base/sha256.h"
 #include "pdl/tokenizer/tokenizer.h"
 #include "sentencepiece_normalizer.h"
+#include "sentencepiece_stream.h"
 #include "sentencepiece_words.h"
 #include "unigram_words.h"
 
@@ -29,7 +30,7 @@ std::string refusal(const fs::path& path, const std::string& why) {
   return "tokenizer '" + path.string() + "' is not a usable SentencePiece model: " + why;
 }
 
-// Calls everything that training will use of the model. Returns "" or what is wrong.
+// Calls everything that the program will use of the model. Returns "" or what is wrong.
 std::string try_model(const std::string& serialized) {
   sentencepiece::SentencePieceProcessor processor;
   const auto loaded = processor.LoadFromSerializedProto(serialized);
@@ -41,7 +42,10 @@ std::string try_model(const std::string& serialized) {
   if (processor.GetPieceSize() == 0) return "it has no pieces";
   std::vector<int> ids;
   const auto encoded = processor.Encode("Hello, wörld 你好 \n\t1234", &ids);
-  return encoded.ok() ? "" : encoded.ToString();
+  if (!encoded.ok()) return encoded.ToString();
+  std::string text;
+  const auto decoded = processor.Decode(ids, &text);
+  return decoded.ok() ? "" : decoded.ToString();
 }
 
 // The library ends the process (CHECK, abort) on some malformed models, so each is loaded in a
@@ -64,6 +68,7 @@ class SentencePieceTokenizer : public Tokenizer {
       const auto status = processor_.LoadFromSerializedProto(serialized);
       if (!status.ok()) throw ModelError(status.ToString());
       normalizer_.emplace(model);
+      if (model.denormalization_map.empty()) id_with_text_ = find_id_with_text(processor_);
       unigram_ = UnigramWords::make(model, *normalizer_);
       if (ListedPieces::fits(model)) listed_.emplace(model);
       if (model.model_type == SentencePieceModel::kBpe) words_ = make_plain_bpe_words(model);
@@ -126,6 +131,17 @@ class SentencePieceTokenizer : public Tokenizer {
     return processor_.IsControl(id) ? std::optional<int32_t>(id) : std::nullopt;
   }
 
+  std::string decode(std::span<const int32_t> ids) const override {
+    for (const int32_t id : ids) check_id(id);
+    std::string text;
+    decode_with_library(processor_, {ids.begin(), ids.end()}, text);
+    return text;
+  }
+  std::unique_ptr<DecodeStream> make_decode_stream() const override {
+    if (!id_with_text_) return Tokenizer::make_decode_stream();
+    return std::make_unique<SentencePieceStream>(*this, processor_, *id_with_text_);
+  }
+
   std::string piece(int32_t id) const override { return processor_.IdToPiece(id); }
   std::optional<int32_t> bos_id() const override { return present(processor_.bos_id()); }
   std::optional<int32_t> eos_id() const override { return present(processor_.eos_id()); }
@@ -167,6 +183,7 @@ class SentencePieceTokenizer : public Tokenizer {
   fs::path path_;
   sentencepiece::SentencePieceProcessor processor_;
   std::optional<SentencePieceNormalizer> normalizer_;
+  std::optional<int32_t> id_with_text_;                  // nullopt: text comes at the end
   std::unique_ptr<UnigramWords> unigram_;                // of a Unigram model, else nullptr
   std::optional<ListedPieces> listed_;                   // of a model of words or characters
   std::optional<NormalizedEncoder> normalized_encoder_;  // of a BPE model that the library encodes

@@ -9,6 +9,8 @@
 #include "byte_level.h"
 #include "class_rules.h"
 #include "cut_rule.h"
+#include "decoded_tokens.h"
+#include "decoder.h"
 #include "json_document.h"
 #include "model.h"
 #include "normalizer.h"
@@ -52,6 +54,7 @@ class JsonTokenizer : public Tokenizer {
     if (by_config.bos) declared_.bos = by_config.bos;
     if (by_config.eos) declared_.eos = by_config.eos;
   }
+  void set_decoder(Decoder decoder) { decoder_ = std::move(decoder); }
   void set_chat_files(ChatFiles files) { chat_files_ = std::move(files); }
   std::optional<int32_t> find(const std::string& written) const;
 
@@ -70,6 +73,8 @@ class JsonTokenizer : public Tokenizer {
   std::optional<int32_t> control_id(std::string_view) const override { return std::nullopt; }
   std::string piece(int32_t id) const override { return pieces_.at(static_cast<size_t>(id)); }
   std::string text_of(int32_t id) const override;
+  std::string decode(std::span<const int32_t> ids) const override;
+  std::unique_ptr<DecodeStream> make_decode_stream() const override;
   std::optional<int32_t> bos_id() const override { return control_ids_.bos; }
   std::optional<int32_t> eos_id() const override { return control_ids_.eos; }
   std::optional<int32_t> pad_id() const override { return control_ids_.pad; }
@@ -79,6 +84,21 @@ class JsonTokenizer : public Tokenizer {
   const std::string& sha256() const override { return sha256_; }
 
  private:
+  class Stream : public DecodeStream {
+   public:
+    explicit Stream(const JsonTokenizer& tokenizer)
+        : tokenizer_(tokenizer), run_(tokenizer.decoder_->start()) {}
+    void push(int32_t id, std::string& text) override {
+      tokenizer_.check_id(id);
+      if (const auto token = tokenizer_.decoded_tokens_.find(id)) run_->push(*token, text);
+    }
+    void finish(std::string& text) override { run_->finish(text); }
+
+   private:
+    const JsonTokenizer& tokenizer_;
+    std::unique_ptr<DecoderRun> run_;
+  };
+
   void read_parts(const JsonValue& root, const JsonBlame& blame);
   void add_tokens(const std::vector<AddedToken>& tokens, const JsonBlame& blame);
   void decide_words(const std::vector<AddedToken>& tokens, ObjectReader& reader);
@@ -92,6 +112,8 @@ class JsonTokenizer : public Tokenizer {
   TokenFinder raw_tokens_{{}};         // found before normalisation
   TokenFinder normalized_tokens_{{}};  // found after it
   std::vector<std::string> pieces_;
+  DecodedTokens decoded_tokens_;
+  std::optional<Decoder> decoder_;
   std::vector<int32_t> special_ids_;
   std::vector<int32_t> added_ids_;  // in increasing order
   ControlIds control_ids_;
@@ -121,7 +143,8 @@ void JsonTokenizer::read_parts(const JsonValue& root, const JsonBlame& blame) {
   if (!version.empty() && version != "1.0") {
     reader.fail_at("version", "\"" + printable(version) + "\" is not supported, only 1.0 is");
   }
-  // What the program does itself, or never: bos and eos, cutting into sequences, padding, decoding.
+  // What the program does itself: bos and eos, cutting into sequences, padding. Decoder reads its
+  // member.
   for (const char* key : {"truncation", "padding", "decoder"}) reader.ignore(key);
   if (const JsonValue* value = reader.find("post_processor")) {
     declared_ = declared_by_post_processor(*value);
@@ -161,6 +184,7 @@ void JsonTokenizer::add_tokens(const std::vector<AddedToken>& tokens, const Json
   std::sort(special_ids_.begin(), special_ids_.end());
   special_ids_.erase(std::unique(special_ids_.begin(), special_ids_.end()), special_ids_.end());
   if (pieces_.empty()) blame.fail("it has no tokens");
+  decoded_tokens_ = DecodedTokens(pieces_, model_->vocabulary(), tokens);
   try {
     raw_tokens_ = TokenFinder(std::move(raw));
     normalized_tokens_ = TokenFinder(std::move(normalized));
@@ -217,6 +241,18 @@ std::string JsonTokenizer::text_of(int32_t id) const {
     if (auto bytes = bytes_of(piece(id))) return *bytes;
   }
   return Tokenizer::text_of(id);
+}
+
+std::string JsonTokenizer::decode(std::span<const int32_t> ids) const {
+  Stream stream(*this);
+  std::string text;
+  for (const int32_t id : ids) stream.push(id, text);
+  stream.finish(text);
+  return text;
+}
+
+std::unique_ptr<DecodeStream> JsonTokenizer::make_decode_stream() const {
+  return std::make_unique<Stream>(*this);
 }
 
 std::vector<int32_t> JsonTokenizer::encode(std::string_view text, bool begins) const {
@@ -321,6 +357,9 @@ std::unique_ptr<Tokenizer> load_json_tokenizer(const std::filesystem::path& path
       JsonBlame::of<ModelError>("tokenizer '" + path.string() + "' cannot be used: ");
   const JsonValue document = parse_document(content, blame);
   auto tokenizer = std::make_unique<JsonTokenizer>(document, blame, sha256(content));
+  tokenizer->set_decoder(Decoder(
+      document,
+      JsonBlame::of<ModelError>("tokenizer '" + path.string() + "' cannot decode token ids: ")));
   const std::optional<TokenizerConfig> config = read_tokenizer_config(path);
   tokenizer->set_chat_files(read_chat_files(path, config));
   if (config) {

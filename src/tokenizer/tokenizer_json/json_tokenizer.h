@@ -4,7 +4,7 @@
 // Supported: models BPE and Unigram; normalizers NFC, NFD, NFKC, NFKD, Lowercase, Replace, Prepend,
 // and sequences of them; pre-tokenizers Split, ByteLevel (last), Digits, Metaspace, Whitespace,
 // WhitespaceSplit; and sequences of them; added tokens with all their options. Whatever else could
-// change an id is refused by name.
+// change an id is refused by name. All decoders; one that is not known is refused when it is used.
 #pragma once
 
 #include <filesystem>

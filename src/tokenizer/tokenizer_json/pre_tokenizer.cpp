@@ -174,6 +174,18 @@ ByteLevelStage read_byte_level(ObjectReader& reader) {
   return stage;
 }
 
+PreTokenizerStage read_stage(const std::string& type, ObjectReader& reader) {
+  if (type == "Split") return read_split(reader);
+  if (type == "ByteLevel") return read_byte_level(reader);
+  if (type == "Digits") return DigitsStage{reader.boolean("individual_digits")};
+  if (type == "Metaspace") return read_metaspace(reader);
+  if (type == "Whitespace") return WhitespaceStage{};
+  if (type == "WhitespaceSplit") return WhitespaceSplitStage{};
+  reader.fail_at("type", "\"" + printable(type) + "\" is a pre-tokenizer that is not supported");
+}
+
+}  // namespace
+
 MetaspaceStage read_metaspace(ObjectReader& reader) {
   constexpr std::array<std::pair<std::string_view, PrependScheme>, 3> kSchemes = {
       {{"always", PrependScheme::kAlways},
@@ -195,18 +207,6 @@ MetaspaceStage read_metaspace(ObjectReader& reader) {
   stage.split = reader.boolean_or("split", true);
   return stage;
 }
-
-PreTokenizerStage read_stage(const std::string& type, ObjectReader& reader) {
-  if (type == "Split") return read_split(reader);
-  if (type == "ByteLevel") return read_byte_level(reader);
-  if (type == "Digits") return DigitsStage{reader.boolean("individual_digits")};
-  if (type == "Metaspace") return read_metaspace(reader);
-  if (type == "Whitespace") return WhitespaceStage{};
-  if (type == "WhitespaceSplit") return WhitespaceSplitStage{};
-  reader.fail_at("type", "\"" + printable(type) + "\" is a pre-tokenizer that is not supported");
-}
-
-}  // namespace
 
 PreTokenizer::PreTokenizer(const JsonValue& value, const JsonBlame& blame,
                            const std::string& place) {

@@ -41,6 +41,10 @@ struct WhitespaceSplitStage {};  // \S+
 using PreTokenizerStage = std::variant<SplitStage, ByteLevelStage, DigitsStage, MetaspaceStage,
                                        WhitespaceStage, WhitespaceSplitStage>;
 
+// Reads the members of a Metaspace, which may be a decoder, too. Throws ModelError if they do not
+// agree.
+MetaspaceStage read_metaspace(ObjectReader& reader);
+
 // Immutable; may be used from several threads at once.
 class PreTokenizer {
  public:

@@ -10,8 +10,9 @@
 #include "pdl/tokenizer/sentencepiece_trainer.h"
 #include "pdl/tokenizer/tokenizer.h"
 #include "support/temp_folder.h"
+#include "tokenizer/sentencepiece_files.h"
 
-namespace pdl {
+namespace pdl::sentencepiece_files {
 namespace {
 
 using ::testing::HasSubstr;
@@ -68,43 +69,6 @@ TEST(SentencePieceTokenizerTest, MissingAndForeignFilesAreModelErrors) {
   EXPECT_THROW(load_tokenizer(folder.path()), ModelError);
   EXPECT_THROW(load_tokenizer(folder.file("empty.model", "")), ModelError);
   EXPECT_THROW(load_tokenizer(folder.file("text.model", "this is no model")), ModelError);
-}
-
-// ------------------------------------------------------------------ models by the wire format
-
-std::string varint(uint64_t value) {
-  std::string bytes;
-  for (; value > 127; value >>= 7) bytes += static_cast<char>((value & 127) | 128);
-  return bytes + static_cast<char>(value);
-}
-std::string field(uint64_t number, std::string_view content) {
-  return varint(number << 3 | 2) + varint(content.size()) + std::string(content);
-}
-std::string field(uint64_t number, uint64_t value) { return varint(number << 3) + varint(value); }
-std::string field(uint64_t number, float value) {
-  std::string bytes(sizeof value, '\0');
-  std::memcpy(bytes.data(), &value, sizeof value);
-  return varint(number << 3 | 5) + bytes;
-}
-std::string piece(std::string_view text, float score, uint64_t type) {
-  return field(1, field(1, text) + field(2, score) + field(3, type));
-}
-
-constexpr uint64_t kNormal = 1;
-constexpr uint64_t kUnknown = 2;
-constexpr uint64_t kControl = 3;
-constexpr uint64_t kUserDefined = 4;
-constexpr uint64_t kUnused = 5;
-constexpr uint64_t kUnigram = 1;
-constexpr uint64_t kBpe = 2;
-constexpr uint64_t kWord = 3;
-constexpr uint64_t kChar = 4;
-
-// A model of letters and of `more`.
-std::string model_of(uint64_t model_type, const std::string& more) {
-  std::string model = piece("<unk>", 0, kUnknown) + piece("▁", -1, kNormal);
-  for (char letter = 'a'; letter <= 'z'; ++letter) model += piece({&letter, 1}, -2, kNormal);
-  return model + field(2, field(3, model_type)) + more;
 }
 
 std::string problem_with(const std::string& model) {
@@ -188,6 +152,8 @@ TEST(SentencePieceTokenizerTest, ADamagedMapOfCharactersIsRefusedWhenItIsLoaded)
   for (const uint64_t type : {kUnigram, kBpe}) {
     EXPECT_THAT(problem_with(model_of(type, field(3, field(1, "own") + field(2, map)))),
                 HasSubstr("map of characters"));
+    EXPECT_THAT(problem_with(model_of(type, field(5, field(2, map)))),
+                HasSubstr("map of characters"));  // by which decoded text is changed
   }
 }
 
@@ -204,7 +170,8 @@ TEST(SentencePieceTokenizerTest, DamagedModelsNeverEndTheProcess) {
         damaged[random.below(damaged.size())] = static_cast<char>(random.below(256));
     }
     try {
-      load_tokenizer(folder.file("damaged.model", damaged))->encode("lorem");
+      const auto tokenizer = load_tokenizer(folder.file("damaged.model", damaged));
+      tokenizer->decode(tokenizer->encode("lorem"));
     } catch (const ModelError& problem) {
       EXPECT_THAT(problem.what(), HasSubstr("damaged.model"));
     }
@@ -212,4 +179,4 @@ TEST(SentencePieceTokenizerTest, DamagedModelsNeverEndTheProcess) {
 }
 
 }  // namespace
-}  // namespace pdl
+}  // namespace pdl::sentencepiece_files
