@@ -2,8 +2,10 @@
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/tensor.h>
 
 #include <exception>
+#include <utility>
 
 #include "pdl/base/error.h"
 #include "pdl/base/file.h"
@@ -16,16 +18,41 @@ class RecomputingDecoding : public Decoding {
  public:
   explicit RecomputingDecoding(LanguageModel& model) : model_(model) {}
 
-  at::Tensor next(const at::Tensor& input_ids) override {
-    const at::NoGradGuard no_grad;
-    ids_ = ids_.defined() ? at::cat({ids_, input_ids}, 1) : input_ids;
-    if (!model_.info().splits_head) return model_.forward(ids_).select(1, -1);
-    return model_.head(model_.hidden(ids_).narrow(1, ids_.size(1) - 1, 1)).select(1, 0);
+  at::Tensor start(const std::vector<std::vector<int32_t>>& sequences) override {
+    sequences_ = sequences;
+    return logits();
+  }
+
+  at::Tensor next(std::span<const int32_t> ids) override {
+    for (size_t i = 0; i < sequences_.size(); ++i) sequences_[i].push_back(ids[i]);
+    return logits();
+  }
+
+  void select(std::span<const int64_t> sequences) override {
+    std::vector<std::vector<int32_t>> kept;
+    for (const int64_t i : sequences) kept.push_back(sequences_.at(static_cast<size_t>(i)));
+    sequences_ = std::move(kept);
   }
 
  private:
+  at::Tensor logits() {
+    const at::NoGradGuard no_grad;
+    const auto scope = model_.compute_scope();
+    std::vector<at::Tensor> rows;
+    for (const std::vector<int32_t>& sequence : sequences_) {
+      const at::Tensor ids = at::tensor(sequence, at::kLong).to(model_.info().device).unsqueeze(0);
+      rows.push_back(last_logits(ids).to(at::kFloat));
+    }
+    return at::cat(rows);
+  }
+
+  at::Tensor last_logits(const at::Tensor& ids) {
+    if (!model_.info().splits_head) return model_.forward(ids).select(1, -1);
+    return model_.head(model_.hidden(ids).narrow(1, ids.size(1) - 1, 1)).select(1, 0);
+  }
+
   LanguageModel& model_;
-  at::Tensor ids_;
+  std::vector<std::vector<int32_t>> sequences_;
 };
 
 }  // namespace

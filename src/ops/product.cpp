@@ -176,6 +176,26 @@ at::Tensor rounded_product(const at::Tensor& a, const at::Tensor& b, const at::T
   return out;
 }
 
+at::Tensor few_rows_product(const at::Tensor& x, const at::Tensor& b) {
+  add_multiplications(multiplications_of(x, b));
+  if (!is_cpu_float(x) || !is_cpu_factor(b)) return at::mm(x, b.to(x.scalar_type()));
+  require_contiguous_rows(x, "what is multiplied");
+  if (b.stride(0) != 1) require_contiguous_rows(b, "a matrix for few rows");
+  const at::Tensor out = at::empty({x.size(0), b.size(1)}, x.options());
+  const auto multiply = cpu_kernels().few_rows.multiply;
+  constexpr int64_t kLeastColumns = 64;  // whole cache lines of the result
+  at::parallel_for(0, (b.size(1) + kLeastColumns - 1) / kLeastColumns, /*grain_size=*/1,
+                   [&](int64_t begin, int64_t end) {
+                     const int64_t first = begin * kLeastColumns;
+                     const int64_t last = std::min(end * kLeastColumns, b.size(1));
+                     const at::Tensor part = b.narrow(1, first, last - first);
+                     multiply({x.const_data_ptr<float>(), x.stride(0)}, view_of(part), x.size(0),
+                              last - first, b.size(0),
+                              {out.mutable_data_ptr<float>() + first, out.stride(0)});
+                   });
+  return out;
+}
+
 double count_multiplications() { return all_multiplications; }
 
 void add_multiplications(double count) { all_multiplications += count; }

@@ -59,6 +59,7 @@ struct Rows {
 };
 
 using MatrixRows = Rows<float>;
+using ConstMatrixRows = Rows<const float>;
 using Bfloat16Rows = Rows<Bfloat16>;
 
 // What becomes of the products q·k of a head of attention over T positions.
@@ -194,6 +195,18 @@ struct RoundedProductKernels {
                    const float* bias, Bfloat16Rows to, float* workspace);
 };
 
+// What decoding needs, token by token.
+struct FewRowsKernels {
+  // Writes x·b to `to`: x [rows, depth], b [depth, columns], of which the rows or the columns are
+  // contiguous. b is read once for all rows, where it lies. A sum is float32, in an order that
+  // depends on the depth and on which of the two is contiguous, alone.
+  void (*multiply)(ConstMatrixRows x, MatrixView b, int64_t rows, int64_t columns, int64_t depth,
+                   MatrixRows to);
+  // Replaces scores by softmax(cap(scale·score)), where cap(s) = c·tanh(s / c) with c = `softcap`,
+  // if that is not 0.
+  void (*softmax)(float* scores, int64_t size, float scale, float softcap);
+};
+
 // A linear head and its cross-entropy without logits in memory, in two passes over pieces of the
 // vocabulary, for which the same logits are computed twice. Hidden rows [R, D] are packed in blocks
 // of kHeadBlockRows first. Factors of products, among them the gradient of the logits, are rounded
@@ -309,6 +322,7 @@ struct CpuKernels {
   ProductKernels split_product;
   // Of the factors rounded to bfloat16; null in a set without instructions for that.
   const RoundedProductKernels* rounded_product;
+  FewRowsKernels few_rows;
   // Of factors rounded as those of the two products before. Null in a set without products of
   // pairs.
   const LinearCrossEntropyKernels* bfloat16_linear_cross_entropy;

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -62,13 +63,18 @@ struct HeadGradient {
   at::Tensor hidden;  // [1, N, D], the gradient of the positions
 };
 
-// Continues sequences token by token. The model must outlive it.
+// Continues sequences token by token, in evaluation mode. The model must outlive it.
 class Decoding {
  public:
   virtual ~Decoding() = default;
-  // Appends input_ids [B, N] int64, N >= 1, to the B sequences and returns the logits [B, V] of the
-  // next token, without a gradient.
-  virtual at::Tensor next(const at::Tensor& input_ids) = 0;
+  // Begins sequences with tokens in [0, V), at least one each, and returns the logits [B, V]
+  // float32 of the next token of each, without a gradient. Call it once. The logits of a sequence
+  // are the same whatever others there are.
+  virtual at::Tensor start(const std::vector<std::vector<int32_t>>& sequences) = 0;
+  // Appends a token to each sequence, and returns the logits of the next.
+  virtual at::Tensor next(std::span<const int32_t> ids) = 0;
+  // Keeps these sequences, in this order; one may be kept more than once.
+  virtual void select(std::span<const int64_t> sequences) = 0;
 };
 
 // Not thread-safe.
@@ -108,8 +114,8 @@ class LanguageModel {
   // Opens a scope; see ComputeScope.
   virtual std::unique_ptr<ComputeScope> compute_scope() = 0;
 
-  // Starts with sequences without tokens. Unless the model knows better, each token costs a forward
-  // over all tokens before it.
+  // Unless the model knows better, each token costs a forward over all tokens before it, for each
+  // sequence alone: LibTorch's bits depend on the size of a batch.
   virtual std::unique_ptr<Decoding> start_decoding();
 
   // All tensors that forward() depends on, sharing memory with the model.

@@ -26,6 +26,8 @@ struct LoadOptions {
   // Keeps little of forward, and computes the rest again in backward. For Hugging Face folders.
   bool gradient_checkpointing = false;
   LoraOptions lora = {};  // for Hugging Face folders
+  // Else a folder has no gradients, and keeps the weights of a bfloat16 file as they are.
+  bool trains = true;
 };
 
 // Throws ModelError if nothing lies at `path` that could be a model, and says what it is instead.

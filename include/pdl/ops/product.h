@@ -32,6 +32,11 @@ at::Tensor matrix_product(const at::Tensor& a, const at::Tensor& b,
 // bfloat16 is added to each row, unless it is undefined. On the CPU the sum is rounded once.
 at::Tensor rounded_product(const at::Tensor& a, const at::Tensor& b, const at::Tensor& bias = {});
 
+// Returns x·b [M, N] float32 for few rows x [M, K] float32, and b [K, N] float32 or bfloat16, of
+// which the rows or the columns are contiguous. On the CPU it reads b once, where it lies: a row of
+// the result has the same bits whatever other rows there are, but not those of matrix_product().
+at::Tensor few_rows_product(const at::Tensor& x, const at::Tensor& b);
+
 // Returns the multiplications of all products so far, M·N·K of each.
 double count_multiplications();
 // Adds those of products that multiply_into() does not do.

@@ -10,8 +10,8 @@ template <class Branch>
 at::Tensor branch_forward(const Branch& branch, const BranchFrame& frame, const at::Tensor& x,
                           const SequenceContext& context, BranchFrame::State& state,
                           typename Branch::State& branch_state) {
-  const at::Tensor h =
-      frame.before ? frame.before->forward(x, state.before, branch.takes_bfloat16()) : x;
+  const bool rounds = branch.takes_bfloat16() && !context.decodes;
+  const at::Tensor h = frame.before ? frame.before->forward(x, state.before, rounds) : x;
   at::Tensor y = branch.forward(h, context, branch_state);
   if (frame.after) {
     state.unnormalised = y;

@@ -67,11 +67,22 @@ bool AttentionLayer::rounds(const at::Device& device, const AttentionOptions& op
          spec->clip_qkv == 0 && attends_in_bfloat16(device, options);
 }
 
+at::Tensor AttentionLayer::attend(const Split& heads, const SequenceContext& context,
+                                  State& state) const {
+  const AttentionOptions chosen = options(context);
+  if (context.decodes) {
+    return context.cache->attend(index, heads.q.select(1, 0), heads.k.select(1, 0),
+                                 heads.v.select(1, 0), layer.window, chosen);
+  }
+  if (context.cache != nullptr) context.cache->start(index, heads.k, heads.v);
+  return state.attention.forward(heads.q, heads.k, heads.v, context.seen.at(layer.window), chosen);
+}
+
 at::Tensor AttentionLayer::forward(const at::Tensor& x, const SequenceContext& context,
                                    State& state) const {
   ProfiledPhase phase(context.profiler, "attention: products");
-  const AttentionOptions chosen = options(context);
-  at::Tensor rows = qkv.forward(x, context.drops, state.qkv, rounds(x.device(), chosen));
+  const bool is_rounded = rounds(x.device(), options(context));
+  at::Tensor rows = qkv.forward(x, context.mode(is_rounded), state.qkv);
   phase.next("attention: positions");
   if (spec->clip_qkv > 0) {
     state.unclipped = rows.abs().le(spec->clip_qkv);
@@ -85,11 +96,10 @@ at::Tensor AttentionLayer::forward(const at::Tensor& x, const SequenceContext& c
     rotate(heads.k, angles);
   }
   phase.next("attention");
-  const at::Tensor result =
-      state.attention.forward(heads.q, heads.k, heads.v, context.seen.at(layer.window), chosen);
+  const at::Tensor result = attend(heads, context, state);
   phase.next("attention: products");
   state.heads = result.reshape({x.size(0), spec->num_heads * spec->head_dim});
-  return output.forward(state.heads, context.drops, state.output);
+  return output.forward(state.heads, context.mode(/*rounds=*/false), state.output);
 }
 
 at::Tensor AttentionLayer::backward(const at::Tensor& y_gradient, const at::Tensor& x,
@@ -120,11 +130,11 @@ at::Tensor AttentionLayer::backward(const at::Tensor& y_gradient, const at::Tens
 at::Tensor FeedForwardLayer::forward(const at::Tensor& x, const SequenceContext& context,
                                      State& state) const {
   ProfiledPhase phase(context.profiler, "feed-forward: products");
-  state.inner = up.forward(x, context.drops, state.up, rounds());
+  state.inner = up.forward(x, context.mode(rounds()), state.up);
   phase.next("activation");
   const at::Tensor activated = activation_forward(state.inner, activation, gated);
   phase.next("feed-forward: products");
-  return down.forward(activated, context.drops, state.down);
+  return down.forward(activated, context.mode(/*rounds=*/false), state.down);
 }
 
 at::Tensor FeedForwardLayer::backward(const at::Tensor& y_gradient, const at::Tensor& x,

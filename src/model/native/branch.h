@@ -8,6 +8,7 @@
 #include <map>
 #include <vector>
 
+#include "key_value_cache.h"
 #include "linear.h"
 #include "parameters.h"
 #include "pdl/metrics/profiler.h"
@@ -44,6 +45,12 @@ struct SequenceContext {
   at::Tensor positions = {};              // [B or 1, T] int64, in their documents
   std::vector<RotaryAngles> angles = {};  // of DecoderSpec::rotary
   std::map<int64_t, SeenKeys> seen = {};  // by window
+  KeyValueCache* cache = nullptr;         // of sequences that are begun or continued
+  bool decodes = false;                   // x has the next token of each sequence
+
+  Linear::Mode mode(bool rounds) const {
+    return {.drops = drops, .rounds = rounds && !decodes, .decodes = decodes};
+  }
 };
 
 // Attention with its projections, for rows x [B·T, D] float32 or, if takes_bfloat16(), bfloat16.
@@ -74,6 +81,7 @@ class AttentionLayer {
   TrainedNorm key_norm;
   const DecoderSpec* spec = nullptr;
   LayerSpec layer;
+  int64_t index = 0;  // of the layer, in a cache
   ProductPrecision precision = ProductPrecision::kFloat32;
 
  private:
@@ -84,6 +92,7 @@ class AttentionLayer {
   // Queries, keys and values, and all gradients between the products, are bfloat16.
   bool rounds(const at::Device& device, const AttentionOptions& options) const;
   Split split(const at::Tensor& rows, const SequenceContext& context) const;
+  at::Tensor attend(const Split& heads, const SequenceContext& context, State& state) const;
   at::Tensor rows_of_norm(const at::Tensor& heads) const;
   at::Tensor normalise(const at::Tensor& rows, const SequenceContext& context, State& state) const;
   void normalise_back(const at::Tensor& gradient, const SequenceContext& context,

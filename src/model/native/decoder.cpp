@@ -4,6 +4,7 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/empty_like.h>
+#include <ATen/ops/tensor.h>
 
 #include <mutex>
 #include <set>
@@ -101,6 +102,7 @@ Block Decoder::make_block(int64_t index, const DecoderWeights& weights) const {
   AttentionLayer& attention = block.attention;
   attention.spec = &spec_;
   attention.layer = spec_.layers[static_cast<size_t>(index)];
+  attention.index = index;
   attention.precision = options_.precision;
   attention.qkv =
       spec_.qkv_layout == QkvLayout::kSeparate
@@ -143,6 +145,13 @@ Block Decoder::make_block(int64_t index, const DecoderWeights& weights) const {
   return block;
 }
 
+std::vector<RotaryAngles> Decoder::angles_of(const at::Tensor& positions) const {
+  std::vector<RotaryAngles> angles;
+  for (size_t i = 0; i < frequencies_.size(); ++i)
+    angles.push_back(rotary_angles(positions, frequencies_[i], spec_.rotary[i].interleaved));
+  return angles;
+}
+
 SequenceContext Decoder::make_context(const ModelInput& input, bool drops) const {
   SequenceContext context{.batch_size = input.ids.size(0),
                           .length = input.ids.size(1),
@@ -151,10 +160,7 @@ SequenceContext Decoder::make_context(const ModelInput& input, bool drops) const
   at::Tensor positions =
       at::arange(context.length, at::dtype(at::kLong).device(input.ids.device())).unsqueeze(0);
   if (input.document_starts.defined()) positions = positions.sub(input.document_starts);
-  for (size_t i = 0; i < frequencies_.size(); ++i) {
-    context.angles.push_back(
-        rotary_angles(positions, frequencies_[i], spec_.rotary[i].interleaved));
-  }
+  context.angles = angles_of(positions);
   for (const LayerSpec& layer : spec_.layers) {
     if (context.seen.contains(layer.window)) continue;
     context.seen[layer.window] =
@@ -164,17 +170,29 @@ SequenceContext Decoder::make_context(const ModelInput& input, bool drops) const
   return context;
 }
 
-at::Tensor Decoder::embed(const ModelInput& input, bool drops) {
+SequenceContext Decoder::make_decoding_context(KeyValueCache& cache, at::Device device) const {
+  const std::vector<int64_t>& lengths = cache.lengths();
+  SequenceContext context{.batch_size = std::ssize(lengths),
+                          .length = 1,
+                          .profiler = profiler_,
+                          .cache = &cache,
+                          .decodes = true};
+  context.positions = at::tensor(lengths, at::kLong).to(device).unsqueeze(1);
+  context.angles = angles_of(context.positions);
+  return context;
+}
+
+at::Tensor Decoder::embed(const at::Tensor& ids) {
   const ProfiledPhase phase(profiler_, kEmbeddingPhase);
-  ids_ = input.ids.reshape(-1);
+  ids_ = ids.reshape(-1);
   at::Tensor x = embedding_.value.index_select(0, ids_).to(at::kFloat);
   if (spec_.embedding_scale != 1) x.mul_(spec_.embedding_scale);
   if (spec_.learned_positions) {
-    position_ids_ = context_.positions.expand_as(input.ids).reshape(-1);
+    position_ids_ = context_.positions.expand_as(ids).reshape(-1);
     x.add_(positions_.value.index_select(0, position_ids_));
   }
   embedding_kept_.reset();
-  if (drops && spec_.dropout.embedding > 0) {
+  if (context_.drops && spec_.dropout.embedding > 0) {
     const double keep = 1 - spec_.dropout.embedding;
     embedding_kept_ = at::empty_like(x).bernoulli_(keep).div_(keep);
     x.mul_(embedding_kept_);
@@ -207,16 +225,40 @@ at::Tensor Decoder::block_backward(size_t index, const at::Tensor& gradient) {
   return blocks_[index].backward(gradient, context_, kept.state);
 }
 
-at::Tensor Decoder::hidden(const ModelInput& input, bool keeps, bool drops) {
-  context_ = make_context(input, drops);
+at::Tensor Decoder::forward_rows(const at::Tensor& ids, bool keeps) {
   kept_.clear();
   kept_.resize(blocks_.size());
-  at::Tensor x = embed(input, drops);
+  at::Tensor x = embed(ids);
   for (size_t i = 0; i < blocks_.size(); ++i) x = block_forward(i, x, keeps);
   const ProfiledPhase phase(profiler_, kFramePhase);
   const at::Tensor result = final_norm_.forward(x, last_statistics_);
   last_ = keeps ? x : at::Tensor();
-  return result.view({context_.batch_size, context_.length, -1});
+  return result;
+}
+
+at::Tensor Decoder::hidden(const ModelInput& input, bool keeps, bool drops) {
+  context_ = make_context(input, drops);
+  return forward_rows(input.ids, keeps).view({context_.batch_size, context_.length, -1});
+}
+
+at::Tensor Decoder::decode_first(const at::Tensor& ids, std::span<const int64_t> lengths,
+                                 KeyValueCache& cache) {
+  context_ = make_context(ids, /*drops=*/false);
+  context_.cache = &cache;
+  const at::Tensor all = forward_rows(ids, /*keeps=*/false);
+  cache.set_lengths(lengths);
+  std::vector<int64_t> last;
+  for (size_t i = 0; i < lengths.size(); ++i)
+    last.push_back(static_cast<int64_t>(i) * ids.size(1) + lengths[i] - 1);
+  const at::Tensor rows = all.index_select(0, at::tensor(last, at::kLong).to(ids.device()));
+  return head(rows, /*decodes=*/true);
+}
+
+at::Tensor Decoder::decode_next(const at::Tensor& ids, KeyValueCache& cache) {
+  context_ = make_decoding_context(cache, ids.device());
+  const at::Tensor rows = forward_rows(ids.unsqueeze(1), /*keeps=*/false);
+  cache.advance();
+  return head(rows, /*decodes=*/true);
 }
 
 void Decoder::backward(const at::Tensor& gradient) {
@@ -240,11 +282,11 @@ void Decoder::embedding_backward(const at::Tensor& gradient) const {
   add_to_rows(gradient, ids_, gradient_to_add_to(embedding_));
 }
 
-at::Tensor Decoder::head(const at::Tensor& hidden) const {
+at::Tensor Decoder::head(const at::Tensor& hidden, bool decodes) const {
   const ProfiledPhase phase(profiler_, kHeadPhase);
   Linear::State ignored;
   at::Tensor logits =
-      head_.forward(hidden.reshape({-1, spec_.hidden_size}), /*drops=*/false, ignored);
+      head_.forward(hidden.reshape({-1, spec_.hidden_size}), {.decodes = decodes}, ignored);
   if (spec_.logit_scale != 1) logits.mul_(spec_.logit_scale);
   if (spec_.logit_softcap > 0) logits.div_(spec_.logit_softcap).tanh_().mul_(spec_.logit_softcap);
   std::vector<int64_t> shape = hidden.sizes().vec();
@@ -268,7 +310,7 @@ HeadGradient Decoder::head_gradient(const at::Tensor& hidden, const at::Tensor& 
     return {sums, gradient.view(hidden.sizes())};
   }
   Linear::State state;
-  at::Tensor logits = head_.forward(rows, context_.drops, state);
+  at::Tensor logits = head_.forward(rows, {.drops = context_.drops}, state);
   phase.next("loss");
   if (spec_.logit_scale != 1) logits.mul_(spec_.logit_scale);
   at::Tensor capped;  // tanh(logits / c)

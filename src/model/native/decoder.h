@@ -4,6 +4,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "block.h"
@@ -30,6 +31,12 @@ class Decoder {
   // Returns the rows before the head, [B, T, D] float32. `keeps`: backward() shall follow. `drops`:
   // with dropout.
   at::Tensor hidden(const ModelInput& input, bool keeps, bool drops);
+  // Returns the logits [B, V] float32 of the next tokens of sequences, whose keys and values go to
+  // the cache. decode_first() begins them with ids [B, T] int64, of which the first lengths[b]
+  // count; decode_next() appends ids [B].
+  at::Tensor decode_first(const at::Tensor& ids, std::span<const int64_t> lengths,
+                          KeyValueCache& cache);
+  at::Tensor decode_next(const at::Tensor& ids, KeyValueCache& cache);
   // Adds the gradients of all weights but the head's, for that of hidden() [B, T, D].
   void backward(const at::Tensor& gradient);
 
@@ -37,7 +44,7 @@ class Decoder {
   void set_profiler(Profiler* profiler) { profiler_ = profiler; }
 
   // Returns the logits [..., V] float32 of rows [..., D].
-  at::Tensor head(const at::Tensor& hidden) const;
+  at::Tensor head(const at::Tensor& hidden, bool decodes = false) const;
   // Whether head_gradient() and evaluate_head() do without logits in memory.
   bool fuses_head_and_loss() const;
   // As LanguageModel::head_gradient().
@@ -60,7 +67,11 @@ class Decoder {
   Linear make_linear(const DecoderWeights& weights, const std::vector<std::string>& names) const;
 
   SequenceContext make_context(const ModelInput& input, bool drops) const;
-  at::Tensor embed(const ModelInput& input, bool drops);
+  SequenceContext make_decoding_context(KeyValueCache& cache, at::Device device) const;
+  std::vector<RotaryAngles> angles_of(const at::Tensor& positions) const;
+  // The rows [B·T, D] before the head, in context_.
+  at::Tensor forward_rows(const at::Tensor& ids, bool keeps);
+  at::Tensor embed(const at::Tensor& ids);
   at::Tensor block_forward(size_t index, const at::Tensor& x, bool keeps);
   at::Tensor block_backward(size_t index, const at::Tensor& gradient);
   void embedding_backward(const at::Tensor& gradient) const;

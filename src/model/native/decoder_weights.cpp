@@ -20,7 +20,7 @@ std::vector<TensorSpec> specs_of(const std::vector<StoredTensor>& stored) {
 
 // What nothing changes needs no more digits than the files or the products have.
 at::ScalarType dtype_of(const StoredWeights& stored, const LoadOptions& options) {
-  if (!options.lora.is_on()) return at::kFloat;
+  if (options.trains && !options.lora.is_on()) return at::kFloat;
   const bool is_bfloat16 = std::ranges::all_of(
       stored.tensors, [](const StoredTensor& tensor) { return tensor.dtype == at::kBFloat16; });
   return is_bfloat16 || options.autocast == at::kBFloat16 ? at::kBFloat16 : at::kFloat;
@@ -47,16 +47,18 @@ DecoderWeights::DecoderWeights(const DecoderSpec& spec, const StoredWeights& sto
     const at::Tensor& value = tensors_.values()[i];
     stored.store.read({tensor.file_name, tensor.spec.shape, 0, value});
     require_finite(value, tensor.file_name);
-    value.set_requires_grad(!is_adapted);
+    value.set_requires_grad(options.trains && !is_adapted);
     parameters.push_back({tensor.file_name, value, tensor.file_aliases});
   }
   if (is_adapted) {
     adapters_ = LoraAdapters(spec, stored, options.lora, options.device, options.freeze);
     parameters_ = adapters_.parameters();
     parameters_.fixed = parameters;
-  } else {
+  } else if (options.trains) {
     parameters_ = part_parameters(parameters, options.freeze);
     tensors_.train();
+  } else {
+    parameters_.fixed = parameters;
   }
 }
 

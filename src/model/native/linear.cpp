@@ -45,14 +45,15 @@ bool Linear::is_trained() const {
 
 at::Tensor Linear::matrix() const { return transposed_ ? weight_.value.t() : weight_.value; }
 
-at::Tensor Linear::forward(const at::Tensor& x, bool drops, State& state, bool rounds) const {
-  if (rounds) return rounded_product(x, matrix().t(), bias_.value);
-  at::Tensor y = matrix_product(x, matrix().t(), precision_);
+at::Tensor Linear::forward(const at::Tensor& x, const Mode& mode, State& state) const {
+  if (mode.rounds) return rounded_product(x, matrix().t(), bias_.value);
+  at::Tensor y = mode.decodes ? few_rows_product(x, matrix().t())
+                              : matrix_product(x, matrix().t(), precision_);
   if (bias_.value.defined()) y.add_(bias_.value);
   for (const LinearAdapter& adapter : adapters_) {
     const auto& [a, b, scale, dropout] = adapter.weights;
     at::Tensor& kept = state.kept.emplace_back();
-    if (drops && dropout > 0) kept = at::empty_like(x).bernoulli_(1 - dropout).div_(1 - dropout);
+    if (mode.drops && dropout > 0) kept = at::empty_like(x).bernoulli_(1 - dropout).div_(1 - dropout);
     const at::Tensor inner = matrix_product(adapter_input(x, kept), a.value.t()).mul_(scale);
     multiply_into(y.narrow(1, adapter.begin, adapter.size), inner, b.value.t(),
                   ProductPrecision::kFloat32, /*adds=*/true);

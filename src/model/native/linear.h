@@ -29,6 +29,12 @@ class Linear {
     std::vector<at::Tensor> kept;  // by the dropout of each adapter: 0, or 1 / (1 - p)
   };
 
+  struct Mode {
+    bool drops = false;    // the dropout of adapters is on
+    bool rounds = false;   // y is bfloat16, else float32; only if can_round()
+    bool decodes = false;  // x has the next tokens of sequences, few rows, in float32
+  };
+
   Linear() = default;
   Linear(Parameter weight, Parameter bias, bool transposed, ProductPrecision precision);
   void attach(LinearAdapter adapter) { adapters_.push_back(std::move(adapter)); }
@@ -37,9 +43,8 @@ class Linear {
   // gradients of them, can be bfloat16.
   bool can_round() const { return precision_ == ProductPrecision::kBfloat16 && adapters_.empty(); }
 
-  // Returns y [N, out] for x [N, in] float32 or, if can_round(), bfloat16. `drops`: with the
-  // dropout of adapters. `rounds`: as bfloat16, else as float32.
-  at::Tensor forward(const at::Tensor& x, bool drops, State& state, bool rounds = false) const;
+  // Returns y [N, out] for x [N, in] float32 or, if can_round(), bfloat16.
+  at::Tensor forward(const at::Tensor& x, const Mode& mode, State& state) const;
 
   // Adds the gradients of what is trained for that of y, with the x of forward().
   void add_gradients(const at::Tensor& y_gradient, const at::Tensor& x, const State& state) const;

@@ -1,8 +1,12 @@
 #include "native_model.h"
 
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros.h>
 
+#include <algorithm>
 #include <future>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -44,6 +48,45 @@ ProductPrecision precision_of(const LoadOptions& options) {
   return *options.autocast == at::kBFloat16 ? ProductPrecision::kBfloat16
                                             : ProductPrecision::kFloat16;
 }
+
+// Sequences of other lengths are padded on the right, which no token before sees.
+at::Tensor padded(const std::vector<std::vector<int32_t>>& sequences, at::Device device) {
+  const size_t longest = std::ranges::max(sequences, {}, &std::vector<int32_t>::size).size();
+  const at::Tensor ids =
+      at::zeros({std::ssize(sequences), static_cast<int64_t>(longest)}, at::kLong);
+  for (size_t i = 0; i < sequences.size(); ++i) {
+    ids[static_cast<int64_t>(i)]
+        .narrow(0, 0, std::ssize(sequences[i]))
+        .copy_(at::tensor(sequences[i], at::kLong));
+  }
+  return ids.to(device);
+}
+
+class CachedDecoding : public Decoding {
+ public:
+  CachedDecoding(Decoder& decoder, int64_t num_layers, at::Device device)
+      : decoder_(decoder), cache_(num_layers), device_(device) {}
+
+  at::Tensor start(const std::vector<std::vector<int32_t>>& sequences) override {
+    const at::NoGradGuard no_grad;
+    std::vector<int64_t> lengths;
+    for (const std::vector<int32_t>& sequence : sequences) lengths.push_back(std::ssize(sequence));
+    return decoder_.decode_first(padded(sequences, device_), lengths, cache_);
+  }
+
+  at::Tensor next(std::span<const int32_t> ids) override {
+    const at::NoGradGuard no_grad;
+    const at::ArrayRef<int32_t> values(ids.data(), ids.size());
+    return decoder_.decode_next(at::tensor(values, at::kLong).to(device_), cache_);
+  }
+
+  void select(std::span<const int64_t> sequences) override { cache_.select(sequences); }
+
+ private:
+  Decoder& decoder_;
+  KeyValueCache cache_;
+  at::Device device_;
+};
 
 class NativeModel : public LanguageModel {
  public:
@@ -107,6 +150,11 @@ class NativeModel : public LanguageModel {
 
   std::unique_ptr<ComputeScope> compute_scope() override {
     return std::make_unique<ComputeScope>();
+  }
+
+  std::unique_ptr<Decoding> start_decoding() override {
+    return std::make_unique<CachedDecoding>(*decoder_, std::ssize(config_.spec.layers),
+                                            info_.device);
   }
 
   const ParameterSet& parameters() const override { return weights_->parameters(); }

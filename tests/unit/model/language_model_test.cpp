@@ -244,19 +244,23 @@ TEST(LanguageModelTest, AFailedWriteIsThatErrorAndLeavesNothing) {
   EXPECT_TRUE(std::filesystem::is_empty(full.path()));
 }
 
-// Sequences may be appended in any pieces.
 TEST(LanguageModelTest, DecodingGivesTheLogitsOfTheLastToken) {
   for (const char* source : {kCausalSource, kSplitSource}) {
     const TempFolder folder;
     const auto model = load_script_model(folder, source);
-    const at::Tensor ids = at::arange(10, at::kLong).reshape({2, 5});
-    const at::Tensor logits = model->forward(ids);
+    const at::Tensor logits = model->forward(at::arange(10, at::kLong).reshape({2, 5}));
     const auto decoding = model->start_decoding();
-    EXPECT_TRUE(decoding->next(ids.narrow(1, 0, 3)).allclose(logits.select(1, 2)));
-    const at::Tensor next = decoding->next(ids.narrow(1, 3, 1));
-    EXPECT_TRUE(next.allclose(logits.select(1, 3)));
+    const at::Tensor first = decoding->start({{0, 1, 2}, {5, 6}});
+    EXPECT_TRUE(first[0].allclose(logits[0][2]));
+    EXPECT_TRUE(first[1].allclose(logits[1][1]));
+    const at::Tensor next = decoding->next(std::vector<int32_t>{3, 7});
+    EXPECT_TRUE(next[0].allclose(logits[0][3]));
+    EXPECT_TRUE(next[1].allclose(logits[1][2]));
     EXPECT_FALSE(next.requires_grad());
-    EXPECT_TRUE(decoding->next(ids.narrow(1, 4, 1)).allclose(logits.select(1, 4)));
+    decoding->select(std::vector<int64_t>{1, 1});
+    const at::Tensor twice = decoding->next(std::vector<int32_t>{8, 8});
+    EXPECT_TRUE(twice[0].allclose(logits[1][3]));
+    EXPECT_TRUE(at::equal(twice[0], twice[1]));
   }
 }
 
