@@ -108,6 +108,7 @@ int run_command_line(int argc, char** argv) {
   add_weights_command(app);
   add_tokenize_command(app);
   add_eval_command(app);
+  add_generate_command(app);
   add_verify_command(app);
   add_export_command(app);
   add_merge_command(app);

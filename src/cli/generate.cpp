@@ -1,0 +1,264 @@
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <iostream>
+#include <iterator>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "cli/commands.h"
+#include "cli/config_arguments.h"
+#include "cli/config_flags.h"
+#include "cli/output.h"
+#include "pdl/base/error.h"
+#include "pdl/base/file.h"
+#include "pdl/base/log.h"
+#include "pdl/config/config_table.h"
+#include "pdl/frequency/token_counts.h"
+#include "pdl/generation/generate.h"
+#include "pdl/model/load_model.h"
+#include "pdl/run/job.h"
+#include "pdl/run/prompts.h"
+#include "pdl/run/run_folder.h"
+
+namespace pdl {
+namespace {
+
+constexpr std::array<std::string_view, 11> kGenerateKeys = {
+    "model_path", "tokenizer_path",      "adapter_path", "prompt_field", "add_bos",    "seed",
+    "precision",  "pdl_frequency_table", "output_dir",   "device",       "num_threads"};
+
+struct GenerateArguments {
+  std::string config;
+  std::vector<FlagSetting> settings;
+  std::vector<std::string> prompts;
+  std::string prompt_file;  // "-": stdin
+  std::string dash;         // "-" as an argument of its own
+  std::string output;
+  GenerationOptions options;
+  std::vector<std::string> stop_tokens;
+  std::optional<double> tau;
+  bool ignores_eos = false;
+};
+
+// ------------------------------------------------------------------ options
+
+void require(bool is_met, const char* flag, const std::string& what) {
+  if (!is_met) throw ConfigError(std::string(flag) + ": must be " + what);
+}
+
+void require_ranges(const GenerateArguments& arguments) {
+  const GenerationOptions& options = arguments.options;
+  const SamplingOptions& sampling = options.sampling;
+  require(options.max_new_tokens >= 1, "--max_new_tokens", "at least 1");
+  require(options.min_new_tokens >= 0, "--min_new_tokens", "at least 0");
+  require(options.max_length >= 0, "--max_length", "at least 1");
+  require(options.num_return_sequences >= 1, "--num_return_sequences", "at least 1");
+  require(options.batch_size >= 1, "--batch_size", "at least 1");
+  require(sampling.temperature >= 0 && std::isfinite(sampling.temperature), "--temperature",
+          "a number of at least 0");
+  require(sampling.top_k >= 0, "--top_k", "at least 0");
+  require(sampling.top_p > 0 && sampling.top_p <= 1, "--top_p", "above 0 and at most 1");
+  require(sampling.min_p >= 0 && sampling.min_p <= 1, "--min_p", "from 0 to 1");
+  require(sampling.repetition_penalty > 0 && std::isfinite(sampling.repetition_penalty),
+          "--repetition_penalty", "a number above 0");
+  require(sampling.no_repeat_ngram_size >= 0, "--no_repeat_ngram_size", "at least 0");
+  require(!arguments.tau || std::isfinite(*arguments.tau), "--logit_bias", "a number");
+  for (const std::string& stop : options.stop_strings)
+    require(!stop.empty(), "--stop", "a text of at least one byte");
+}
+
+bool is_decimal(const std::string& text) {
+  return !text.empty() && text.size() <= 9 &&
+         std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
+}
+
+int32_t stop_id(const std::string& written, const Tokenizer& tokenizer) {
+  if (is_decimal(written) && std::stoll(written) < tokenizer.size())
+    return static_cast<int32_t>(std::stoll(written));
+  for (int32_t id = 0; id < tokenizer.size(); ++id) {
+    if (tokenizer.piece(id) == written) return id;
+  }
+  throw ConfigError("--stop_token: the tokenizer has no token " + shown(written) +
+                    "; give its piece as `pdl-train tokenize` prints it, or its id");
+}
+
+TokenCounts counts_for(const GenerateArguments& arguments, const RunConfig& config) {
+  const RunFolder run(config.output_dir);
+  const bool is_of_run = config.pdl_frequency_table.empty() && !arguments.config.empty();
+  if (config.pdl_frequency_table.empty() && !is_of_run)
+    throw ConfigError("--logit_bias: needs the counts of --pdl_frequency_table, or --config");
+  return load_token_counts(is_of_run ? run.frequency() : config.pdl_frequency_table);
+}
+
+std::vector<float> bias_for(const GenerateArguments& arguments, const RunConfig& config,
+                            const Tokenizer& tokenizer, int64_t vocab_size) {
+  if (!arguments.tau) return {};
+  const TokenCounts table =
+      fit_to_model(counts_for(arguments, config), &tokenizer, vocab_size, "--logit_bias");
+  return logit_bias(table.counts, *arguments.tau);
+}
+
+// What happens to the logits, in this order.
+std::string chain_of(const GenerateArguments& arguments) {
+  const SamplingOptions& sampling = arguments.options.sampling;
+  std::string chain;
+  const auto add = [&](bool is_on, const std::string& text) {
+    if (is_on) chain += (chain.empty() ? "" : ", ") + text;
+  };
+  add(arguments.tau.has_value(), "logit_bias " + shown(arguments.tau.value_or(0)));
+  add(sampling.repetition_penalty != 1, "repetition_penalty " + shown(sampling.repetition_penalty));
+  add(sampling.no_repeat_ngram_size > 0,
+      "no_repeat_ngram_size " + shown(sampling.no_repeat_ngram_size));
+  add(arguments.options.min_new_tokens > 0,
+      "min_new_tokens " + shown(arguments.options.min_new_tokens));
+  if (sampling.temperature == 0) {
+    add(true, "the highest score");
+    return chain;
+  }
+  add(true, "temperature " + shown(sampling.temperature));
+  add(sampling.top_k > 0, "top_k " + shown(sampling.top_k));
+  add(sampling.top_p < 1, "top_p " + shown(sampling.top_p));
+  add(sampling.min_p > 0, "min_p " + shown(sampling.min_p));
+  add(true, "a draw with seed " + std::to_string(arguments.options.seed));
+  return chain;
+}
+
+std::string names_of(const std::vector<int32_t>& ids, const Tokenizer& tokenizer) {
+  std::string names;
+  for (const int32_t id : ids) {
+    names +=
+        (names.empty() ? "" : ", ") + shown(tokenizer.piece(id)) + " (" + std::to_string(id) + ")";
+  }
+  return names.empty() ? "no token" : names;
+}
+
+// ------------------------------------------------------------------ prompts
+
+std::vector<PromptText> prompts_of(const GenerateArguments& arguments, const RunConfig& config) {
+  const bool reads_stdin = arguments.dash == "-" || arguments.prompt_file == "-";
+  if (!arguments.dash.empty() && arguments.dash != "-")
+    throw ConfigError("unexpected: " + shown(arguments.dash) + "; give prompts as --prompt TEXT");
+  const int sources = (arguments.prompts.empty() ? 0 : 1) +
+                      (arguments.prompt_file.empty() ? 0 : 1) + (arguments.dash.empty() ? 0 : 1);
+  if (sources != 1)
+    throw ConfigError("generate takes one of --prompt TEXT…, --prompts FILE and - (stdin)");
+  if (reads_stdin) {
+    const std::string text(std::istreambuf_iterator<char>(std::cin), {});
+    return split_prompts(text, "stdin");
+  }
+  if (!arguments.prompt_file.empty()) return read_prompts(arguments.prompt_file, config.text);
+  std::vector<PromptText> prompts;
+  for (const std::string& text : arguments.prompts)
+    prompts.push_back({text, "--prompt " + std::to_string(prompts.size() + 1)});
+  return prompts;
+}
+
+// ------------------------------------------------------------------ result
+
+std::string to_line(const Sample& sample, const std::string& prompt, uint64_t seed) {
+  nlohmann::ordered_json object;
+  object["prompt_index"] = sample.prompt_index;
+  object["sample"] = sample.sample;
+  object["prompt"] = prompt;
+  object["text"] = sample.text;
+  object["ids"] = sample.ids;
+  object["logprobs"] = sample.logprobs;
+  object["finish_reason"] = name_of(sample.finish_reason);
+  object["seed"] = seed;
+  return object.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+}
+
+void run_generate(GenerateArguments& arguments) {
+  require_ranges(arguments);
+  const RunConfig config =
+      load_config(arguments.config, arguments.settings, {"model_path", "tokenizer_path"});
+  const ComputeTarget target = set_up_compute(
+      {.device = config.device, .precision = config.precision, .num_threads = config.num_threads});
+  const auto tokenizer = load_tokenizer(config.tokenizer_path);
+  const std::vector<Prompt> prompts =
+      encode_prompts(prompts_of(arguments, config), *tokenizer, config.text);
+  LoadOptions load_options = model_options(config, target);
+  load_options.trains = false;
+  const auto model = load_language_model(config.model_path, load_options);
+  model->set_training(false);
+
+  GenerationOptions& options = arguments.options;
+  options.seed = static_cast<uint64_t>(config.training.seed);
+  if (options.max_length == 0) options.max_length = model->info().max_positions;
+  if (!arguments.ignores_eos && tokenizer->eos_id()) options.eos_ids = {*tokenizer->eos_id()};
+  for (const std::string& written : arguments.stop_tokens)
+    options.stop_ids.push_back(stop_id(written, *tokenizer));
+  options.logit_bias = bias_for(arguments, config, *tokenizer, model->info().vocab_size);
+  log_info("the next token is chosen by: " + chain_of(arguments) + "; ends at " +
+           names_of(options.eos_ids, *tokenizer));
+
+  std::vector<std::vector<int32_t>> ids;
+  for (const Prompt& prompt : prompts) ids.push_back(prompt.ids);
+  std::optional<DurableFile> file;
+  if (!arguments.output.empty()) file.emplace(arguments.output);
+  const bool streams = !file && prompts.size() == 1 && options.num_return_sequences == 1;
+  GenerationSinks sinks;
+  sinks.on_sample = [&](const Sample& sample) {
+    const std::string& prompt = prompts[static_cast<size_t>(sample.prompt_index)].text;
+    if (file) return file->write(to_line(sample, prompt, options.seed));
+    write_result("", streams ? "\n" : sample.text + "\n");
+  };
+  if (streams) {
+    sinks.on_text = [](std::string_view text) {
+      if (!text.empty()) write_result("", text);
+    };
+  }
+  generate(*model, *tokenizer, ids, options, sinks);
+  if (file) file->close();
+}
+
+void add_sampling_options(CLI::App& command, GenerationOptions& options) {
+  SamplingOptions& sampling = options.sampling;
+  command.add_option("--max_new_tokens", options.max_new_tokens, "most tokens to generate");
+  command.add_option("--min_new_tokens", options.min_new_tokens,
+                     "until then no eos and no stop token");
+  command.add_option("--max_length", options.max_length,
+                     "most tokens of prompt and text; default: what the folder says, or none");
+  command.add_option("--temperature", sampling.temperature, "0: the highest score wins");
+  command.add_option("--top_k", sampling.top_k, "keep the k best tokens; 0: all");
+  command.add_option("--top_p", sampling.top_p, "keep the fewest best tokens of this probability");
+  command.add_option("--min_p", sampling.min_p, "keep tokens of this share of the best one's");
+  command.add_option("--repetition_penalty", sampling.repetition_penalty,
+                     "weakens tokens that were there before; 1: off");
+  command.add_option("--no_repeat_ngram_size", sampling.no_repeat_ngram_size,
+                     "no n tokens in a row stand twice; 0: off");
+  command.add_option("--num_return_sequences", options.num_return_sequences,
+                     "samples of each prompt");
+  command.add_option("--batch_size", options.batch_size, "samples at once; changes no text");
+  command.add_option("--stop", options.stop_strings, "texts that end a sample")
+      ->type_name("TEXT...")
+      ->allow_extra_args(true);
+}
+
+}  // namespace
+
+void add_generate_command(CLI::App& app) {
+  CLI::App* command =
+      app.add_subcommand("generate", "Continue prompts; prints the text, or writes JSON lines");
+  auto arguments = std::make_shared<GenerateArguments>();
+  command->add_option("--config", arguments->config, "the run.json")->type_name("FILE");
+  command->add_option("--prompt", arguments->prompts, "prompts")->type_name("TEXT...");
+  command
+      ->add_option("--prompts", arguments->prompt_file,
+                   "file of prompts: a line each, or .jsonl records; -: stdin")
+      ->type_name("FILE");
+  command->add_option("STDIN", arguments->dash, "-: read prompts from stdin, a line each");
+  command->add_option("--output", arguments->output, "file for JSON lines; without it, stdout")
+      ->type_name("FILE");
+  add_sampling_options(*command, arguments->options);
+  command->add_option("--stop_token", arguments->stop_tokens, "tokens that end a sample, or ids")
+      ->type_name("TOKEN...");
+  command->add_flag("--ignore_eos", arguments->ignores_eos, "eos ends nothing");
+  command->add_option("--logit_bias", arguments->tau,
+                      "add this times ln(count + 1) of each token to its logit first");
+  add_config_flags(*command, kGenerateKeys, arguments->settings);
+  command->callback([arguments] { run_generate(*arguments); });
+}
+
+}  // namespace pdl
