@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# TopPLogitsWarper adds up probabilities in float32, in sorted order. With a vocabulary of 262,144 tokens, as Gemma has, the sum at the edge is
-# off by up to some 1e-5, so that tokens stay or go that the definition (the fewest best tokens with probability top_p) would
-# decide otherwise: a program that computes the sums in float64 keeps another set, although all scores are equal to the bit.
-# Where ties stand at the edge, torch.sort, which is not stable by default, decides which of them go. A test of a sampler
-# against transformers must allow for both, or draw its scores and top_p so that no probability stands near the edge.
+# TopPLogitsWarper adds up probabilities in float32, in sorted order. With a vocabulary of 262,144 tokens, as Gemma has, the
+# sum at the edge is off by up to some 1e-5, so that tokens stay or go that the definition (the fewest best tokens with
+# probability top_p) would decide otherwise: a program that computes the sums in float64 keeps another set, although all scores
+# are equal to the bit. Where ties stand at the edge, torch.sort, which is not stable by default, decides which of them go. A
+# test of a sampler against transformers must allow for both, or draw its scores so that no probability stands near the edge.
 #
 # Seen with transformers 5.24.0, torch 2.13.0, 200 rows of 262,144 normal scores times 0.3, top_p drawn at random:
 #   rows whose kept set is not that of float64: 13, by up to 1 tokens

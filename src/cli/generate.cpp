@@ -17,6 +17,7 @@
 #include "pdl/frequency/token_counts.h"
 #include "pdl/generation/generate.h"
 #include "pdl/model/load_model.h"
+#include "pdl/run/chat_date.h"
 #include "pdl/run/job.h"
 #include "pdl/run/prompts.h"
 #include "pdl/run/run_folder.h"
@@ -24,9 +25,10 @@
 namespace pdl {
 namespace {
 
-constexpr std::array<std::string_view, 11> kGenerateKeys = {
-    "model_path", "tokenizer_path",      "adapter_path", "prompt_field", "add_bos",    "seed",
-    "precision",  "pdl_frequency_table", "output_dir",   "device",       "num_threads"};
+constexpr std::array<std::string_view, 14> kGenerateKeys = {
+    "model_path",          "tokenizer_path", "adapter_path", "prompt_field", "messages_field",
+    "chat_template",       "chat_date",      "add_bos",      "seed",         "precision",
+    "pdl_frequency_table", "output_dir",     "device",       "num_threads"};
 
 struct GenerateArguments {
   std::string config;
@@ -135,7 +137,8 @@ std::string names_of(const std::vector<int32_t>& ids, const Tokenizer& tokenizer
 
 // ------------------------------------------------------------------ prompts
 
-std::vector<PromptText> prompts_of(const GenerateArguments& arguments, const RunConfig& config) {
+std::vector<PromptDocument> prompts_of(const GenerateArguments& arguments, const RunConfig& config,
+                                       const Tokenizer& tokenizer) {
   const bool reads_stdin = arguments.dash == "-" || arguments.prompt_file == "-";
   if (!arguments.dash.empty() && arguments.dash != "-")
     throw ConfigError("unexpected: " + shown(arguments.dash) + "; give prompts as --prompt TEXT");
@@ -147,10 +150,14 @@ std::vector<PromptText> prompts_of(const GenerateArguments& arguments, const Run
     const std::string text(std::istreambuf_iterator<char>(std::cin), {});
     return split_prompts(text, "stdin");
   }
-  if (!arguments.prompt_file.empty()) return read_prompts(arguments.prompt_file, config.text);
-  std::vector<PromptText> prompts;
-  for (const std::string& text : arguments.prompts)
-    prompts.push_back({text, "--prompt " + std::to_string(prompts.size() + 1)});
+  if (!arguments.prompt_file.empty())
+    return read_prompts(arguments.prompt_file, config.text, tokenizer);
+  std::vector<PromptDocument> prompts;
+  for (const std::string& text : arguments.prompts) {
+    PromptDocument& prompt = prompts.emplace_back();
+    prompt.document.parts.push_back({text});
+    prompt.place = "--prompt " + std::to_string(prompts.size());
+  }
   return prompts;
 }
 
@@ -171,13 +178,13 @@ std::string to_line(const Sample& sample, const std::string& prompt, uint64_t se
 
 void run_generate(GenerateArguments& arguments) {
   require_ranges(arguments);
-  const RunConfig config =
-      load_config(arguments.config, arguments.settings, {"model_path", "tokenizer_path"});
+  const RunConfig config = with_chat_date(
+      load_config(arguments.config, arguments.settings, {"model_path", "tokenizer_path"}));
   const ComputeTarget target = set_up_compute(
       {.device = config.device, .precision = config.precision, .num_threads = config.num_threads});
   const auto tokenizer = load_tokenizer(config.tokenizer_path);
   const std::vector<Prompt> prompts =
-      encode_prompts(prompts_of(arguments, config), *tokenizer, config.text);
+      encode_prompts(prompts_of(arguments, config, *tokenizer), *tokenizer, config.text);
   LoadOptions load_options = model_options(config, target);
   load_options.trains = false;
   const auto model = load_language_model(config.model_path, load_options);

@@ -273,21 +273,58 @@ Document make_document(RecordFields fields, const TextOptions& options, const Ch
 
 }  // namespace
 
-Document parse_record(std::string_view line, const TextOptions& options, const ChatFormat& chats,
-                      const RecordPlace& place) {
+namespace {
+
+// Calls read(line), without its \r; what is wrong with the line gets its place.
+template <class Read>
+Document read_line(std::string_view line, const RecordPlace& place, const Read& read) {
   if (line.ends_with('\r')) line.remove_suffix(1);
   try {
-    if (!chats.built_in()) {
-      if (auto document = parse_rendered_record(line, options, chats)) return std::move(*document);
-    }
-    RecordFields fields = read_fields(line, options);
-    require_one_kind(fields, options);
-    require_no_more_to_say(fields, /*is_rendered=*/false);
-    return make_document(std::move(fields), options, chats);
+    return read(line);
   } catch (const DataError& problem) {
     throw DataError("file '" + place.file + "', line " + std::to_string(place.line) + ": " +
                     problem.what());
   }
+}
+
+}  // namespace
+
+Document parse_record(std::string_view line, const TextOptions& options, const ChatFormat& chats,
+                      const RecordPlace& place) {
+  return read_line(line, place, [&](std::string_view record) {
+    if (!chats.built_in()) {
+      if (auto document = parse_rendered_record(record, options, chats))
+        return std::move(*document);
+    }
+    RecordFields fields = read_fields(record, options);
+    require_one_kind(fields, options);
+    require_no_more_to_say(fields, /*is_rendered=*/false);
+    return make_document(std::move(fields), options, chats);
+  });
+}
+
+Document parse_prompt_record(std::string_view line, const TextOptions& options,
+                             const ChatFormat& chats, const RecordPlace& place) {
+  return read_line(line, place, [&](std::string_view record) {
+    if (!chats.built_in()) {
+      if (auto document = parse_rendered_record(record, options, chats, /*prompts_answer=*/true))
+        return std::move(*document);
+    }
+    RecordFields fields = read_fields(record, options);
+    if (fields.messages.has_value() == fields.prompt.has_value()) {
+      throw DataError("has " + std::string(fields.prompt ? "both" : "none") + " of the fields " +
+                      in_quotes(options.prompt_field) + " and " +
+                      in_quotes(options.messages_field) + "; give one");
+    }
+    if (fields.messages) {
+      require_no_more_to_say(fields, /*is_rendered=*/false);
+      return format_chat(*fields.messages, *chats.built_in(), options.completion_only_loss,
+                         /*prompts_answer=*/true);
+    }
+    Document document;
+    document.parts.push_back({std::move(*fields.prompt)});
+    return document;
+  });
 }
 
 }  // namespace pdl

@@ -127,7 +127,7 @@ void require_free_names(const JsonValue* variables) {
 }  // namespace
 
 std::optional<Document> parse_rendered_record(std::string_view line, const TextOptions& options,
-                                              const ChatFormat& chats) {
+                                              const ChatFormat& chats, bool prompts_answer) {
   if (line.size() > kMaxRecordBytes) return std::nullopt;
   // Most lines of other kinds need not be read twice.
   const bool may_be_chat = line.find('"' + options.messages_field + '"') != std::string::npos ||
@@ -150,7 +150,7 @@ std::optional<Document> parse_rendered_record(std::string_view line, const TextO
   chat.documents = list_field(record, "documents", Kind::kArray);
   chat.variables = list_field(record, "chat_template_kwargs", Kind::kObject);
   require_free_names(chat.variables);
-  Document document = render_chat(chat, chats, options.completion_only_loss);
+  Document document = render_chat(chat, chats, options.completion_only_loss, prompts_answer);
   const bool trained = is_trained(record, "");
   for (DocumentPart& part : document.parts) part.trained &= trained;
   if (!trained) document.untrained_calls = 0;

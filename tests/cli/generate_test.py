@@ -189,6 +189,14 @@ class GenerateTest(unittest.TestCase):
         self.assertEqual(records, self.samples())
         self.assertNotEqual([s["ids"] for s in records], [s["ids"] for s in self.samples("--add_bos", "true")])
 
+    def test_chats_get_the_generation_prompt(self):
+        chat = {"messages": [{"role": "user", "content": "the sea"}]}
+        (self.folder / "chats.jsonl").write_text(json.dumps(chat) + "\n")
+        process = self.call("--prompts", "chats.jsonl", "--output", "out.jsonl", "--chat_template", "plain", "--max_new_tokens", "20")
+        self.assertEqual(process.returncode, 0, process.stderr)
+        sample = json.loads((self.folder / "out.jsonl").read_text())
+        self.assertEqual(sample["prompt"], "User: the sea\nAssistant:")
+
     def test_the_chain_is_printed(self):
         process = self.call("--prompt", "a", "--max_new_tokens", "1", *SAMPLED)
         self.assertIn("temperature 1.1, top_k 30, top_p 0.95, a draw with seed 42", process.stderr)
@@ -206,7 +214,7 @@ class GenerateTest(unittest.TestCase):
         self.assert_refused(3, "no token", "--prompt", "")
         self.assert_refused(3, "missing.txt", "--prompts", "missing.txt")
         (self.folder / "bad.jsonl").write_text('{"text": "a"}\n')
-        self.assert_refused(3, "prompt_field", "--prompts", "bad.jsonl")
+        self.assert_refused(3, "'prompt' and 'messages'", "--prompts", "bad.jsonl")
         (self.folder / "bad.txt").write_bytes(b"a\xff\n")
         self.assert_refused(3, "UTF-8", "--prompts", "bad.txt")
 

@@ -46,4 +46,10 @@ struct RecordPlace {
 Document parse_record(std::string_view line, const TextOptions& options, const ChatFormat& chats,
                       const RecordPlace& place);
 
+// The same of a record that a model shall continue: the string of prompt_field, or a chat with what
+// begins the assistant's next message. Other fields of a prompt say nothing. Throws DataError for a
+// record with neither or both, too.
+Document parse_prompt_record(std::string_view line, const TextOptions& options,
+                             const ChatFormat& chats, const RecordPlace& place);
+
 }  // namespace pdl

@@ -153,10 +153,25 @@ void add_plain(const std::vector<ChatMessage>& messages, DocumentBuilder& docume
   }
 }
 
+void add_generation_prompt(ChatTemplate chat_template, DocumentBuilder& document) {
+  const std::string role(kAssistant);
+  if (chat_template == ChatTemplate::kChatMl) {
+    document.control("<|im_start|>", false);
+    document.text(role + "\n", false);
+  } else if (chat_template == ChatTemplate::kLlama3) {
+    document.control("<|start_header_id|>", false);
+    document.text(role, false);
+    document.control("<|end_header_id|>", false);
+    document.text("\n\n", false);
+  } else if (chat_template == ChatTemplate::kPlain) {
+    document.text("Assistant:", false);
+  }
+}
+
 }  // namespace
 
 Document format_chat(const std::vector<ChatMessage>& messages, ChatTemplate chat_template,
-                     bool completion_only_loss) {
+                     bool completion_only_loss, bool prompts_answer) {
   if (messages.empty()) throw DataError("the list of messages is empty");
   DocumentBuilder document(completion_only_loss);
   switch (chat_template) {
@@ -173,6 +188,7 @@ Document format_chat(const std::vector<ChatMessage>& messages, ChatTemplate chat
       add_plain(messages, document);
       break;
   }
+  if (prompts_answer) add_generation_prompt(chat_template, document);
   return document.take();
 }
 

@@ -35,11 +35,15 @@ struct ChatMessage {
 // turn of the user after it. The parts are always the same, so that the tokens are too. No part is
 // empty.
 //
+// With `prompts_answer` the parts end with what begins the assistant's next message: in chatml
+// <|im_start|>assistant\n, in llama2 nothing, in llama3
+// <|start_header_id|>assistant<|end_header_id|> and an empty line, in plain `Assistant:`.
+//
 // Throws DataError, with the number of the message (from 1) but no file, for an empty list, an
 // unknown role (tool is known to chatml and llama3), and what the template of llama2 refuses or
 // would drop: roles that do not alternate, a system message that is not the first or is the only
 // one.
 Document format_chat(const std::vector<ChatMessage>& messages, ChatTemplate chat_template,
-                     bool completion_only_loss);
+                     bool completion_only_loss, bool prompts_answer = false);
 
 }  // namespace pdl

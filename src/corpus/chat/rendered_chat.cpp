@@ -102,7 +102,7 @@ Value optional_value(const JsonValue* json, int32_t origin) {
   return json == nullptr ? Value() : jinja::from_json(*json, origin);
 }
 
-Variables variables_of(const ChatRecord& record, const ChatFormat& format) {
+Variables variables_of(const ChatRecord& record, const ChatFormat& format, bool prompts_answer) {
   Variables variables;
   for (const auto& [name, written] : format.special_tokens()) {
     set_variable(name, Value::string(written), variables);
@@ -121,7 +121,7 @@ Variables variables_of(const ChatRecord& record, const ChatFormat& format) {
   set_variable("messages", jinja::make_list(std::move(messages)), variables);
   set_variable("tools", optional_value(record.tools, no_message), variables);
   set_variable("documents", optional_value(record.documents, no_message), variables);
-  set_variable("add_generation_prompt", false, variables);
+  set_variable("add_generation_prompt", prompts_answer, variables);
   return variables;
 }
 
@@ -255,12 +255,12 @@ int64_t count_untrained_calls(const ChatRecord& record) {
 
 }  // namespace
 
-Document render_chat(const ChatRecord& record, const ChatFormat& format,
-                     bool completion_only_loss) {
+Document render_chat(const ChatRecord& record, const ChatFormat& format, bool completion_only_loss,
+                     bool prompts_answer) {
   if (record.messages.empty()) throw DataError("the list of messages is empty");
   const jinja::Template& chat_template = format.template_for(record.tools != nullptr);
-  const Text text =
-      chat_template.render(variables_of(record, format), format.date_for(chat_template));
+  const Text text = chat_template.render(variables_of(record, format, prompts_answer),
+                                         format.date_for(chat_template));
   const std::vector<ChatTurn> turns = turns_of(record);
   const bool is_marked = chat_template.marks_generation();
   Document document;

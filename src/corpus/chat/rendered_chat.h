@@ -37,6 +37,9 @@ struct ChatRecord {
 // Throws DataError, with the number of the message but no file, if that place is ambiguous: bytes
 // of other messages lie within it, or the template has computed a text of several messages; and
 // what ChatFormat and its template throw.
-Document render_chat(const ChatRecord& record, const ChatFormat& format, bool completion_only_loss);
+//
+// With `prompts_answer` the template gets add_generation_prompt true.
+Document render_chat(const ChatRecord& record, const ChatFormat& format, bool completion_only_loss,
+                     bool prompts_answer = false);
 
 }  // namespace pdl
