@@ -8,8 +8,8 @@ MODEL is a Hugging Face folder with its tokenizer. Prompts (--prompts of them, 1
 option alone and all together. For sampling, transformers runs a greedy search whose last logits processor adds this
 program's noise, computed here from the formula in include/pdl/generation/sampling/sampling.h.
 
-stdout gets a line a set of options: how many samples are equal, and where the first difference is. Where both differ, the
-two best sums at that place say how near they were: float32 decides no choice whose margin is below 1e-4.
+stdout gets a line a set of options: how many samples are equal, how many differ first where the two best sums are within
+1e-4, which float32 does not decide, and where the first other difference is.
 Exit codes: 0 all samples are equal or differ by such a margin alone, 1 one differs, 2 usage.
 """
 

@@ -25,7 +25,7 @@ def main():
     tokenizer = transformers.AutoTokenizer.from_pretrained(arguments.model, padding_side="left")
     tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
     model = transformers.AutoModelForCausalLM.from_pretrained(arguments.model, dtype=torch.float32)
-    batch = tokenizer(prompts, return_tensors="pt", padding=True)
+    batch = tokenizer(prompts, return_tensors="pt", padding=True, add_special_tokens=False)
     options = {"temperature": 0.8, "top_p": 0.9, "top_k": 0} if arguments.sample else {}
     with torch.inference_mode():
         output = model.eval().generate(

@@ -16,7 +16,6 @@
 #include "pdl/config/config_table.h"
 #include "pdl/frequency/token_counts.h"
 #include "pdl/generation/generate.h"
-#include "pdl/model/load_model.h"
 #include "pdl/run/chat_date.h"
 #include "pdl/run/job.h"
 #include "pdl/run/prompts.h"
@@ -38,6 +37,7 @@ struct GenerateArguments {
   std::string dash;         // "-" as an argument of its own
   std::string output;
   GenerationOptions options;
+  std::optional<int64_t> max_length;
   std::vector<std::string> stop_tokens;
   std::optional<double> tau;
   bool ignores_eos = false;
@@ -54,7 +54,7 @@ void require_ranges(const GenerateArguments& arguments) {
   const SamplingOptions& sampling = options.sampling;
   require(options.max_new_tokens >= 1, "--max_new_tokens", "at least 1");
   require(options.min_new_tokens >= 0, "--min_new_tokens", "at least 0");
-  require(options.max_length >= 0, "--max_length", "at least 1");
+  require(arguments.max_length.value_or(1) >= 1, "--max_length", "at least 1");
   require(options.num_return_sequences >= 1, "--num_return_sequences", "at least 1");
   require(options.batch_size >= 1, "--batch_size", "at least 1");
   require(sampling.temperature >= 0 && std::isfinite(sampling.temperature), "--temperature",
@@ -68,6 +68,18 @@ void require_ranges(const GenerateArguments& arguments) {
   require(!arguments.tau || std::isfinite(*arguments.tau), "--logit_bias", "a number");
   for (const std::string& stop : options.stop_strings)
     require(!stop.empty(), "--stop", "a text of at least one byte");
+  for (const std::string& stop : arguments.stop_tokens)
+    require(!stop.empty(), "--stop_token", "a piece or an id");
+}
+
+// 0: none.
+int64_t max_length_for(const GenerateArguments& arguments, const ModelInfo& model) {
+  const int64_t most = model.is_program ? 0 : model.max_positions;
+  if (most > 0 && arguments.max_length.value_or(most) > most) {
+    throw ConfigError("--max_length: the model has " + std::to_string(most) +
+                      " positions; give that or less");
+  }
+  return arguments.max_length.value_or(most);
 }
 
 bool is_decimal(const std::string& text) {
@@ -85,12 +97,15 @@ int32_t stop_id(const std::string& written, const Tokenizer& tokenizer) {
                     "; give its piece as `pdl-train tokenize` prints it, or its id");
 }
 
+// A table that was given as a flag, else that of the run.
 TokenCounts counts_for(const GenerateArguments& arguments, const RunConfig& config) {
-  const RunFolder run(config.output_dir);
-  const bool is_of_run = config.pdl_frequency_table.empty() && !arguments.config.empty();
-  if (config.pdl_frequency_table.empty() && !is_of_run)
+  const bool has_flag = std::ranges::any_of(arguments.settings, [](const FlagSetting& setting) {
+    return setting.key == "pdl_frequency_table";
+  });
+  if (has_flag) return load_token_counts(config.pdl_frequency_table);
+  if (arguments.config.empty())
     throw ConfigError("--logit_bias: needs the counts of --pdl_frequency_table, or --config");
-  return load_token_counts(is_of_run ? run.frequency() : config.pdl_frequency_table);
+  return load_token_counts(RunFolder(config.output_dir).frequency());
 }
 
 std::vector<float> bias_for(const GenerateArguments& arguments, const RunConfig& config,
@@ -180,25 +195,22 @@ void run_generate(GenerateArguments& arguments) {
   require_ranges(arguments);
   const RunConfig config = with_chat_date(
       load_config(arguments.config, arguments.settings, {"model_path", "tokenizer_path"}));
-  const ComputeTarget target = set_up_compute(
-      {.device = config.device, .precision = config.precision, .num_threads = config.num_threads});
   const auto tokenizer = load_tokenizer(config.tokenizer_path);
   const std::vector<Prompt> prompts =
       encode_prompts(prompts_of(arguments, config, *tokenizer), *tokenizer, config.text);
-  LoadOptions load_options = model_options(config, target);
-  load_options.trains = false;
-  const auto model = load_language_model(config.model_path, load_options);
-  model->set_training(false);
+  const auto model = load_fixed_model(config, *tokenizer);
 
   GenerationOptions& options = arguments.options;
   options.seed = static_cast<uint64_t>(config.training.seed);
-  if (options.max_length == 0) options.max_length = model->info().max_positions;
+  options.max_length = max_length_for(arguments, model->info());
   if (!arguments.ignores_eos && tokenizer->eos_id()) options.eos_ids = {*tokenizer->eos_id()};
   for (const std::string& written : arguments.stop_tokens)
     options.stop_ids.push_back(stop_id(written, *tokenizer));
   options.logit_bias = bias_for(arguments, config, *tokenizer, model->info().vocab_size);
+  std::vector<int32_t> ends = options.eos_ids;
+  ends.insert(ends.end(), options.stop_ids.begin(), options.stop_ids.end());
   log_info("the next token is chosen by: " + chain_of(arguments) + "; ends at " +
-           names_of(options.eos_ids, *tokenizer));
+           names_of(ends, *tokenizer));
 
   std::vector<std::vector<int32_t>> ids;
   for (const Prompt& prompt : prompts) ids.push_back(prompt.ids);
@@ -220,13 +232,30 @@ void run_generate(GenerateArguments& arguments) {
   if (file) file->close();
 }
 
+// One text or more, as they are: CLI11 would split "[a, b]".
+void add_texts(CLI::App& command, const std::string& flag, std::vector<std::string>& texts,
+               const std::string& type, const std::string& help) {
+  constexpr int kMostTexts = 1 << 24;
+  const auto store = [&texts, flag](const CLI::results_t& values) {
+    for (const std::string& value : values) {
+      // CLI11 takes whatever follows a flag as its value.
+      if (value.starts_with("--")) throw CLI::ArgumentMismatch(flag + " needs a value");
+      texts.push_back(value);
+    }
+    return true;
+  };
+  command.add_option(flag, store, help)
+      ->type_name(type + "...")
+      ->expected(1, kMostTexts)
+      ->allow_extra_args(false)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+}
+
 void add_sampling_options(CLI::App& command, GenerationOptions& options) {
   SamplingOptions& sampling = options.sampling;
   command.add_option("--max_new_tokens", options.max_new_tokens, "most tokens to generate");
   command.add_option("--min_new_tokens", options.min_new_tokens,
                      "until then no eos and no stop token");
-  command.add_option("--max_length", options.max_length,
-                     "most tokens of prompt and text; default: what the folder says, or none");
   command.add_option("--temperature", sampling.temperature, "0: the highest score wins");
   command.add_option("--top_k", sampling.top_k, "keep the k best tokens; 0: all");
   command.add_option("--top_p", sampling.top_p, "keep the fewest best tokens of this probability");
@@ -238,9 +267,7 @@ void add_sampling_options(CLI::App& command, GenerationOptions& options) {
   command.add_option("--num_return_sequences", options.num_return_sequences,
                      "samples of each prompt");
   command.add_option("--batch_size", options.batch_size, "samples at once; changes no text");
-  command.add_option("--stop", options.stop_strings, "texts that end a sample")
-      ->type_name("TEXT...")
-      ->allow_extra_args(true);
+  add_texts(command, "--stop", options.stop_strings, "TEXT", "texts that end a sample");
 }
 
 }  // namespace
@@ -250,7 +277,7 @@ void add_generate_command(CLI::App& app) {
       app.add_subcommand("generate", "Continue prompts; prints the text, or writes JSON lines");
   auto arguments = std::make_shared<GenerateArguments>();
   command->add_option("--config", arguments->config, "the run.json")->type_name("FILE");
-  command->add_option("--prompt", arguments->prompts, "prompts")->type_name("TEXT...");
+  add_texts(*command, "--prompt", arguments->prompts, "TEXT", "prompts");
   command
       ->add_option("--prompts", arguments->prompt_file,
                    "file of prompts: a line each, or .jsonl records; -: stdin")
@@ -259,8 +286,10 @@ void add_generate_command(CLI::App& app) {
   command->add_option("--output", arguments->output, "file for JSON lines; without it, stdout")
       ->type_name("FILE");
   add_sampling_options(*command, arguments->options);
-  command->add_option("--stop_token", arguments->stop_tokens, "tokens that end a sample, or ids")
-      ->type_name("TOKEN...");
+  add_texts(*command, "--stop_token", arguments->stop_tokens, "TOKEN",
+            "tokens that end a sample, or ids");
+  command->add_option("--max_length", arguments->max_length,
+                      "most tokens of prompt and text; default: the positions of a folder's model");
   command->add_flag("--ignore_eos", arguments->ignores_eos, "eos ends nothing");
   command->add_option("--logit_bias", arguments->tau,
                       "add this times ln(count + 1) of each token to its logit first");

@@ -49,6 +49,7 @@ class GrowingSample {
   bool is_finished() const { return is_finished_; }
   int32_t last_id() const { return ids_.back(); }
   std::string take_text() { return text_.take_certain(); }
+  int64_t prompt_index() const { return sample_.prompt_index; }
   // Only if it is finished.
   const Sample& result() const { return sample_; }
 
@@ -102,7 +103,7 @@ class Batch {
 
   // Samples of one prompt follow one another.
   void add(GrowingSample sample, const std::vector<int32_t>& prompt) {
-    if (samples_.empty() || samples_.back().result().prompt_index != sample.result().prompt_index)
+    if (samples_.empty() || samples_.back().prompt_index() != sample.prompt_index())
       prompts_.push_back(prompt);
     rows_.push_back(std::ssize(prompts_) - 1);
     samples_.push_back(std::move(sample));
@@ -111,8 +112,10 @@ class Batch {
 
   void run(const std::function<void(std::string_view)>& on_text) {
     at::Tensor logits = decoding_->start(prompts_).cpu().contiguous();
-    logits = logits.index_select(0, at::tensor(rows_, at::kLong));
-    decoding_->select(rows_);
+    if (prompts_.size() < samples_.size()) {
+      logits = logits.index_select(0, at::tensor(rows_, at::kLong));
+      decoding_->select(rows_);
+    }
     std::vector<GrowingSample*> growing;
     for (GrowingSample& sample : samples_) growing.push_back(&sample);
     while (true) {

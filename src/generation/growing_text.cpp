@@ -14,6 +14,8 @@ size_t begun_at_end(std::string_view text, std::string_view stop) {
   return 0;
 }
 
+bool is_continuation(char byte) { return (static_cast<unsigned char>(byte) & 0xc0u) == 0x80u; }
+
 }  // namespace
 
 GrowingText::GrowingText(const Tokenizer& tokenizer, std::span<const int32_t> prompt,
@@ -25,12 +27,15 @@ GrowingText::GrowingText(const Tokenizer& tokenizer, std::span<const int32_t> pr
 }
 
 bool GrowingText::push(int32_t id) {
+  if (id >= tokenizer_.size()) return false;  // of a model wider than its tokenizer: no text
   text_ += stream_.push(id);
   if (stop_strings_.empty()) return false;
   // The stream waits for bytes that may belong together; a stop string does not.
   ids_.push_back(id);
   const std::string all = tokenizer_.decode(ids_);
-  const auto [end, ignored] = std::ranges::mismatch(all, prompt_text_);
+  auto [end, ignored] = std::ranges::mismatch(all, prompt_text_);
+  // As the stream does, leaves out whole characters alone.
+  while (end != all.begin() && end != all.end() && is_continuation(*end)) --end;
   return cut_at_stop(all.substr(static_cast<size_t>(end - all.begin())));
 }
 
@@ -57,6 +62,7 @@ size_t GrowingText::certain_size() const {
 
 std::string GrowingText::take_certain() {
   const size_t end = std::max(taken_, certain_size());
+  if (end >= text_.size() && taken_ > text_.size()) return "";
   const std::string piece = text_.substr(taken_, end - taken_);
   taken_ = end;
   return piece;

@@ -55,11 +55,15 @@ int64_t bounded_documents(const Dataset& data, const TokenCounts& table) {
   return documents;
 }
 
+ComputeOptions compute_options_of(const RunConfig& config) {
+  return {
+      .device = config.device, .precision = config.precision, .num_threads = config.num_threads};
+}
+
 }  // namespace
 
 Job load_job(const RunConfig& config, const ProgressFactory& progress) {
-  const ComputeOptions compute_options{
-      .device = config.device, .precision = config.precision, .num_threads = config.num_threads};
+  const ComputeOptions compute_options = compute_options_of(config);
   const DataSources data_sources{.train_files = config.train_files,
                                  .eval_files = config.eval_files,
                                  .sequences = config.sequences};
@@ -95,6 +99,17 @@ Job load_job(const RunConfig& config, const ProgressFactory& progress) {
           .data = std::move(data),
           .loss = std::move(loss),
           .plan = plan};
+}
+
+std::unique_ptr<LanguageModel> load_fixed_model(const RunConfig& config,
+                                                const Tokenizer& tokenizer) {
+  LoadOptions options = model_options(config, set_up_compute(compute_options_of(config)));
+  options.trains = false;
+  require_unmerged(config);
+  auto model = load_language_model(config.model_path, options);
+  require_width(model->info(), tokenizer, config.tokenizer_path);
+  model->set_training(false);
+  return model;
 }
 
 LoadOptions model_options(const RunConfig& config, const ComputeTarget& target) {

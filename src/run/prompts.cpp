@@ -15,6 +15,7 @@ namespace {
 // Calls visit(line, number) for each line, without \n; numbers are from 1.
 template <class Visit>
 void for_each_line(std::string_view text, const Visit& visit) {
+  if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
   for (int64_t number = 1; !text.empty(); ++number) {
     const size_t end = std::min(text.find('\n'), text.size());
     visit(text.substr(0, end), number);

@@ -181,6 +181,20 @@ class GenerateTest(unittest.TestCase):
             process = self.call("-", "--max_new_tokens", "20", *SAMPLED, stdin=sample["prompt"] + "\n")
             self.assertEqual(process.stdout, sample["text"] + "\n")
 
+    def test_brackets_are_text(self):
+        prompt = "[INST] the, sea [/INST]"
+        process = self.call("--prompt", prompt, "[a, b]", "--output", "out.jsonl", "--stop", "[x, y]", "--max_new_tokens", "3")
+        self.assertEqual(process.returncode, 0, process.stderr)
+        lines = [json.loads(line) for line in (self.folder / "out.jsonl").read_text().splitlines()]
+        self.assertEqual([line["prompt"] for line in lines], [prompt, "[a, b]"])
+
+    def test_a_model_may_be_wider_than_its_tokenizer(self):
+        make_folder(self.folder / "wide", len(self.counts) + 40)
+        ids = [i for s in self.samples("--temperature", "9", "--num_return_sequences", "9", model="wide") for i in s["ids"]]
+        self.assertGreater(max(ids), len(self.counts))
+        make_folder(self.folder / "narrow", len(self.counts) - 40)
+        self.assert_refused(4, "narrow", "--prompt", "a", model="narrow")
+
     def test_records_and_bos(self):
         (self.folder / "prompts.jsonl").write_text("".join(json.dumps({"prompt": p, "other": 1}) + "\n" for p in PROMPTS))
         process = self.call("--prompts", "prompts.jsonl", "--output", "out.jsonl", "--max_new_tokens", "20")
@@ -205,7 +219,8 @@ class GenerateTest(unittest.TestCase):
         for flag, value in (("--temperature", "-1"), ("--temperature", "nan"), ("--top_p", "0"), ("--top_p", "1.5"),
                             ("--min_p", "2"), ("--top_k", "-1"), ("--max_new_tokens", "0"), ("--min_new_tokens", "-1"),
                             ("--num_return_sequences", "0"), ("--batch_size", "0"), ("--repetition_penalty", "0"),
-                            ("--no_repeat_ngram_size", "-1"), ("--max_length", "-1"), ("--stop", ""),
+                            ("--no_repeat_ngram_size", "-1"), ("--max_length", "0"), ("--max_length", "65"), ("--stop", ""),
+                            ("--stop_token", ""), ("--prompt", "--output"),
                             ("--stop_token", "no such token"), ("--logit_bias", "1")):  # fmt: skip
             with self.subTest(flag=flag, value=value):
                 self.assert_refused(2, flag, "--prompt", "a", flag, value)

@@ -63,6 +63,7 @@ struct GenerationSinks {
 
 // Continues each prompt, of at least one id in [0, V). A sample depends on the logits, its prompt's
 // ids, its number and the options: not on the other prompts, their order, the batch or the threads.
+// On the CPU the logits do not either.
 //
 // The model must be in evaluation mode. Throws DataError, with index and length, for a prompt of
 // max_length ids or more, before anything is generated, and NumericError for logits that are NaN.

@@ -68,8 +68,8 @@ class Decoding {
  public:
   virtual ~Decoding() = default;
   // Begins sequences with tokens in [0, V), at least one each, and returns the logits [B, V]
-  // float32 of the next token of each, without a gradient. Call it once. The logits of a sequence
-  // are the same whatever others there are.
+  // float32 of the next token of each, without a gradient. Call it once. On the CPU the logits of a
+  // sequence are the same whatever others there are.
   virtual at::Tensor start(const std::vector<std::vector<int32_t>>& sequences) = 0;
   // Appends a token to each sequence, and returns the logits of the next.
   virtual at::Tensor next(std::span<const int32_t> ids) = 0;

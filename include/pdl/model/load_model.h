@@ -26,7 +26,7 @@ struct LoadOptions {
   // Keeps little of forward, and computes the rest again in backward. For Hugging Face folders.
   bool gradient_checkpointing = false;
   LoraOptions lora = {};  // for Hugging Face folders
-  // Else a folder has no gradients, and keeps the weights of a bfloat16 file as they are.
+  // Else a folder has no gradients, and on the CPU keeps weights that are all bfloat16 so.
   bool trains = true;
 };
 

@@ -31,6 +31,11 @@ struct Job {
 // blame.
 Job load_job(const RunConfig& config, const ProgressFactory& progress = {});
 
+// Loads the model of a job that is not trained, in evaluation mode. Throws what load_job() throws
+// for the device, the model, and logits narrower than the tokenizer.
+std::unique_ptr<LanguageModel> load_fixed_model(const RunConfig& config,
+                                                const Tokenizer& tokenizer);
+
 // Returns how the keys want a model to be loaded.
 LoadOptions model_options(const RunConfig& config, const ComputeTarget& target);
 

@@ -18,12 +18,14 @@ std::vector<TensorSpec> specs_of(const std::vector<StoredTensor>& stored) {
   return specs;
 }
 
-// What nothing changes needs no more digits than the files or the products have.
+// What nothing changes needs no more digits than the files have or, below adapters, the products.
+// Without training that is so on the CPU alone, whose products of few rows take bfloat16.
 at::ScalarType dtype_of(const StoredWeights& stored, const LoadOptions& options) {
-  if (options.trains && !options.lora.is_on()) return at::kFloat;
   const bool is_bfloat16 = std::ranges::all_of(
       stored.tensors, [](const StoredTensor& tensor) { return tensor.dtype == at::kBFloat16; });
-  return is_bfloat16 || options.autocast == at::kBFloat16 ? at::kBFloat16 : at::kFloat;
+  if (options.lora.is_on())
+    return is_bfloat16 || options.autocast == at::kBFloat16 ? at::kBFloat16 : at::kFloat;
+  return is_bfloat16 && !options.trains && options.device.is_cpu() ? at::kBFloat16 : at::kFloat;
 }
 
 void require_finite(const at::Tensor& value, const std::string& name) {

@@ -1,8 +1,8 @@
 #include "key_value_cache.h"
 
 #include <ATen/ops/arange.h>
-#include <ATen/ops/empty.h>
 #include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros.h>
 
 #include <algorithm>
 
@@ -13,10 +13,11 @@ at::Tensor to_tensor(std::span<const int64_t> values, at::Device device) {
   return at::tensor(at::ArrayRef<int64_t>(values.data(), values.size()), at::kLong).to(device);
 }
 
-// A copy with room for `capacity` tokens.
+// A copy with room for `capacity` tokens. Zeros, since ATen's operators multiply what no query sees
+// by 0, which makes NaN of what memory may hold.
 at::Tensor with_capacity(const at::Tensor& cache, int64_t capacity) {
   const at::Tensor larger =
-      at::empty({cache.size(0), capacity, cache.size(2), cache.size(3)}, cache.options());
+      at::zeros({cache.size(0), capacity, cache.size(2), cache.size(3)}, cache.options());
   larger.narrow(1, 0, cache.size(1)).copy_(cache);
   return larger;
 }

@@ -20,7 +20,6 @@ class KeyValueCache {
     values_.resize(keys_.size());
   }
 
-  bool is_empty() const { return lengths_.empty(); }
   const std::vector<int64_t>& lengths() const { return lengths_; }
 
   // Begins sequences with k, v [B, T, KV, D] of a layer.

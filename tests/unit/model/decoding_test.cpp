@@ -142,12 +142,21 @@ TEST_P(DecodingTest, WithoutTrainingItIsTheSame) {
 
 // Tokens one by one are computed in float32 whatever the precision.
 TEST_P(DecodingTest, InBfloat16ItIsClose) {
-  const auto model = load({.autocast = at::kBFloat16});
-  const Sequences sequences = random_sequences(*model, {14, 8});
-  const std::vector<at::Tensor> logits = decode(*model, sequences, 3);
-  const std::vector<at::Tensor> expected = decode(*load(), sequences, 3);
-  for (size_t step = 0; step < logits.size(); ++step)
-    EXPECT_LT(error_of(logits[step], expected[step]), 0.03) << step;
+  for (const bool trains : {true, false}) {
+    const auto model = load({.autocast = at::kBFloat16, .trains = trains});
+    const Sequences sequences = random_sequences(*model, {14, 8});
+    const std::vector<at::Tensor> logits = decode(*model, sequences, 3);
+    const std::vector<at::Tensor> expected = decode(*load(), sequences, 3);
+    for (size_t step = 0; step < logits.size(); ++step)
+      EXPECT_LT(error_of(logits[step], expected[step]), 0.03) << step;
+  }
+}
+
+// The next tokens see no rounding but that of the first ones' keys and values.
+TEST_P(DecodingTest, WeightsAreRoundedOnlyIfTheFilesAre) {
+  const auto model = load({.autocast = at::kBFloat16, .trains = false});
+  for (const NamedTensor& parameter : model->parameters().fixed)
+    EXPECT_EQ(parameter.tensor.scalar_type(), at::kFloat) << parameter.name;
 }
 
 INSTANTIATE_TEST_SUITE_P(All, DecodingTest, testing::ValuesIn(families()),
