@@ -17,6 +17,7 @@
 #include "pdl/frequency/token_counts.h"
 #include "pdl/generation/generate.h"
 #include "pdl/run/chat_date.h"
+#include "pdl/run/eos_ids.h"
 #include "pdl/run/job.h"
 #include "pdl/run/prompts.h"
 #include "pdl/run/run_folder.h"
@@ -144,8 +145,8 @@ std::string chain_of(const GenerateArguments& arguments) {
 std::string names_of(const std::vector<int32_t>& ids, const Tokenizer& tokenizer) {
   std::string names;
   for (const int32_t id : ids) {
-    names +=
-        (names.empty() ? "" : ", ") + shown(tokenizer.piece(id)) + " (" + std::to_string(id) + ")";
+    const std::string piece = id < tokenizer.size() ? shown(tokenizer.piece(id)) + " " : "";
+    names += (names.empty() ? "" : ", ") + piece + "(" + std::to_string(id) + ")";
   }
   return names.empty() ? "no token" : names;
 }
@@ -203,7 +204,7 @@ void run_generate(GenerateArguments& arguments) {
   GenerationOptions& options = arguments.options;
   options.seed = static_cast<uint64_t>(config.training.seed);
   options.max_length = max_length_for(arguments, model->info());
-  if (!arguments.ignores_eos && tokenizer->eos_id()) options.eos_ids = {*tokenizer->eos_id()};
+  if (!arguments.ignores_eos) options.eos_ids = eos_ids(*tokenizer, config.model_path);
   for (const std::string& written : arguments.stop_tokens)
     options.stop_ids.push_back(stop_id(written, *tokenizer));
   options.logit_bias = bias_for(arguments, config, *tokenizer, model->info().vocab_size);

@@ -159,6 +159,21 @@ class GenerateTest(unittest.TestCase):
             self.assertNotIn(2, sample["ids"][:10])
         self.assertTrue(all(s["finish_reason"] == "length" for s in self.samples(*options, "--ignore_eos")))
 
+    def test_generation_config_may_name_more_ends(self):
+        folder = self.folder / "ends"
+        make_folder(folder, len(self.counts))
+        [plain] = self.samples("--ignore_eos", prompts=["a"], model="ends")
+        end = plain["ids"][4]
+        for ids, is_list in ((end, False), ([end, 7], True)):
+            (folder / "generation_config.json").write_text(json.dumps({"eos_token_id": ids, "temperature": 3.0}))
+            [sample] = self.samples(prompts=["a"], model="ends")
+            self.assertEqual(sample["finish_reason"], "eos", is_list)
+            first = min(plain["ids"].index(i) for i in (end, 7, 2) if i in plain["ids"] and (is_list or i != 7))
+            self.assertEqual(sample["ids"], plain["ids"][: first + 1])
+        for bad in ('{"eos_token_id": "</s>"}', '{"eos_token_id": -1}', "{"):
+            (folder / "generation_config.json").write_text(bad)
+            self.assert_refused(4, "generation_config.json", "--prompt", "a", model="ends")
+
     def test_max_length(self):
         ids = len(self.ids_of(PROMPTS[2]))
         [sample] = self.samples("--ignore_eos", "--max_length", str(ids + 3), prompts=[PROMPTS[2]])
