@@ -19,12 +19,18 @@ import tempfile
 
 from measuring import (
     FOLDER, RunError, Stopwatch, add_options, check_options, exit_code_of, log, print_surroundings,
-    running, surroundings, write_json,
+    print_table, running, surroundings, write_json,
 )
 
 MIB = 1 << 20
 WORDS = 24  # of a prompt
 SAMPLING = ["--temperature", "0.8", "--top_p", "0.9"]
+COLUMNS = [
+    ("start to first token, s", "first_seconds", "{:.2f}"),
+    ("a token of all prompts, ms", "step_ms", "{:.1f}"),
+    ("tokens/s", "tokens_per_second", "{:.0f}"),
+    ("peak MiB", "peak_mib", "{:.0f}"),
+]
 
 
 def write_prompts(options, folder):
@@ -65,6 +71,10 @@ def run(command, tokens):
             return stopwatch.finish(process, read_errors)
 
 
+def summary(runs):
+    return {key: statistics.median(figures[key] for figures in runs) for key in runs[0]}
+
+
 def measure(options):
     report = surroundings(options)
     results = {}
@@ -79,23 +89,15 @@ def measure(options):
                     figures = {
                         "first_seconds": first["wall_seconds"],
                         "step_ms": 1000 * step,
-                        "peak_bytes": whole["peak_bytes"],
+                        "tokens_per_second": options.prompts / step,
+                        "peak_mib": whole["peak_bytes"] / MIB,
                         "others_share": whole["others_share"],
                     }
                     log(f"round {i + 1}: {way}: {name}: {figures['step_ms']:.4g} ms a step")
                     results.setdefault(f"{name}, {way}", []).append(figures)
     name = os.path.basename(os.path.normpath(options.model))
     print(f"{name}: {options.prompts} prompts, {options.tokens} new tokens, float32:\n")
-    print("| program | start to first token, s | a token of all prompts, ms | tokens/s | peak MiB |")
-    print("|---|---:|---:|---:|---:|")
-    for program, runs in results.items():
-        median = {key: statistics.median(figures[key] for figures in runs) for key in runs[0]}
-        print(
-            f"| {program} | {median['first_seconds']:.2f} | {median['step_ms']:.1f} "
-            f"| {1000 * options.prompts / median['step_ms']:.0f} "
-            f"| {median['peak_bytes'] / MIB:.0f} |"
-        )
-    print()
+    print_table(COLUMNS, {program: summary(runs) for program, runs in results.items()})
     shares = [figures["others_share"] for runs in results.values() for figures in runs]
     print_surroundings(report, shares)
     if options.json:

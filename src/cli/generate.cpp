@@ -210,6 +210,12 @@ void run_generate(GenerateArguments& arguments) {
   options.logit_bias = bias_for(arguments, config, *tokenizer, model->info().vocab_size);
   std::vector<int32_t> ends = options.eos_ids;
   ends.insert(ends.end(), options.stop_ids.begin(), options.stop_ids.end());
+  const SamplingOptions& sampling = options.sampling;
+  if (sampling.temperature == 0 &&
+      (sampling.top_k > 0 || sampling.top_p < 1 || sampling.min_p > 0)) {
+    log_warning(
+        "--top_k, --top_p and --min_p do nothing without --temperature: the highest score wins");
+  }
   log_info("the next token is chosen by: " + chain_of(arguments) + "; ends at " +
            names_of(ends, *tokenizer));
 

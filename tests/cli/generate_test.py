@@ -229,6 +229,9 @@ class GenerateTest(unittest.TestCase):
     def test_the_chain_is_printed(self):
         process = self.call("--prompt", "a", "--max_new_tokens", "1", *SAMPLED)
         self.assertIn("temperature 1.1, top_k 30, top_p 0.95, a draw with seed 42", process.stderr)
+        self.assertNotIn("warning", process.stderr)
+        process = self.call("--prompt", "a", "--max_new_tokens", "1", "--top_p", "0.9")
+        self.assertIn("do nothing without --temperature", process.stderr)
 
     def test_what_is_refused(self):
         for flag, value in (("--temperature", "-1"), ("--temperature", "nan"), ("--top_p", "0"), ("--top_p", "1.5"),
