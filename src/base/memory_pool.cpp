@@ -30,7 +30,7 @@ char* find_free_addresses() {
     char* place = map_memory(nullptr, size, PROT_NONE, MAP_NORESERVE);
     if (place == nullptr) continue;
     ::munmap(place, size);
-    return place;
+    return reinterpret_cast<char*>(round_up(reinterpret_cast<size_t>(place), kUnit));
   }
   return nullptr;
 }
@@ -143,6 +143,7 @@ bool MemoryPool::grow(size_t size) {
     memory = map_memory(nullptr, wanted, PROT_READ | PROT_WRITE, 0);
   }
   if (memory == nullptr) return false;
+  ::madvise(memory, wanted, MADV_HUGEPAGE);
   regions_.emplace_back(memory, wanted);
   next_ = memory + wanted;
   Blocks::node_type block = fresh.extract(fresh.begin());
