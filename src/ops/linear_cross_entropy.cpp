@@ -156,14 +156,14 @@ class LinearCrossEntropy {
                                rows_from(head_gradient.sum, piece.first), head_gradient.adds,
                                workspace[0]);
       });
-      constexpr int64_t kPartRows = 128;
-      for_each(parts_of(rows_.count, kPartRows), [&](int64_t part) {
-        const int64_t row = part * kPartRows;
+      const int64_t part_rows = rows_at_once();
+      for_each(parts_of(rows_.count, part_rows), [&](int64_t part) {
+        const int64_t row = part * part_rows;
         const int64_t block = row / kHeadBlockRows;
         for (int64_t i = 0; i < count; ++i) {
           kernels_.add_hidden_gradient(gradients[i] + block * sizes_.packed_gradient, tokens[i],
                                        piece_at(first + i).count, row % kHeadBlockRows,
-                                       std::min(kPartRows, rows_.count - row), rows_.dims,
+                                       std::min(part_rows, rows_.count - row), rows_.dims,
                                        rows_from(hidden_gradient, row), first + i > 0);
         }
       });
@@ -173,6 +173,14 @@ class LinearCrossEntropy {
  private:
   int64_t rows_of(int64_t block) const {
     return std::min(kHeadBlockRows, rows_.count - block * kHeadBlockRows);
+  }
+
+  // Of a block, so many that every thread has some. Each reads all packed tokens.
+  int64_t rows_at_once() const {
+    constexpr int64_t kLeastRows = 32;
+    int64_t rows = kHeadBlockRows;
+    while (rows > kLeastRows && parts_of(rows_.count, rows) < at::get_num_threads()) rows /= 2;
+    return rows;
   }
 
   // Several for each thread, so that none waits long for another, if they take little memory.

@@ -99,10 +99,10 @@ const ProductKernels& kernels_of(ProductPrecision precision) {
 }
 
 void multiply_on_cpu(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b,
-                     const ProductKernels& kernels, bool adds) {
+                     const ProductKernels& kernels, Writing writing) {
   for_each_part(out, a, b, kernels, [&](const Part& part, float* workspace) {
     kernels.multiply(view_of(part.a), view_of(part.b), part.rows(), part.columns(), part.depth(),
-                     {part.out.mutable_data_ptr<float>(), part.out.stride(0)}, adds, workspace);
+                     {part.out.mutable_data_ptr<float>(), part.out.stride(0)}, writing, workspace);
   });
 }
 
@@ -123,7 +123,8 @@ at::ScalarType dtype_of(ProductPrecision precision, at::ScalarType exact) {
 }
 
 void multiply_by_aten(at::Tensor out, const at::Tensor& a, const at::Tensor& b,
-                      ProductPrecision precision, bool adds) {
+                      ProductPrecision precision, Writing writing) {
+  const bool adds = writing == Writing::kAdd;
   if (precision == ProductPrecision::kBfloat16x3)
     throw Error(ExitCode::kInternal, "there are no products of split factors by ATen");
   const at::ScalarType dtype = dtype_of(precision, out.scalar_type());
@@ -148,12 +149,12 @@ double multiplications_of(const at::Tensor& a, const at::Tensor& b) {
 }  // namespace
 
 void multiply_into(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b,
-                   ProductPrecision precision, bool adds) {
+                   ProductPrecision precision, Writing writing) {
   if (out.numel() == 0) return;
   add_multiplications(multiplications_of(a, b));
   if (is_cpu_float(out) && is_cpu_factor(a) && is_cpu_factor(b))
-    return multiply_on_cpu(out, a, b, kernels_of(precision), adds);
-  multiply_by_aten(out, a, b, precision, adds);
+    return multiply_on_cpu(out, a, b, kernels_of(precision), writing);
+  multiply_by_aten(out, a, b, precision, writing);
 }
 
 at::Tensor rounded_product(const at::Tensor& a, const at::Tensor& b, const at::Tensor& bias) {

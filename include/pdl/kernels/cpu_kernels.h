@@ -177,14 +177,21 @@ struct MatrixView {
   const Bfloat16* bfloat16 = nullptr;  // the values, if they are not float32
 };
 
+// What a product does with the values at its place.
+enum class Writing {
+  kReplace,
+  kAdd,
+  kStream,  // as kReplace, but past the caches where the kernel can: nobody reads them soon
+};
+
 // Products of matrices: a [rows, depth] times b [depth, columns].
 struct ProductKernels {
   // The number of floats that multiply() may write to at `workspace`.
   int64_t (*workspace)(int64_t rows, int64_t columns, int64_t depth);
-  // Writes a·b to `to`, or adds it if `adds`. A sum is float32, in an order that depends on the
-  // depth alone: a part of a product has the bits that it has in the whole.
+  // Writes a·b to `to`, or adds it. A sum is float32, in an order that depends on the depth alone: a
+  // part of a product has the bits that it has in the whole.
   void (*multiply)(MatrixView a, MatrixView b, int64_t rows, int64_t columns, int64_t depth,
-                   MatrixRows to, bool adds, float* workspace);
+                   MatrixRows to, Writing writing, float* workspace);
 };
 
 // As ProductKernels, with a result that is rounded to bfloat16 once.

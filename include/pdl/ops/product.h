@@ -3,6 +3,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "pdl/kernels/cpu_kernels.h"
+
 namespace pdl {
 
 // What becomes of the factors of a product; sums are float32.
@@ -15,14 +17,15 @@ enum class ProductPrecision {
   kBfloat16x3,
 };
 
-// Writes a·b to out [M, N], or adds it if `adds`: a [M, K] and b [K, N] float32 or bfloat16, out
-// float32 with contiguous rows, on one device.
+// Writes a·b to out [M, N], or adds it: a [M, K] and b [K, N] float32 or bfloat16, out float32 with
+// contiguous rows, on one device.
 //
 // On the CPU it runs the kernels of kernels/cpu_kernels.h, whose sums depend on K alone. A CPU
 // without instructions for bfloat16 multiplies what was rounded as float32. Elsewhere it runs
 // ATen's operators, and a product of rounded factors is rounded, too.
 void multiply_into(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b,
-                   ProductPrecision precision = ProductPrecision::kFloat32, bool adds = false);
+                   ProductPrecision precision = ProductPrecision::kFloat32,
+                   Writing writing = Writing::kReplace);
 
 // Returns a·b.
 at::Tensor matrix_product(const at::Tensor& a, const at::Tensor& b,

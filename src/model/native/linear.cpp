@@ -1,6 +1,7 @@
 #include "linear.h"
 
 #include <ATen/ops/empty_like.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <utility>
@@ -11,11 +12,20 @@
 namespace pdl {
 namespace {
 
+// Whether all gradients together leave the caches before the optimizer reads them.
+bool outgrows_caches(const at::Tensor& gradient) {
+  constexpr int64_t kUsual = int64_t{32} << 20;
+  static const int64_t last_level = ::sysconf(_SC_LEVEL3_CACHE_SIZE);
+  return static_cast<int64_t>(gradient.storage().nbytes()) > (last_level > 0 ? last_level : kUsual);
+}
+
 // Adds a·b to the gradient of `parameter`, or writes it if the gradient is fresh.
 void add_product(const Parameter& parameter, const at::Tensor& a, const at::Tensor& b,
                  ProductPrecision precision = ProductPrecision::kFloat32) {
-  const bool is_fresh = std::exchange(*parameter.is_fresh, false);
-  multiply_into(parameter.gradient, a, b, precision, /*adds=*/!is_fresh);
+  auto writing = Writing::kAdd;
+  if (std::exchange(*parameter.is_fresh, false))
+    writing = outgrows_caches(parameter.gradient) ? Writing::kStream : Writing::kReplace;
+  multiply_into(parameter.gradient, a, b, precision, writing);
 }
 
 at::Tensor adapter_input(const at::Tensor& x, const at::Tensor& kept) {
@@ -53,10 +63,11 @@ at::Tensor Linear::forward(const at::Tensor& x, const Mode& mode, State& state) 
   for (const LinearAdapter& adapter : adapters_) {
     const auto& [a, b, scale, dropout] = adapter.weights;
     at::Tensor& kept = state.kept.emplace_back();
-    if (mode.drops && dropout > 0) kept = at::empty_like(x).bernoulli_(1 - dropout).div_(1 - dropout);
+    if (mode.drops && dropout > 0)
+      kept = at::empty_like(x).bernoulli_(1 - dropout).div_(1 - dropout);
     const at::Tensor inner = matrix_product(adapter_input(x, kept), a.value.t()).mul_(scale);
     multiply_into(y.narrow(1, adapter.begin, adapter.size), inner, b.value.t(),
-                  ProductPrecision::kFloat32, /*adds=*/true);
+                  ProductPrecision::kFloat32, Writing::kAdd);
   }
   return y;
 }

@@ -75,7 +75,7 @@ class ProductKernelsTest : public testing::TestWithParam<InstructionSet> {
  protected:
   // Multiplies into a result whose rows lie apart; what lies between them stays.
   std::vector<float> multiply(const Product& product, const MatrixView& a, const MatrixView& b,
-                              const Shape& shape, bool adds, float before) const {
+                              const Shape& shape, Writing writing, float before) const {
     const ProductKernels& kernels = cpu_kernels(GetParam()).*product.kernels;
     const int64_t stride = shape.columns + kGap;
     std::vector<float> result(static_cast<size_t>(shape.rows * stride), kUntouched);
@@ -84,15 +84,16 @@ class ProductKernelsTest : public testing::TestWithParam<InstructionSet> {
     const auto size =
         static_cast<size_t>(kernels.workspace(shape.rows, shape.columns, shape.depth));
     std::vector<float> workspace(size + 1, kUntouched);
-    kernels.multiply(a, b, shape.rows, shape.columns, shape.depth, {result.data(), stride}, adds,
+    kernels.multiply(a, b, shape.rows, shape.columns, shape.depth, {result.data(), stride}, writing,
                      workspace.data());
     EXPECT_EQ(workspace[size], kUntouched);
     return result;
   }
 
   void expect_product(const Product& product, const Matrix& a, const Matrix& b, const Shape& shape,
-                      bool adds) const {
-    const std::vector<float> result = multiply(product, a.view(), b.view(), shape, adds, 100);
+                      Writing writing) const {
+    const bool adds = writing == Writing::kAdd;
+    const std::vector<float> result = multiply(product, a.view(), b.view(), shape, writing, 100);
     const bool rounds = product.kernels == &CpuKernels::bfloat16_product;
     const auto factor = [rounds](float value) {
       return static_cast<double>(rounds ? to_float(to_bfloat16(value)) : value);
@@ -133,8 +134,8 @@ TEST_P(ProductKernelsTest, AgreeWithFloat64InEveryLayout) {
           SCOPED_TRACE(std::string(product.name) + ", " + std::to_string(shape.rows) + "x" +
                        std::to_string(shape.columns) + "x" + std::to_string(shape.depth) +
                        ", seed " + std::to_string(seed));
-          expect_product(product, a, b, shape, /*adds=*/false);
-          expect_product(product, a, b, shape, /*adds=*/true);
+          expect_product(product, a, b, shape, Writing::kReplace);
+          expect_product(product, a, b, shape, Writing::kAdd);
         }
       }
     }
@@ -147,7 +148,7 @@ TEST_P(ProductKernelsTest, AgreeWithFloat64BeyondABlock) {
        {Shape{2055, 3, 40}, Shape{3, 700, 900}, Shape{3, 1040, 1100}, Shape{70, 33, 2000}}) {
     const Matrix a = random_matrix(shape.rows, shape.depth, Layout::kByRows, false, 1);
     const Matrix b = random_matrix(shape.depth, shape.columns, Layout::kByRows, false, 2);
-    for (const Product& product : kProducts) expect_product(product, a, b, shape, /*adds=*/true);
+    for (const Product& product : kProducts) expect_product(product, a, b, shape, Writing::kAdd);
   }
 }
 
@@ -160,13 +161,29 @@ std::vector<std::pair<Product, Layout>> every_product_and_layout() {
   return all;
 }
 
+// Whatever the place of rows in a cache line.
+TEST_P(ProductKernelsTest, StreamingWritesTheSameBits) {
+  for (const Shape& shape : {Shape{1, 1, 1}, Shape{3, 5, 40}, Shape{33, 47, 33}, Shape{40, 300, 64},
+                             Shape{70, 130, 1300}, Shape{5, 1040, 640}}) {
+    const Matrix a = random_matrix(shape.rows, shape.depth, Layout::kByRows, false, 1);
+    const Matrix b = random_matrix(shape.depth, shape.columns, Layout::kByColumns, false, 2);
+    for (const Product& product : kProducts) {
+      const auto result = [&](Writing writing) {
+        return multiply(product, a.view(), b.view(), shape, writing, 100);
+      };
+      EXPECT_EQ(result(Writing::kStream), result(Writing::kReplace)) << product.name;
+    }
+  }
+}
+
 // Some parts are read where they lie, others and the whole are copied.
 TEST_P(ProductKernelsTest, APartHasTheBitsThatItHasInTheWhole) {
   const Shape whole{211, 423, 900};
   for (const auto& [product, layout] : every_product_and_layout()) {
     const Matrix a = random_matrix(whole.rows, whole.depth, layout, false, 1);
     const Matrix b = random_matrix(whole.depth, whole.columns, layout, false, 2);
-    const std::vector<float> all = multiply(product, a.view(), b.view(), whole, false, 0);
+    const std::vector<float> all =
+        multiply(product, a.view(), b.view(), whole, Writing::kReplace, 0);
     for (const Shape& part :
          {Shape{1, 1, whole.depth}, Shape{7, 50, whole.depth}, Shape{9, 48, whole.depth},
           Shape{100, 20, whole.depth}, Shape{40, 401, whole.depth}}) {
@@ -176,7 +193,8 @@ TEST_P(ProductKernelsTest, APartHasTheBitsThatItHasInTheWhole) {
         MatrixView part_b = b.view();
         part_a.values += row * part_a.row_stride;
         part_b.values += column * part_b.column_stride;
-        const std::vector<float> result = multiply(product, part_a, part_b, part, false, 0);
+        const std::vector<float> result =
+            multiply(product, part_a, part_b, part, Writing::kReplace, 0);
         for (int64_t r = 0; r < part.rows; ++r) {
           const auto expected = all.begin() + (row + r) * (whole.columns + kGap) + column;
           ASSERT_TRUE(std::equal(expected, expected + part.columns,
@@ -202,7 +220,7 @@ TEST_P(ProductKernelsTest, ARoundedProductIsRoundedOnce) {
       const Matrix b = random_matrix(shape.depth, shape.columns, Layout::kByColumns, false, seed);
       const Matrix bias = random_matrix(1, shape.columns, Layout::kByRows, false, seed);
       const std::vector<float> exact =
-          multiply(kProducts[1], a.view(), b.view(), shape, /*adds=*/false, 0);
+          multiply(kProducts[1], a.view(), b.view(), shape, Writing::kReplace, 0);
       const int64_t stride = shape.columns + kGap;
       std::vector<Bfloat16> result(exact.size(), to_bfloat16(kUntouched));
       const auto size =
@@ -229,7 +247,7 @@ TEST_P(ProductKernelsTest, AnEmptySumIsZero) {
   const float none = 0;
   for (const Product& product : kProducts) {
     const std::vector<float> result =
-        multiply(product, {&none, 0, 0}, {&none, 0, 0}, shape, false, 7);
+        multiply(product, {&none, 0, 0}, {&none, 0, 0}, shape, Writing::kReplace, 7);
     EXPECT_EQ(result[0], 0);
     EXPECT_EQ(result[static_cast<size_t>(shape.columns + kGap) + 2], 0);
   }
@@ -242,7 +260,8 @@ TEST_P(ProductKernelsTest, NanAndInfinityStayInTheirRow) {
   a.values[static_cast<size_t>(3 * shape.depth + 5)] = NAN;
   a.values[static_cast<size_t>(8 * shape.depth)] = INFINITY;
   for (const Product& product : kProducts) {
-    const std::vector<float> result = multiply(product, a.view(), b.view(), shape, false, 0);
+    const std::vector<float> result =
+        multiply(product, a.view(), b.view(), shape, Writing::kReplace, 0);
     for (int64_t r = 0; r < shape.rows; ++r) {
       for (int64_t c = 0; c < shape.columns; ++c) {
         const float value = result[static_cast<size_t>(r * (shape.columns + kGap) + c)];

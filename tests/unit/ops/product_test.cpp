@@ -33,7 +33,7 @@ TEST_P(ProductTest, IsTheProductWithAnyStrides) {
   const at::Tensor transposed_b = b.t().contiguous().t();
   EXPECT_LT(error(matrix_product(transposed_a, transposed_b)), bound);
   const at::Tensor wider = at::ones({rows, columns + 5});
-  multiply_into(wider.narrow(1, 2, columns), a, b, ProductPrecision::kFloat32, /*adds=*/true);
+  multiply_into(wider.narrow(1, 2, columns), a, b, ProductPrecision::kFloat32, Writing::kAdd);
   EXPECT_LT(error(wider.narrow(1, 2, columns).sub(1)), bound);
   EXPECT_TRUE(wider.narrow(1, 0, 2).eq(1).all().item<bool>());
   EXPECT_TRUE(wider.narrow(1, columns + 2, 3).eq(1).all().item<bool>());
@@ -57,7 +57,7 @@ TEST_P(ProductTest, FactorsAreRounded) {
   EXPECT_LT(error(by_aten), bound + 0.01 * exact.abs().max().item<double>());
   const at::Tensor sum = at::ones_like(exact);
   multiply_into(sum, a.to(at::kDouble), b.to(at::kDouble), ProductPrecision::kBfloat16,
-                /*adds=*/true);
+                Writing::kAdd);
   EXPECT_TRUE(at::allclose(sum.sub(1), by_aten));
 }
 
