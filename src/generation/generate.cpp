@@ -162,20 +162,6 @@ class Batch {
 
 }  // namespace
 
-std::string_view name_of(FinishReason reason) {
-  switch (reason) {
-    case FinishReason::kEos:
-      return "eos";
-    case FinishReason::kStop:
-      return "stop";
-    case FinishReason::kLength:
-      return "length";
-    case FinishReason::kMaxLength:
-      return "max_length";
-  }
-  return "unknown";
-}
-
 void generate(LanguageModel& model, const Tokenizer& tokenizer,
               std::span<const std::vector<int32_t>> prompts, const GenerationOptions& options,
               const GenerationSinks& sinks) {

@@ -8,21 +8,12 @@
 #include <string_view>
 #include <vector>
 
+#include "pdl/generation/sampling/sample.h"
 #include "pdl/generation/sampling/sampling.h"
 #include "pdl/model/language_model.h"
 #include "pdl/tokenizer/tokenizer.h"
 
 namespace pdl {
-
-// Why a sample ends. What is named first is tested first, at each token.
-enum class FinishReason {
-  kEos,
-  kStop,       // a stop token, or a stop string is in the text
-  kLength,     // max_new_tokens
-  kMaxLength,  // max_length
-};
-
-std::string_view name_of(FinishReason reason);  // as it is written: "eos", "max_length"
 
 // How many samples there are, how their tokens are chosen, and what ends them.
 struct GenerationOptions {
@@ -37,20 +28,6 @@ struct GenerationOptions {
   std::vector<int32_t> stop_ids = {};  // likewise
   std::vector<std::string> stop_strings = {};
   std::vector<float> logit_bias = {};  // [V], added to the logits first; empty: none
-};
-
-// A continuation of a prompt.
-struct Sample {
-  int64_t prompt_index = 0;  // from 0
-  int64_t sample = 0;        // of this prompt, from 0
-  std::vector<int32_t> ids;  // generated, with the token that ended the sample
-  // Of each id: ln softmax, in float64, of the model's own logits, before bias, penalties,
-  // temperature and filters.
-  std::vector<double> logprobs;
-  // decode(prompt + ids) without decode(prompt), without the eos or stop token that ended the
-  // sample, up to the first stop string.
-  std::string text;
-  FinishReason finish_reason = FinishReason::kLength;
 };
 
 // Whom generate() tells. on_sample gets every sample, in the order of prompts, then samples.
