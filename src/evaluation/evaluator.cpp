@@ -10,9 +10,13 @@
 #include <numeric>
 #include <vector>
 
+#include "document_sums.h"
+#include "pdl/base/log.h"
 #include "pdl/batches/batch.h"
 #include "pdl/kernels/cpu_kernels.h"
+#include "pdl/metrics/bias_curve.h"
 #include "pdl/model/logits_chunks.h"
+#include "pdl/ops/biased_cross_entropy.h"
 #include "pdl/ops/evaluate_positions.h"
 
 namespace pdl {
@@ -24,6 +28,7 @@ struct TokenSums {
   at::Tensor ce;         // [V]: Σ ce of those, nats
   at::Tensor hits;       // [V]: how often it was the target and the most probable token
   at::Tensor band_mass;  // [kMaxBands]: Σ over all positions of the probability of the band
+  at::Tensor nonfinite;  // []: targets whose ce is not finite
 };
 
 TokenSums zero_sums(const LanguageModel& model) {
@@ -31,7 +36,7 @@ TokenSums zero_sums(const LanguageModel& model) {
     return at::zeros({size}, at::dtype(at::kDouble).device(model.info().device));
   };
   return {zeros(model.info().vocab_size), zeros(model.info().vocab_size),
-          zeros(model.info().vocab_size), zeros(static_cast<int64_t>(kMaxBands))};
+          zeros(model.info().vocab_size), zeros(static_cast<int64_t>(kMaxBands)), zeros(1)};
 }
 
 // Returns the index into kFrequencyBands of each token, [V] uint8.
@@ -52,20 +57,44 @@ void add_positions(const PositionEvaluations& positions, const at::Tensor& batch
   sums.ce.index_add_(0, y, positions.ce);
   sums.hits.index_add_(0, y, positions.is_hit.to(at::kDouble));
   sums.band_mass.add_(positions.band_mass);
+  sums.nonfinite.add_(positions.ce.isfinite().logical_not_().sum());
 }
 
+// What a grid of biases needs, and finds.
+struct BiasedSums {
+  TokenBiases biases;
+  DocumentSums documents;
+
+  void add(const at::Tensor& logits, const at::Tensor& targets, const at::Tensor& of_targets) {
+    documents.add(biased_cross_entropy(logits, targets, biases), targets.reshape(-1),
+                  of_targets.reshape(-1));
+  }
+};
+
+// `documents` [B, T] are those of the targets, if there are `biased` sums.
 void add_batch(LanguageModel& model, const Batch& batch, const at::Tensor& bands,
-               int64_t chunk_positions, TokenSums& sums) {
+               int64_t chunk_positions, TokenSums& sums, const at::Tensor& documents,
+               BiasedSums* biased) {
   const ModelInput input{batch.input_ids, batch.document_starts};
   // A program's forward is called as it is unless there is a reason not to.
   if (chunk_positions == 0 && model.info().is_program) {
-    add_positions(evaluate_positions(model.forward(input), batch.targets, bands), batch.targets,
-                  sums);
+    const at::Tensor logits = model.forward(input);
+    add_positions(evaluate_positions(logits, batch.targets, bands), batch.targets, sums);
+    if (biased != nullptr) biased->add(logits, batch.targets, documents);
     return;
   }
   const at::Tensor hidden = at_target_positions(batch, model.hidden(input));
   const at::Tensor targets = at_target_positions(batch, batch.targets);
-  add_positions(evaluate_in_chunks(model, hidden, chunk_positions, targets, bands), targets, sums);
+  LogitsVisitor visit;
+  if (biased != nullptr) {
+    visit = [&, of_targets = at_target_positions(batch, documents)](const at::Tensor& logits,
+                                                                    int64_t begin) {
+      biased->add(logits, targets.narrow(1, begin, logits.size(1)),
+                  of_targets.narrow(1, begin, logits.size(1)));
+    };
+  }
+  add_positions(evaluate_in_chunks(model, hidden, chunk_positions, targets, bands, visit), targets,
+                sums);
 }
 
 std::vector<double> to_vector(const at::Tensor& tensor) {
@@ -116,17 +145,32 @@ EvalMetrics summarise(const TokenSums& sums, const WeightTable& table) {
     result.ce = band_ce[band] / band_targets[band];
     result.accuracy = band_hits[band] / band_targets[band];
   }
+  metrics.eval_nonfinite_tokens = static_cast<int64_t>(sums.nonfinite.item<double>());
   return metrics;
+}
+
+void warn_of_nonfinite(const EvalMetrics& metrics) {
+  if (metrics.eval_nonfinite_tokens == 0) return;
+  log_warning("the cross-entropy of " + std::to_string(metrics.eval_nonfinite_tokens) + " of " +
+              std::to_string(metrics.eval_tokens) +
+              " evaluation targets is not finite, so that the figures they belong to are not "
+              "either; the model gives NaN or infinite logits there");
 }
 
 }  // namespace
 
 std::optional<EvalMetrics> evaluate(LanguageModel& model, const Sequences& sequences,
                                     const WeightTable& weights, const EvaluatorOptions& options,
-                                    const std::function<bool()>& goes_on) {
+                                    const std::function<bool()>& goes_on,
+                                    DocumentTable* documents) {
   const at::NoGradGuard no_grad;
   model.set_training(false);
   const at::Device device = model.info().device;
+  std::optional<BiasedSums> biased;
+  if (!options.taus.empty()) {
+    biased.emplace(TokenBiases(weights.counts(), options.taus, device),
+                   DocumentSums(sequences, weights.counts(), options.taus));
+  }
   const at::Tensor bands = bands_of(weights.counts(), device);
   TokenSums sums = zero_sums(model);
   int64_t batches = 0;
@@ -136,12 +180,24 @@ std::optional<EvalMetrics> evaluate(LanguageModel& model, const Sequences& seque
     std::vector<int64_t> batch(
         static_cast<size_t>(std::min(options.batch_size, sequences.size() - begin)));
     std::iota(batch.begin(), batch.end(), begin);
-    add_batch(model, make_batch(sequences, batch, options.batch), bands, options.chunk_positions,
-              sums);
+    const Batch tensors = make_batch(sequences, batch, options.batch);
+    at::Tensor of_targets;
+    if (biased)
+      of_targets = biased->documents.documents_of(batch, tensors.targets.size(1)).to(device);
+    add_batch(model, tensors, bands, options.chunk_positions, sums, of_targets,
+              biased ? &*biased : nullptr);
     model.pull_buffers();  // here, because the evaluation may be broken off
     ++batches;
   }
-  return summarise(sums, weights);
+  EvalMetrics metrics = summarise(sums, weights);
+  if (biased) {
+    const BiasPoint best = best_point(bias_curve(biased->documents.table()));
+    metrics.best_tau = best.tau;
+    metrics.detilted_ce = best.ce;
+    if (documents != nullptr) *documents = biased->documents.table();
+  }
+  warn_of_nonfinite(metrics);
+  return metrics;
 }
 
 }  // namespace pdl

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "pdl/base/log.h"
+#include "pdl/config/config_table.h"
 #include "pdl/base/text_format.h"
 #include "pdl/base/unicode.h"
 
@@ -188,7 +189,16 @@ std::vector<std::string> eval_report(const EvalMetrics& eval) {
   if (!bands.empty()) {
     lines.push_back("  ce by training count of the target:" + bands);
   }
+  if (eval.best_tau) {
+    lines.push_back("  ce with the bias tau·ln(count + 1), at its best tau " +
+                    significant(*eval.best_tau, 4) + ": " + fixed(*eval.detilted_ce, 4));
+  }
   return lines;
+}
+
+std::string sample_line(const SampleMetrics& sample) {
+  return "sample at step " + grouped(sample.step) + ": " + shown(sample.prompt) + " goes on " +
+         shown(sample.sample.text);
 }
 
 std::string skip_line(const SkipMetrics& skip) {
@@ -242,6 +252,8 @@ void ConsoleSink::on_eval(const EvalMetrics& eval) {
     log_info(line);
   }
 }
+
+void ConsoleSink::on_sample(const SampleMetrics& sample) { log_info(sample_line(sample)); }
 
 void ConsoleSink::on_end(const RunSummary& summary) {
   show_progress("");

@@ -53,6 +53,11 @@ void add_fields(Json& object, const EvalMetrics& eval) {
     add_fields(band, eval.eval_bands[i]);
   }
   object["eval_bands"] = std::move(bands);
+  if (eval.best_tau) {
+    object["best_tau"] = *eval.best_tau;
+    object["detilted_ce"] = *eval.detilted_ce;
+  }
+  if (eval.eval_nonfinite_tokens > 0) object["eval_nonfinite_tokens"] = eval.eval_nonfinite_tokens;
 }
 
 void add_fields(Json& object, const WeightStatistics& weights) {
@@ -133,20 +138,24 @@ void append_line(AppendFile& file, const Json& line) { file.append(to_text(line)
 
 // What decides whether a line is kept.
 struct LineFields {
-  std::string event;
+  std::string event;  // "sample" of a line without one: it is of samples.jsonl
   std::optional<int64_t> step;
 };
 
-// Throws DataError, with the line's number, for what is not a line of this file.
-LineFields read_fields(std::string_view line, int64_t line_number) {
+// Throws DataError, with the file and the line's number, for what is not a line of such a file.
+LineFields read_fields(std::string_view line, const std::string& file, int64_t line_number) {
   const JsonBlame blame =
-      JsonBlame::of<DataError>("metrics.jsonl: line " + std::to_string(line_number) + ": ");
+      JsonBlame::of<DataError>(file + ": line " + std::to_string(line_number) + ": ");
   const JsonValue root = parse_json(line, {}, blame);
   ObjectReader object(root, blame);
-  LineFields fields{.event = object.string("event"), .step = {}};
+  LineFields fields{.event = "sample", .step = {}};
+  if (file == "metrics.jsonl") fields.event = object.string("event");
   if (object.has("step")) fields.step = object.integer("step");
   return fields;
 }
+
+// What an evaluation writes, which is written again where one is still due.
+bool is_of_evaluation(const std::string& event) { return event == "eval" || event == "sample"; }
 
 struct KeptLines {
   std::string text;
@@ -154,7 +163,8 @@ struct KeptLines {
 };
 
 // Drops an incomplete last line too.
-KeptLines lines_known_at(std::string_view content, const ResumePoint& resumed) {
+KeptLines lines_known_at(std::string_view content, const std::string& file,
+                         const ResumePoint& resumed) {
   KeptLines kept;
   int64_t line_number = 0;
   for (size_t end = content.find('\n'); end != std::string_view::npos; end = content.find('\n')) {
@@ -162,10 +172,10 @@ KeptLines lines_known_at(std::string_view content, const ResumePoint& resumed) {
     content.remove_prefix(end + 1);
     ++line_number;
     try {
-      const LineFields fields = read_fields(line, line_number);
+      const LineFields fields = read_fields(line, file, line_number);
       const bool is_start = fields.event == "start";
       const bool is_repeated =
-          resumed.evaluation_due && fields.step == resumed.step && fields.event == "eval";
+          resumed.evaluation_due && fields.step == resumed.step && is_of_evaluation(fields.event);
       const bool is_known = fields.step && *fields.step <= resumed.step && !is_repeated;
       if (is_start || is_known) kept.text += line;
       kept.has_start_line = kept.has_start_line || is_start;
@@ -184,7 +194,7 @@ bool prepare_file(const std::filesystem::path& path, std::optional<ResumePoint> 
     return false;
   }
   const std::string content = read_file<StorageError>("metrics file", path);
-  const KeptLines kept = lines_known_at(content, *resumed);
+  const KeptLines kept = lines_known_at(content, path.filename().string(), *resumed);
   if (kept.text != content) {
     write_file_durably(path, kept.text);
   }
@@ -242,10 +252,25 @@ void JsonlSink::on_eval(const EvalMetrics& eval) {
   append_line(file_, line);
 }
 
+void JsonlSink::on_sample(const SampleMetrics& sample) {
+  Json line = new_event("sample", sample.step);
+  line["prompt_index"] = sample.sample.prompt_index;
+  line["text"] = sample.sample.text;
+  append_line(file_, line);
+}
+
 void JsonlSink::on_end(const RunSummary& summary) {
   Json line = new_event("end");
   add_summary(line, summary);
   append_line(file_, line);
+}
+
+SampleSink::SampleSink(const std::filesystem::path& path, std::optional<ResumePoint> resumed)
+    : file_((prepare_file(path, resumed), path)) {}
+
+void SampleSink::on_sample(const SampleMetrics& sample) {
+  const std::string members = to_json(sample.sample, sample.prompt, sample.seed).substr(1);
+  file_.append("{\"step\":" + std::to_string(sample.step) + "," + members + "\n");
 }
 
 std::string eval_metrics_json(const EvalMetrics& eval) {

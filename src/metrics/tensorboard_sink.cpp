@@ -111,6 +111,41 @@ struct ScalarAppender {
   }
 };
 
+// As a block of code, because TensorBoard renders texts as Markdown.
+std::string as_code(std::string_view text) {
+  std::string code = "    ";
+  for (const char c : text) {
+    code += c;
+    if (c == '\n') code += "    ";
+  }
+  return code;
+}
+
+// Value { string tag = 1; TensorProto tensor = 8; SummaryMetadata metadata = 9 },
+// TensorProto { DataType dtype = 1; TensorShapeProto tensor_shape = 2; string string_val = 8 },
+// TensorShapeProto { Dim { int64 size = 1 } dim = 2 },
+// SummaryMetadata { PluginData { string plugin_name = 1 } plugin_data = 1 }
+std::string text_value(std::string_view tag, std::string_view text) {
+  constexpr int64_t kString = 7;
+  std::string dim;
+  append_int64(dim, 1, 1);
+  std::string shape;
+  append_bytes(shape, 2, dim);
+  std::string tensor;
+  append_int64(tensor, 1, kString);
+  append_bytes(tensor, 2, shape);
+  append_bytes(tensor, 8, text);
+  std::string plugin;
+  append_bytes(plugin, 1, "text");
+  std::string metadata;
+  append_bytes(metadata, 1, plugin);
+  std::string value;
+  append_bytes(value, 1, tag);
+  append_bytes(value, 8, tensor);
+  append_bytes(value, 9, metadata);
+  return value;
+}
+
 // Event { Summary summary = 5 }
 std::string summary_event(int64_t step, std::string_view summary) {
   std::string event = new_event(step);
@@ -194,7 +229,17 @@ void TensorBoardSink::on_eval(const EvalMetrics& eval) {
     const std::string prefix = "eval_bands/" + std::string(kFrequencyBands[i].name) + "/";
     for_each_field(eval.eval_bands[i], ScalarAppender{summary, prefix});
   }
+  const ScalarAppender append{summary, "eval/"};
+  append("best_tau", eval.best_tau);
+  append("detilted_ce", eval.detilted_ce);
   file_.append(record_of(summary_event(eval.step, summary)));
+}
+
+void TensorBoardSink::on_sample(const SampleMetrics& sample) {
+  const std::string tag = "samples/" + std::to_string(sample.sample.prompt_index) + "/text_summary";
+  std::string summary;
+  append_bytes(summary, 1, text_value(tag, as_code(sample.prompt + sample.sample.text)));
+  file_.append(record_of(summary_event(sample.step, summary)));
 }
 
 }  // namespace pdl

@@ -1,4 +1,5 @@
 #include "pdl/run/job.h"
+#include "pdl/config/bias_grid.h"
 
 #include <filesystem>
 #include <system_error>
@@ -144,7 +145,8 @@ EvaluatorOptions evaluator_options(const Job& job) {
   return {.batch_size = job.config.evaluation.per_device_eval_batch_size,
           .max_batches = job.config.evaluation.eval_max_batches,
           .batch = batch_options(job),
-          .chunk_positions = job.plan.eval_chunk_positions};
+          .chunk_positions = job.plan.eval_chunk_positions,
+          .taus = parse_bias_grid(job.config.evaluation.eval_bias_grid, "eval_bias_grid")};
 }
 
 namespace {

@@ -1,10 +1,19 @@
 #include "job_trainer.h"
 
+#include "pdl/base/error.h"
 #include "pdl/checkpoint/checkpoint.h"
+#include "pdl/run/eos_ids.h"
+#include "pdl/run/prompts.h"
 #include "pdl/run/resume/require_same_run.h"
 
 namespace pdl {
 namespace {
+
+std::vector<std::filesystem::path> companions_of(const RunConfig& config, const RunFolder& folder) {
+  std::vector<std::filesystem::path> files{folder.metrics()};
+  if (!config.samples.sample_prompts.empty()) files.push_back(folder.samples());
+  return files;
+}
 
 TrainerOptions trainer_options(const Job& job, const RunFolder& folder) {
   const RunConfig& config = job.config;
@@ -18,7 +27,38 @@ TrainerOptions trainer_options(const Job& job, const RunFolder& folder) {
           .checkpoint = config.checkpoint,
           .batch = batch_options(job),
           .output_dir = folder.path(),
-          .companions = {folder.metrics()}};
+          .companions = companions_of(config, folder)};
+}
+
+std::optional<SamplePrompts> sample_prompts_of(const Job& job) {
+  const SampleOptions& options = job.config.samples;
+  if (options.sample_prompts.empty()) return std::nullopt;
+  if (job.tokenizer == nullptr) throw ConfigError("sample_prompts: needs tokenizer_path");
+  std::vector<PromptDocument> documents;
+  for (const std::string& text : options.sample_prompts) {
+    PromptDocument& prompt = documents.emplace_back();
+    prompt.document.parts.push_back({text});
+    prompt.place = "sample_prompts[" + std::to_string(documents.size() - 1) + "]";
+  }
+  SamplePrompts prompts{.tokenizer = *job.tokenizer, .texts = {}, .ids = {}, .options = {}};
+  for (Prompt& prompt : encode_prompts(documents, *job.tokenizer, job.config.text)) {
+    prompts.texts.push_back(std::move(prompt.text));
+    prompts.ids.push_back(std::move(prompt.ids));
+  }
+  const ModelInfo& model = job.model->info();
+  prompts.options.sampling.temperature = options.sample_temperature;
+  prompts.options.sampling.top_p = options.sample_top_p;
+  prompts.options.seed = static_cast<uint64_t>(job.config.training.seed);
+  prompts.options.max_new_tokens = options.sample_max_new_tokens;
+  prompts.options.max_length = model.is_program ? 0 : model.max_positions;
+  prompts.options.eos_ids = eos_ids(*job.tokenizer, job.config.model_path);
+  for (size_t i = 0; prompts.options.max_length > 0 && i < prompts.ids.size(); ++i) {
+    if (std::ssize(prompts.ids[i]) < prompts.options.max_length) continue;
+    throw DataError(documents[i].place + " has " + std::to_string(prompts.ids[i].size()) +
+                    " ids, and the model has " + std::to_string(prompts.options.max_length) +
+                    " positions; shorten it");
+  }
+  return prompts;
 }
 
 }  // namespace
@@ -28,6 +68,7 @@ JobTrainer::JobTrainer(Job& job, const RunFolder& folder, RunObserver& observer,
     : identity_(identity_of(job)),
       optimizer_(
           make_optimizer(with_decay_rule(job.model->parameters().trained), job.config.optimizer)),
+      samples_(sample_prompts_of(job)),
       trainer_({.step = {.model = *job.model,
                          .optimizer = *optimizer_,
                          .weights = job.loss.weights,
@@ -37,7 +78,8 @@ JobTrainer::JobTrainer(Job& job, const RunFolder& folder, RunObserver& observer,
                 .eval_sequences = job.data.eval ? &*job.data.eval : nullptr,
                 .identity = identity_,
                 .observer = observer,
-                .control = context.control},
+                .control = context.control,
+                .samples = samples_ ? &*samples_ : nullptr},
                trainer_options(job, folder)) {}
 
 void JobTrainer::resume(const std::filesystem::path& checkpoint) {

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 
 #include "pdl/distributed/process_group.h"
 #include "pdl/run/job.h"
@@ -26,6 +27,7 @@ class JobTrainer {
  private:
   RunIdentity identity_;
   std::unique_ptr<Optimizer> optimizer_;
+  std::optional<SamplePrompts> samples_;
   SingleProcessGroup group_;
   Trainer trainer_;
 };

@@ -22,7 +22,7 @@ std::vector<fs::path> RunFolder::absent() const {
   std::vector<fs::path> paths;
   std::error_code ignored;
   for (const fs::path& path :
-       {config(), metrics(), summary(), log(), tensorboard(), cache(), frequency()}) {
+       {config(), metrics(), samples(), summary(), log(), tensorboard(), cache(), frequency()}) {
     if (!fs::exists(path, ignored)) paths.push_back(path);
   }
   return paths;
@@ -38,6 +38,11 @@ bool RunFolder::is_complete() const {
   } catch (const StorageError&) {
     return false;
   }
+}
+
+bool RunFolder::has_report() const {
+  std::error_code ignored;
+  return fs::exists(report(), ignored);
 }
 
 void RunFolder::require_own(std::vector<std::string> model_files) const {

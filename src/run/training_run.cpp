@@ -14,6 +14,7 @@
 #include "pdl/metrics/jsonl_sink.h"
 #include "pdl/metrics/tensorboard_sink.h"
 #include "pdl/ops/product.h"
+#include "pdl/report/report.h"
 #include "pdl/run/resume/find_checkpoint.h"
 #include "pdl/run/start_report.h"
 #include "pdl/run/versions.h"
@@ -52,12 +53,15 @@ RunSummary summarise(const Job& job, const TrainerState& state, RunStatus status
 void open_output(const Job& job, const RunFolder& folder, const RunIdentity& identity,
                  const std::optional<ResumePoint>& resumed, ObserverGroup& observers) {
   open_log_file(folder.log());
-  remove_durably(folder.summary());                                 // it is of an earlier start
+  remove_durably(folder.summary());  // it is of an earlier start
+  remove_durably(folder.documents());
   write_file_durably(folder.frequency(), to_json(job.loss.table));  // first: see require_own()
   write_file_durably(folder.config(), identity.config_json);
   job.caches->keep();
   observers.add(std::make_unique<ConsoleSink>());
   observers.add(std::make_unique<JsonlSink>(folder.metrics(), resumed));
+  if (!job.config.samples.sample_prompts.empty())
+    observers.add(std::make_unique<SampleSink>(folder.samples(), resumed));
   if (job.config.tensorboard) {
     observers.add(std::make_unique<TensorBoardSink>(
         folder.tensorboard(), resumed ? std::optional(resumed->step) : std::nullopt));
@@ -79,6 +83,15 @@ void write_profile(const std::vector<PhaseTime>& times, double elapsed, const Ru
 void finish(const RunFolder& folder, RunObserver& observer, const RunSummary& summary) {
   observer.on_end(summary);
   write_file_durably(folder.summary(), run_summary_json(summary));
+}
+
+// The page shows what other files hold, so that a run does not fail for it.
+void write_page(const RunFolder& folder) {
+  try {
+    write_run_report(folder.path());
+  } catch (const Error& problem) {
+    log_warning("no report.html: " + std::string(problem.what()));
+  }
 }
 
 // Returns the status and exit code of a run that its control has requested to end.
@@ -104,11 +117,14 @@ RunSummary train_to_the_end(const Job& job, Trainer& trainer, const RunFolder& f
     code = ExitCode::kOk;
     const ProfiledPhase phase(context.profiler, "final model");
     job.model->save(folder.path());
+    const DocumentTable documents = trainer.evaluate_documents();
+    if (!documents.taus.empty()) write_file_durably(folder.documents(), to_jsonl(documents));
   }
   const double elapsed = context.profiler == nullptr ? 0 : context.profiler->elapsed();
   RunSummary summary = summarise(job, trainer.state(), status, code, context);
   write_profile(summary.profile, elapsed, context);
   finish(folder, observer, summary);
+  write_page(folder);
   return summary;
 }
 
@@ -141,6 +157,7 @@ std::optional<RunSummary> run_training(const RunConfig& config, const RunContext
     // A run that was stopped or died before it wrote its last files writes them now.
     if (trainer.is_done() && folder.is_complete()) {
       log_complete(trainer.state());
+      if (!folder.has_report()) write_page(folder);
       return std::nullopt;
     }
   }

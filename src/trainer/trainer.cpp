@@ -1,5 +1,7 @@
 #include "pdl/trainer/trainer.h"
 
+#include <ATen/core/grad_mode.h>
+
 #include <chrono>
 #include <optional>
 #include <variant>
@@ -55,6 +57,7 @@ void Trainer::run() {
   const std::optional<int64_t> best_step = selection_.best_step();
   if (is_done() && best_step && *best_step != state_.step) {
     checkpoints_.load_best(*best_step);
+    documents_.reset();
     parts_.step.model.push_buffers();
   }
 }
@@ -64,6 +67,7 @@ void Trainer::train(BatchLoader& loader) {
   ProfiledPhase loading(parts_.step.profiler, "batches");
   const StepBatches batches = loader.next();
   loading.end();
+  documents_.reset();
   ledger_.add(step_.run(batches, plan_of(state_.step)));
   ++state_.step;
   if (needs_figures()) settle();
@@ -135,14 +139,45 @@ bool Trainer::evaluate(Vote& wanted) {
     add_vote(parts_.control, parts_.step.group, wanted);
     return !wanted.stop;
   };
-  std::optional<EvalMetrics> metrics = pdl::evaluate(
-      parts_.step.model, *parts_.eval_sequences, parts_.step.weights, options_.evaluator, goes_on);
+  DocumentTable documents;
+  std::optional<EvalMetrics> metrics =
+      pdl::evaluate(parts_.step.model, *parts_.eval_sequences, parts_.step.weights,
+                    options_.evaluator, goes_on, &documents);
   if (!metrics) return false;
+  documents_ = std::move(documents);
   metrics->step = state_.step;
   state_.evaluation_due = false;
   parts_.observer.on_eval(*metrics);
   state_.last_eval = metrics;
+  if (parts_.samples != nullptr) write_samples();
   return selection_.add(*metrics);
+}
+
+// The model is in evaluation mode, and the noise is of no generator: training has the same bits
+// with samples and without.
+void Trainer::write_samples() {
+  const ProfiledPhase phase(parts_.step.profiler, "samples");
+  const SamplePrompts& prompts = *parts_.samples;
+  GenerationSinks sinks;
+  sinks.on_sample = [&](const Sample& sample) {
+    parts_.observer.on_sample({.step = state_.step,
+                               .sample = sample,
+                               .prompt = prompts.texts[static_cast<size_t>(sample.prompt_index)],
+                               .seed = prompts.options.seed});
+  };
+  const at::NoGradGuard no_grad;
+  generate(parts_.step.model, prompts.tokenizer, prompts.ids, prompts.options, sinks);
+}
+
+DocumentTable Trainer::evaluate_documents() {
+  if (parts_.eval_sequences == nullptr || options_.evaluator.taus.empty()) return {};
+  if (!documents_) {
+    const ProfiledPhase phase(parts_.step.profiler, "evaluation");
+    documents_.emplace();
+    pdl::evaluate(parts_.step.model, *parts_.eval_sequences, parts_.step.weights,
+                  options_.evaluator, {}, &*documents_);
+  }
+  return *documents_;
 }
 
 void Trainer::save(bool in_background) {

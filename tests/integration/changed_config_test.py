@@ -20,7 +20,7 @@ ALLOWED = {
     "save_total_limit": 4, "resume_from_checkpoint": "run/checkpoint-4", "logging_steps": 3, "tensorboard": "false",
     "max_minutes": 60, "model_path": "copy/model.pt", "tokenizer_path": "copy/tokenizer.model",
     "train_files": "copy/train.txt", "eval_files": "copy/eval.txt", "pdl_frequency_table": "table.json",
-    "chat_date": "2026-01-02",
+    "chat_date": "2026-01-02", "sample_prompts": "a", "sample_max_new_tokens": 3, "sample_temperature": 1, "sample_top_p": 0.5,
 }
 REFUSED = {
     "text_document": "line", "text_field": "t", "prompt_field": "p",
@@ -33,7 +33,7 @@ REFUSED = {
     "adam_beta2": 0.99, "adam_epsilon": 1e-6, "max_grad_norm": 2, "optim": "sgd", "momentum": 0.8,
     "logits_chunk_rows": 64, "freeze": "bias", "precision": "bf16", "device": "cpu", "seed": 7, "eval_steps": 3,
     "eval_max_batches": 1, "early_stopping_patience": 2, "metric_for_best_model": "eval_loss", "max_bad_steps": 5,
-    "spike_threshold": 8, "spike_action": "skip", "isolate_documents": "false"
+    "spike_threshold": 8, "eval_bias_grid": "0:1:0.5", "spike_action": "skip", "isolate_documents": "false"
 }
 # Those that a TorchScript file refuses by itself.
 NATIVE = {"gradient_checkpointing": "true", "lora_rank": 2, "lora_alpha": 8, "lora_dropout": 0.1, "lora_target_modules": "q",

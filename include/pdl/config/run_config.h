@@ -119,6 +119,15 @@ struct EvaluationOptions {
   int64_t eval_max_batches = 0;         // 0: all
   int64_t early_stopping_patience = 0;  // evaluations without improvement; 0: off
   BestMetric metric_for_best_model = BestMetric::kEvalCe;
+  std::string eval_bias_grid = "-1:1:0.125";  // see parse_bias_grid()
+};
+
+// What the model continues at each evaluation.
+struct SampleOptions {
+  std::vector<std::string> sample_prompts;  // empty: none
+  int64_t sample_max_new_tokens = 64;
+  double sample_temperature = 0;  // 0: the token with the highest score
+  double sample_top_p = 1;
 };
 
 // When checkpoints are written, how many are kept, and from which a run goes on.
@@ -147,6 +156,7 @@ struct RunConfig {
   OptimizerOptions optimizer;
   TrainingOptions training;
   EvaluationOptions evaluation;
+  SampleOptions samples;
   CheckpointOptions checkpoint;
 
   std::vector<std::string> freeze;  // regular expressions

@@ -37,6 +37,13 @@ struct RowEvaluation {
   double band_mass[kMaxBands] = {};
 };
 
+// Tokens divided into groups.
+struct TokenGroups {
+  const int32_t* tokens = nullptr;  // [V], those of a group after those of another
+  const int64_t* ends = nullptr;    // [count], increasing: where in `tokens` each group ends
+  int64_t count = 0;
+};
+
 // Cross-entropy of one row: logits [V] contiguous, target in [0, V). Exponentials are float32, of
 // logits relative to the largest so far. They are summed in float32 over up to 256 values, and
 // these sums in float64. A NaN or +inf among the logits makes every result of the row NaN; -inf has
@@ -49,6 +56,10 @@ struct RowKernels {
   // Does not change the logits. bands[t] < kMaxBands is the band of token t.
   RowEvaluation (*evaluate)(const Logit* logits, int64_t vocab_size, int64_t target,
                             const uint8_t* bands);
+  // Returns the largest logit, of those that are no NaN, and writes Σ exp(logit - largest) of each
+  // group to `sums` [count]: float64 with a relative error of 1e-11. A group with a NaN has NaN.
+  float (*group_sums)(const Logit* logits, int64_t vocab_size, const TokenGroups& groups,
+                      double* sums);
 };
 
 // Rows that a kernel writes, `stride` values apart.

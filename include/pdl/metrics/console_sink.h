@@ -24,6 +24,7 @@ class ConsoleSink : public RunObserver {
   void on_skip(const SkipMetrics& skip) override;
   void on_spike(const SpikeMetrics& spike) override;
   void on_eval(const EvalMetrics& eval) override;
+  void on_sample(const SampleMetrics& sample) override;
   void on_end(const RunSummary& summary) override;
 
  private:
@@ -52,6 +53,7 @@ std::string progress_line(const StepMetrics& step, int64_t total_steps);
 std::vector<std::string> eval_report(const EvalMetrics& eval);
 
 // The lines of other events in the log.
+std::string sample_line(const SampleMetrics& sample);
 std::string skip_line(const SkipMetrics& skip);
 std::string spike_line(const SpikeMetrics& spike);
 std::string end_line(const RunSummary& summary);

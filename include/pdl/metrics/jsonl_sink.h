@@ -13,6 +13,7 @@
 //   train   step, and the fields of StepMetrics
 //   eval    step, and the fields of EvalMetrics;
 //           eval_bands: {"<band>": {tokens, ce, accuracy, predicted_mass}}
+//   sample  step, prompt_index, text
 //   skip    step, rows, reason
 //   spike   step, rows, ce, z_score
 //   resume  step
@@ -51,10 +52,22 @@ class JsonlSink : public RunObserver {
   void on_skip(const SkipMetrics& skip) override;
   void on_spike(const SpikeMetrics& spike) override;
   void on_eval(const EvalMetrics& eval) override;
+  void on_sample(const SampleMetrics& sample) override;
   void on_end(const RunSummary& summary) override;
 
  private:
   bool has_start_line_;
+  AppendFile file_;
+};
+
+// Writes samples.jsonl: a line a sample, with `step` and the members of to_json(Sample). When a run
+// resumes, the file is cut back as metrics.jsonl is. Throws StorageError.
+class SampleSink : public RunObserver {
+ public:
+  SampleSink(const std::filesystem::path& path, std::optional<ResumePoint> resumed);
+  void on_sample(const SampleMetrics& sample) override;
+
+ private:
   AppendFile file_;
 };
 

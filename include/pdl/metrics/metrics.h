@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "pdl/frequency/bands.h"
+#include "pdl/generation/sampling/sample.h"
 #include "pdl/weights/weight_statistics.h"
 
 namespace pdl {
@@ -72,6 +73,19 @@ struct EvalMetrics {
   int64_t eval_tokens = 0;
   double eval_accuracy = 0;
   std::array<BandMetrics, kFrequencyBands.size()> eval_bands;
+  // The tau of a grid that gives the least ce when tau·ln(count + 1) is added to the logits, and
+  // that ce; none without a grid.
+  std::optional<double> best_tau;
+  std::optional<double> detilted_ce;
+  int64_t eval_nonfinite_tokens = 0;  // targets whose ce is not finite
+};
+
+// A continuation of one of sample_prompts by the model of a step.
+struct SampleMetrics {
+  int64_t step = 0;
+  Sample sample;
+  std::string prompt;
+  uint64_t seed = 0;
 };
 
 // A step without an update; `reason` says why, e.g. "non-finite loss" or "spike".

@@ -20,6 +20,7 @@ class RunObserver {
   virtual void on_skip(const SkipMetrics&) {}
   virtual void on_spike(const SpikeMetrics&) {}
   virtual void on_eval(const EvalMetrics&) {}
+  virtual void on_sample(const SampleMetrics&) {}
   virtual void on_end(const RunSummary&) {}
 };
 
@@ -45,6 +46,9 @@ class ObserverGroup : public RunObserver {
   }
   void on_eval(const EvalMetrics& eval) override {
     for (const auto& observer : observers_) observer->on_eval(eval);
+  }
+  void on_sample(const SampleMetrics& sample) override {
+    for (const auto& observer : observers_) observer->on_sample(sample);
   }
   void on_end(const RunSummary& summary) override {
     for (const auto& observer : observers_) observer->on_end(summary);

@@ -29,6 +29,7 @@ class TensorBoardSink : public RunObserver {
 
   void on_step(const StepMetrics& step) override;
   void on_eval(const EvalMetrics& eval) override;
+  void on_sample(const SampleMetrics& sample) override;
 
  private:
   AppendFile file_;

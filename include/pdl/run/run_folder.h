@@ -19,7 +19,10 @@ class RunFolder {
   std::filesystem::path config() const { return path_ / "config.json"; }
   std::filesystem::path frequency() const { return path_ / "frequency.json"; }
   std::filesystem::path metrics() const { return path_ / "metrics.jsonl"; }
+  std::filesystem::path samples() const { return path_ / "samples.jsonl"; }
   std::filesystem::path summary() const { return path_ / "summary.json"; }
+  std::filesystem::path documents() const { return path_ / "documents.jsonl"; }
+  std::filesystem::path report() const { return path_ / "report.html"; }
   std::filesystem::path log() const { return path_ / "train.log"; }
   std::filesystem::path tensorboard() const { return path_ / "runs"; }
   // The folder of tokenized and counted corpora. Empty for a job without output_dir.
@@ -28,6 +31,8 @@ class RunFolder {
   // Returns true if the last run here has finished or stopped early, as its summary says. False
   // without a summary that can be read.
   bool is_complete() const;
+  // Returns true if its page is there, which is written last.
+  bool has_report() const;
 
   // Removes the temporary files of a process that died.
   void remove_unfinished() const;

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <vector>
 
 #include "pdl/batches/batch_loader.h"
@@ -12,7 +13,9 @@
 #include "pdl/config/run_config.h"
 #include "pdl/evaluation/evaluator.h"
 #include "pdl/evaluation/model_selection.h"
+#include "pdl/generation/generate.h"
 #include "pdl/metrics/observer.h"
+#include "pdl/tokenizer/tokenizer.h"
 #include "pdl/tokens/sequences.h"
 #include "pdl/trainer/run_checkpoints.h"
 #include "pdl/trainer/run_control.h"
@@ -34,6 +37,14 @@ struct TrainerOptions {
   std::vector<std::filesystem::path> companions;
 };
 
+// What the model continues at each evaluation.
+struct SamplePrompts {
+  const Tokenizer& tokenizer;
+  std::vector<std::string> texts;
+  std::vector<std::vector<int32_t>> ids;  // of the texts
+  GenerationOptions options;
+};
+
 // What a trainer works with; all of it must outlive the trainer.
 struct TrainerParts {
   StepParts step;
@@ -41,7 +52,8 @@ struct TrainerParts {
   const Sequences* eval_sequences;  // null: no evaluation
   const RunIdentity& identity;
   RunObserver& observer;
-  RunControl* control = nullptr;  // null: nothing stops the run
+  RunControl* control = nullptr;           // null: nothing stops the run
+  const SamplePrompts* samples = nullptr;  // null: none
 };
 
 // Trains a model: decides when steps, evaluations and checkpoints happen, from the begin or from a
@@ -71,6 +83,11 @@ class Trainer {
   // The size in bytes of a checkpoint of this run.
   int64_t checkpoint_bytes() const { return checkpoints_.bytes(); }
 
+  // Returns what evaluations with a grid of biases find of each document, for the model as it is:
+  // of the last evaluation or, if there is none since the model changed, of a new one. Without
+  // eval_files or a grid it is empty.
+  DocumentTable evaluate_documents();
+
   // Trains to the last step, or until early_stopping_patience evaluations bring no improvement; the
   // model then has the weights of the best one. Returns earlier, with a checkpoint saved, if the
   // ranks vote for it. Throws NumericError after max_bad_steps non-finite steps in a row, and
@@ -85,11 +102,13 @@ class Trainer {
   void report_training();
   bool evaluate_and_save();
   bool evaluate(Vote& wanted);
+  void write_samples();
   void save(bool in_background);
 
   TrainerParts parts_;
   TrainerOptions options_;
   BatchPlan plan_;
+  std::optional<DocumentTable> documents_;  // of the model as it is
   int64_t total_steps_;
   TrainerState state_;
   TrainingStep step_;

@@ -61,6 +61,9 @@ Json to_object(const EvalMetrics& metrics) {
   object["bands"] = Json::array();
   for (const BandMetrics& band : metrics.eval_bands)
     object["bands"].push_back(fields_to_json(band));
+  object["best_tau"] = put(metrics.best_tau);
+  object["detilted_ce"] = put(metrics.detilted_ce);
+  object["nonfinite_tokens"] = metrics.eval_nonfinite_tokens;
   return object;
 }
 
@@ -78,6 +81,11 @@ void read_metrics(ObjectReader& reader, EvalMetrics& metrics) {
     ObjectReader fields(bands[band], reader.blame(), element_place(reader.place_of("bands"), band));
     read_fields(fields, metrics.eval_bands[band]);
   }
+  // Checkpoints of earlier versions have no grid.
+  if (!reader.has("best_tau")) return;
+  get(reader, "best_tau", metrics.best_tau);
+  get(reader, "detilted_ce", metrics.detilted_ce);
+  get(reader, "nonfinite_tokens", metrics.eval_nonfinite_tokens);
 }
 
 template <class Metrics>

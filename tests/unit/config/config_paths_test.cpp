@@ -129,12 +129,14 @@ TEST_F(ConfigToJsonTest, OnlyWhatLeavesTheCurveAloneMayChangeOnResume) {
   for (const ConfigKey& key : config_keys()) {
     if (may_change_on_resume(key.name)) changeable.push_back(key.name);
   }
-  EXPECT_THAT(changeable, testing::UnorderedElementsAre(
-                              "max_steps", "num_train_epochs", "save_steps", "save_total_limit",
-                              "logging_steps", "output_dir", "max_minutes", "num_threads",
-                              "resume_from_checkpoint", "tensorboard", "model_path",
-                              "tokenizer_path", "adapter_path", "train_files", "eval_files",
-                              "pdl_reference_files", "pdl_frequency_table", "chat_date"));
+  EXPECT_THAT(
+      changeable,
+      testing::UnorderedElementsAre(
+          "max_steps", "num_train_epochs", "save_steps", "save_total_limit", "logging_steps",
+          "output_dir", "max_minutes", "num_threads", "resume_from_checkpoint", "tensorboard",
+          "sample_prompts", "sample_max_new_tokens", "sample_temperature", "sample_top_p",
+          "model_path", "tokenizer_path", "adapter_path", "train_files", "eval_files",
+          "pdl_reference_files", "pdl_frequency_table", "chat_date"));
   EXPECT_FALSE(may_change_on_resume("no_such_key"));
 }
 

@@ -16,6 +16,11 @@ using Strings = std::vector<std::string>;
 
 // All keys of the documentation.
 constexpr std::string_view kDocumentedKeys[] = {
+    "eval_bias_grid",
+    "sample_prompts",
+    "sample_max_new_tokens",
+    "sample_temperature",
+    "sample_top_p",
     "model_path",
     "tokenizer_path",
     "output_dir",

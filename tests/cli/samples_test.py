@@ -1,0 +1,137 @@
+#!/usr/bin/env python3
+"""Samples while training: they are those of `generate`, change no bit of the training, and stand once after a resume.
+
+    .venv/bin/python tests/cli/samples_test.py --binary build/release/pdl-train
+"""
+
+import json
+import pathlib
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
+import program  # noqa: E402
+
+PROMPTS = ["the sea", "Every word that she told him", "the sea"]
+SAMPLING = ["--sample_temperature", "0.9", "--sample_top_p", "0.9", "--sample_max_new_tokens", "11"]
+EVENTS = ["--eval_steps", "4", "--save_steps", "3", "--logging_steps", "1", "--save_total_limit", "0",
+          "--lr_scheduler_type", "constant", "--warmup_steps", "0"]  # so that a run may be made longer
+TIMES = {"tokens_per_second", "step_ms", "peak_memory_gb", "wall_seconds"}
+
+
+def json_lines(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def without_times(value):
+    if isinstance(value, dict):
+        return {name: without_times(member) for name, member in value.items() if name not in TIMES}
+    return value
+
+
+class SamplesTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.temporary = tempfile.TemporaryDirectory()
+        cls.folder = pathlib.Path(cls.temporary.name) / "demo"
+        assert program.run("init", "demo", "--preset", "tiny", folder=cls.temporary.name).returncode == 0
+        cls.prompts = [part for prompt in PROMPTS for part in ("--sample_prompts", prompt)]
+        cls.train("on", *cls.prompts, *SAMPLING)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.temporary.cleanup()
+
+    @classmethod
+    def train(cls, output, *flags, steps=12):
+        process = program.run("--config", "run.json", *EVENTS, "--max_steps", str(steps), "--output_dir", output, *flags,
+                              folder=cls.folder)  # fmt: skip
+        assert process.returncode == 0, process.stderr
+
+    def train_with(self, output, **keys):
+        """With keys of run.json, in which a value need not be that of a flag."""
+        config = json.loads((self.folder / "on" / "config.json").read_text())
+        config.update(output_dir=output, **keys)
+        (self.folder / "changed.json").write_text(json.dumps(config))
+        return program.run("--config", "changed.json", folder=self.folder)
+
+    def test_lines(self):
+        samples = json_lines(self.folder / "on" / "samples.jsonl")
+        self.assertEqual([(s["step"], s["prompt_index"]) for s in samples], [(step, i) for step in (4, 8, 12) for i in range(3)])
+        for sample in samples:
+            self.assertEqual(list(sample), ["step", "prompt_index", "sample", "prompt", "text", "ids", "logprobs",
+                                            "finish_reason", "seed"])  # fmt: skip
+            self.assertEqual(sample["prompt"], PROMPTS[sample["prompt_index"]])
+        events = [line for line in json_lines(self.folder / "on" / "metrics.jsonl") if line["event"] == "sample"]
+        self.assertEqual(events, [{"event": "sample", "step": s["step"], "prompt_index": s["prompt_index"], "text": s["text"]}
+                                  for s in samples])  # fmt: skip
+
+    def test_the_last_are_those_of_generate(self):
+        process = program.run(
+            "generate", "--model_path", "on/model.pt", "--tokenizer_path", "tokenizer.model", "--prompt", *PROMPTS, "--seed",
+            str(json.loads((self.folder / "on" / "config.json").read_text())["seed"]), "--temperature", "0.9", "--top_p", "0.9",
+            "--max_new_tokens", "11", "--output", "again.jsonl", folder=self.folder)  # fmt: skip
+        self.assertEqual(process.returncode, 0, process.stderr)
+        last = [sample for sample in json_lines(self.folder / "on" / "samples.jsonl") if sample.pop("step") == 12]
+        self.assertEqual(json_lines(self.folder / "again.jsonl"), last)
+
+    def test_training_has_the_same_bits_without(self):
+        self.train("off")
+        self.assertFalse((self.folder / "off" / "samples.jsonl").exists())
+        self.assertEqual((self.folder / "off" / "model.pt").read_bytes(), (self.folder / "on" / "model.pt").read_bytes())
+        lines = [without_times(line) for line in json_lines(self.folder / "on" / "metrics.jsonl") if line["event"] != "sample"]
+        self.assertEqual([without_times(line) for line in json_lines(self.folder / "off" / "metrics.jsonl")], lines)
+
+    def test_no_line_stands_twice_after_a_resume(self):
+        whole = (self.folder / "on" / "samples.jsonl").read_bytes()
+        for stop in (3, 5, 8):
+            with self.subTest(stop=stop):
+                output = f"resumed-{stop}"
+                self.train(output, *self.prompts, *SAMPLING, steps=stop)
+                # As a process that died later would leave it: lines of steps that no checkpoint knows, and half of one.
+                with (self.folder / output / "samples.jsonl").open("a") as file:
+                    file.write('{"step":9,"prompt_index":0}\n{"step":12,"promp')
+                self.train(output, *self.prompts, *SAMPLING)
+                lines = [line for line in (self.folder / output / "samples.jsonl").read_bytes().splitlines(keepends=True)
+                         if json.loads(line)["step"] in (4, 8, 12)]  # fmt: skip
+                self.assertEqual(b"".join(lines), whole)
+
+    def test_tensorboard_shows_the_texts(self):
+        from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+        events = EventAccumulator(str(self.folder / "on" / "runs"))
+        events.Reload()
+        tags = [f"samples/{i}/text_summary" for i in range(3)]
+        self.assertLessEqual(set(tags), set(events.Tags()["tensors"]))
+        samples = json_lines(self.folder / "on" / "samples.jsonl")
+        for i, tag in enumerate(tags):
+            shown = [(event.step, event.tensor_proto.string_val[0].decode()) for event in events.Tensors(tag)]
+            self.assertEqual(shown, [(s["step"], "    " + (s["prompt"] + s["text"]).replace("\n", "\n    "))
+                                     for s in samples if s["prompt_index"] == i])  # fmt: skip
+            self.assertEqual(events.SummaryMetadata(tag).plugin_data.plugin_name, "text")
+
+    def test_one_text_in_run_json(self):
+        process = self.train_with("one", sample_prompts="light", max_steps=2)
+        self.assertEqual(process.returncode, 0, process.stderr)
+        self.assertEqual([s["prompt"] for s in json_lines(self.folder / "one" / "samples.jsonl")], ["light"])
+
+    def test_refused(self):
+        for keys, code, word in (
+            ({"sample_max_new_tokens": 0}, 2, "sample_max_new_tokens"),
+            ({"sample_temperature": -1}, 2, "sample_temperature"),
+            ({"sample_top_p": 0}, 2, "sample_top_p"),
+            ({"sample_top_p": 1.5}, 2, "sample_top_p"),
+            ({"sample_prompts": ["a", ""]}, 2, "sample_prompts"),
+            ({"sample_prompts": [3]}, 2, "sample_prompts"),
+            ({"eval_files": [], "eval_steps": 0}, 2, "eval_files"),
+        ):
+            with self.subTest(keys=keys):
+                process = self.train_with("refused", **keys)
+                self.assertEqual(process.returncode, code, process.stderr)
+                self.assertIn(word, process.stderr)
+                self.assertFalse((self.folder / "refused").exists())
+
+
+if __name__ == "__main__":
+    program.main()
