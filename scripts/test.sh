@@ -6,7 +6,8 @@ cd "$(dirname "$0")/.."
 source scripts/setup.sh
 install_debian_packages
 find_libtorch
-install_python_packages numpy sentencepiece tensorboard jsonschema tokenizers transformers peft
+install_python_packages numpy sentencepiece tensorboard jsonschema tokenizers transformers peft \
+  nltk sacrebleu lexicalrichness
 
 configure_and_build asan
 ctest --preset asan --parallel "$(nproc)"

@@ -109,9 +109,12 @@ int run_command_line(int argc, char** argv) {
   add_tokenize_command(app);
   add_eval_command(app);
   add_generate_command(app);
+  add_compare_command(app);
+  add_report_command(app);
   add_verify_command(app);
   add_export_command(app);
   add_merge_command(app);
+  add_sweep_command(app, exit_code);
   add_schema_command(app);
   // Set after the commands are added, because they would inherit the footer.
   for (CLI::App* command : app.get_subcommands({})) command->group("Commands");

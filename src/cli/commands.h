@@ -16,9 +16,13 @@ void add_weights_command(CLI::App& app);
 void add_tokenize_command(CLI::App& app);
 void add_eval_command(CLI::App& app);
 void add_generate_command(CLI::App& app);
+void add_compare_command(CLI::App& app);
+void add_report_command(CLI::App& app);
 void add_verify_command(CLI::App& app);
 void add_export_command(CLI::App& app);
 void add_merge_command(CLI::App& app);
+// Sets `exit_code` as the main command does.
+void add_sweep_command(CLI::App& app, int& exit_code);
 void add_schema_command(CLI::App& app);
 
 }  // namespace pdl

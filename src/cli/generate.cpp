@@ -3,7 +3,6 @@
 #include <cmath>
 #include <iostream>
 #include <iterator>
-#include <nlohmann/json.hpp>
 #include <optional>
 
 #include "cli/commands.h"
@@ -18,6 +17,7 @@
 #include "pdl/generation/generate.h"
 #include "pdl/run/chat_date.h"
 #include "pdl/run/eos_ids.h"
+#include "pdl/run/generation_config.h"
 #include "pdl/run/job.h"
 #include "pdl/run/prompts.h"
 #include "pdl/run/run_folder.h"
@@ -42,6 +42,7 @@ struct GenerateArguments {
   std::vector<std::string> stop_tokens;
   std::optional<double> tau;
   bool ignores_eos = false;
+  bool reads_generation_config = false;
 };
 
 // ------------------------------------------------------------------ options
@@ -179,23 +180,34 @@ std::vector<PromptDocument> prompts_of(const GenerateArguments& arguments, const
 
 // ------------------------------------------------------------------ result
 
-std::string to_line(const Sample& sample, const std::string& prompt, uint64_t seed) {
-  nlohmann::ordered_json object;
-  object["prompt_index"] = sample.prompt_index;
-  object["sample"] = sample.sample;
-  object["prompt"] = prompt;
-  object["text"] = sample.text;
-  object["ids"] = sample.ids;
-  object["logprobs"] = sample.logprobs;
-  object["finish_reason"] = name_of(sample.finish_reason);
-  object["seed"] = seed;
-  return object.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+std::string joined(const std::vector<std::string>& parts) {
+  std::string all;
+  for (const std::string& part : parts) all += (all.empty() ? "" : ", ") + part;
+  return all;
 }
 
-void run_generate(GenerateArguments& arguments) {
+// `command` knows what was typed.
+void read_generation_config(const RunConfig& config, const CLI::App& command,
+                            GenerationOptions& options) {
+  const auto is_typed = [&](std::string_view name) {
+    return command.count("--" + std::string(name)) > 0;
+  };
+  const GenerationConfigNotes notes = apply_generation_config(config.model_path, is_typed, options);
+  log_info("generation_config.json: " + joined(notes.heeded));
+  if (!notes.overridden.empty()) log_info("flags override its " + joined(notes.overridden));
+  if (!notes.unknown.empty())
+    log_warning("generation_config.json: " + joined(notes.unknown) +
+                " would change texts and is not known here; what is written is without it");
+}
+
+void run_generate(GenerateArguments& arguments, const CLI::App& command) {
   require_ranges(arguments);
   const RunConfig config = with_chat_date(
       load_config(arguments.config, arguments.settings, {"model_path", "tokenizer_path"}));
+  if (arguments.reads_generation_config) {
+    read_generation_config(config, command, arguments.options);
+    require_ranges(arguments);
+  }
   const auto tokenizer = load_tokenizer(config.tokenizer_path);
   const std::vector<Prompt> prompts =
       encode_prompts(prompts_of(arguments, config, *tokenizer), *tokenizer, config.text);
@@ -227,7 +239,7 @@ void run_generate(GenerateArguments& arguments) {
   GenerationSinks sinks;
   sinks.on_sample = [&](const Sample& sample) {
     const std::string& prompt = prompts[static_cast<size_t>(sample.prompt_index)].text;
-    if (file) return file->write(to_line(sample, prompt, options.seed));
+    if (file) return file->write(to_json(sample, prompt, options.seed) + "\n");
     write_result("", streams ? "\n" : sample.text + "\n");
   };
   if (streams) {
@@ -300,8 +312,10 @@ void add_generate_command(CLI::App& app) {
   command->add_flag("--ignore_eos", arguments->ignores_eos, "eos ends nothing");
   command->add_option("--logit_bias", arguments->tau,
                       "add this times ln(count + 1) of each token to its logit first");
+  command->add_flag("--generation_config", arguments->reads_generation_config,
+                    "take what is not typed from generation_config.json of the model's folder");
   add_config_flags(*command, kGenerateKeys, arguments->settings);
-  command->callback([arguments] { run_generate(*arguments); });
+  command->callback([arguments, command] { run_generate(*arguments, *command); });
 }
 
 }  // namespace pdl

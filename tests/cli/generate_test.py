@@ -9,6 +9,7 @@ The binary may also be named by PDL_TRAIN_BINARY. The Python needs torch and tra
 import itertools
 import json
 import pathlib
+import shutil
 import sys
 import tempfile
 import unittest
@@ -158,6 +159,33 @@ class GenerateTest(unittest.TestCase):
         for sample in self.samples(*options, "--min_new_tokens", "10"):
             self.assertNotIn(2, sample["ids"][:10])
         self.assertTrue(all(s["finish_reason"] == "length" for s in self.samples(*options, "--ignore_eos")))
+
+    def test_generation_config_where_it_is_asked_for(self):
+        folder = self.folder / "configured"
+        shutil.copytree(self.folder / "llama", folder)
+        fields = {"do_sample": True, "temperature": 1.1, "top_k": 30, "top_p": 0.95, "repetition_penalty": 1.2, "max_new_tokens": 9}
+        flags = [part for name, value in fields.items() if name != "do_sample" for part in ("--" + name, str(value))]
+        expected = self.samples(*flags)
+        (folder / "generation_config.json").write_text(json.dumps({**fields, "num_beams": 4, "use_cache": True, "typical_p": None}))
+        process = self.call("--prompt", PROMPTS[0], "--generation_config", model="configured")
+        self.assertEqual(process.returncode, 0, process.stderr)
+        self.assertEqual(process.stdout, expected[0]["text"] + "\n")
+        self.assertIn("do_sample true", process.stderr)
+        self.assertIn("num_beams", process.stderr)
+        self.assertNotIn("typical_p", process.stderr)
+        process = self.call("--prompt", PROMPTS[0], "--generation_config", "--max_new_tokens", "2", model="configured")
+        self.assertIn("flags override its max_new_tokens 9", process.stderr)
+        self.assertTrue(expected[0]["text"].startswith(process.stdout.rstrip("\n")))
+        # Nothing of it without the flag, and no chance without do_sample.
+        self.assertEqual([s["ids"] for s in self.samples(model="configured")], [s["ids"] for s in self.samples()])
+        (folder / "generation_config.json").write_text(json.dumps({"temperature": 1.1, "top_k": 3}))
+        process = self.call("--prompt", PROMPTS[0], "--generation_config", "--max_new_tokens", "20", model="configured")
+        self.assertEqual(process.stdout, self.samples()[0]["text"] + "\n")
+        (folder / "generation_config.json").write_text(json.dumps({"do_sample": True, "top_p": 7}))
+        self.assert_refused(2, "--top_p", "--prompt", "a", "--generation_config", model="configured")
+        (folder / "generation_config.json").write_text(json.dumps({"max_new_tokens": "many"}))
+        self.assert_refused(4, "max_new_tokens", "--prompt", "a", "--generation_config", model="configured")
+        self.assert_refused(4, "generation_config.json", "--prompt", "a", "--generation_config", model="run/model.pt")
 
     def test_generation_config_may_name_more_ends(self):
         folder = self.folder / "ends"
