@@ -3,6 +3,7 @@
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "cli/quality_arguments.h"
+#include "pdl/base/file.h"
 #include "pdl/base/log.h"
 #include "pdl/config/bias_grid.h"
 #include "pdl/metrics/bias_curve.h"
@@ -31,10 +32,15 @@ std::string evaluate_with(const Job& job, const BiasArguments& arguments,
   EvaluatorOptions options = evaluator_options(job);
   options.taus = grid;
   if (grid.empty() && !arguments.per_document.empty()) options.taus = {0};
+  std::optional<DurableFile> file;  // opened before what takes long
+  if (!arguments.per_document.empty()) file.emplace(arguments.per_document);
   DocumentTable documents;
   EvalMetrics metrics =
       evaluate(*job.model, *job.data.eval, job.loss.weights, options, {}, &documents).value();
-  if (!arguments.per_document.empty()) write_result(arguments.per_document, to_jsonl(documents));
+  if (file) {
+    file->write(to_jsonl(documents));
+    file->close();
+  }
   if (!grid.empty()) {
     return with_member(eval_metrics_json(metrics), "bias_grid",
                        bias_grid_json(bias_curve(documents)));

@@ -206,7 +206,11 @@ void run_generate(GenerateArguments& arguments, const CLI::App& command) {
       load_config(arguments.config, arguments.settings, {"model_path", "tokenizer_path"}));
   if (arguments.reads_generation_config) {
     read_generation_config(config, command, arguments.options);
-    require_ranges(arguments);
+    try {
+      require_ranges(arguments);
+    } catch (const ConfigError& problem) {
+      throw ConfigError("generation_config.json: " + std::string(problem.what()));
+    }
   }
   const auto tokenizer = load_tokenizer(config.tokenizer_path);
   const std::vector<Prompt> prompts =

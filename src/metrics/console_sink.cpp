@@ -5,9 +5,9 @@
 #include <utility>
 
 #include "pdl/base/log.h"
-#include "pdl/config/config_table.h"
 #include "pdl/base/text_format.h"
 #include "pdl/base/unicode.h"
+#include "pdl/config/config_table.h"
 
 namespace pdl {
 namespace {

@@ -1,5 +1,6 @@
 #include "pdl/metrics/jsonl_sink.h"
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 #include <string_view>
 
@@ -55,7 +56,7 @@ void add_fields(Json& object, const EvalMetrics& eval) {
   object["eval_bands"] = std::move(bands);
   if (eval.best_tau) {
     object["best_tau"] = *eval.best_tau;
-    object["detilted_ce"] = *eval.detilted_ce;
+    object["detilted_ce"] = eval.detilted_ce.value_or(NAN);  // NaN is null
   }
   if (eval.eval_nonfinite_tokens > 0) object["eval_nonfinite_tokens"] = eval.eval_nonfinite_tokens;
 }
@@ -136,20 +137,26 @@ void add_summary(Json& object, const RunSummary& summary) {
 
 void append_line(AppendFile& file, const Json& line) { file.append(to_text(line) + '\n'); }
 
+// A file that a resumed run appends to.
+struct LineFile {
+  std::filesystem::path path;
+  bool has_events;  // else each line is a sample
+};
+
 // What decides whether a line is kept.
 struct LineFields {
-  std::string event;  // "sample" of a line without one: it is of samples.jsonl
+  std::string event;
   std::optional<int64_t> step;
 };
 
 // Throws DataError, with the file and the line's number, for what is not a line of such a file.
-LineFields read_fields(std::string_view line, const std::string& file, int64_t line_number) {
-  const JsonBlame blame =
-      JsonBlame::of<DataError>(file + ": line " + std::to_string(line_number) + ": ");
+LineFields read_fields(std::string_view line, const LineFile& file, int64_t line_number) {
+  const JsonBlame blame = JsonBlame::of<DataError>(file.path.filename().string() + ": line " +
+                                                   std::to_string(line_number) + ": ");
   const JsonValue root = parse_json(line, {}, blame);
   ObjectReader object(root, blame);
   LineFields fields{.event = "sample", .step = {}};
-  if (file == "metrics.jsonl") fields.event = object.string("event");
+  if (file.has_events) fields.event = object.string("event");
   if (object.has("step")) fields.step = object.integer("step");
   return fields;
 }
@@ -163,7 +170,7 @@ struct KeptLines {
 };
 
 // Drops an incomplete last line too.
-KeptLines lines_known_at(std::string_view content, const std::string& file,
+KeptLines lines_known_at(std::string_view content, const LineFile& file,
                          const ResumePoint& resumed) {
   KeptLines kept;
   int64_t line_number = 0;
@@ -187,16 +194,16 @@ KeptLines lines_known_at(std::string_view content, const std::string& file,
 }
 
 // Cuts the file back to what the run will append to. Returns true if it holds a start line.
-bool prepare_file(const std::filesystem::path& path, std::optional<ResumePoint> resumed) {
+bool prepare_file(const LineFile& file, std::optional<ResumePoint> resumed) {
   std::error_code ignored;
-  if (!resumed.has_value() || !std::filesystem::exists(path, ignored)) {
-    write_file_durably(path, "");
+  if (!resumed.has_value() || !std::filesystem::exists(file.path, ignored)) {
+    write_file_durably(file.path, "");
     return false;
   }
-  const std::string content = read_file<StorageError>("metrics file", path);
-  const KeptLines kept = lines_known_at(content, path.filename().string(), *resumed);
+  const std::string content = read_file<StorageError>("file of a run", file.path);
+  const KeptLines kept = lines_known_at(content, file, *resumed);
   if (kept.text != content) {
-    write_file_durably(path, kept.text);
+    write_file_durably(file.path, kept.text);
   }
   return kept.has_start_line;
 }
@@ -204,7 +211,7 @@ bool prepare_file(const std::filesystem::path& path, std::optional<ResumePoint> 
 }  // namespace
 
 JsonlSink::JsonlSink(const std::filesystem::path& path, std::optional<ResumePoint> resumed)
-    : has_start_line_(prepare_file(path, resumed)), file_(path) {}
+    : has_start_line_(prepare_file({path, /*has_events=*/true}, resumed)), file_(path) {}
 
 void JsonlSink::on_start(const StartMetrics& start) {
   if (has_start_line_) {
@@ -266,7 +273,7 @@ void JsonlSink::on_end(const RunSummary& summary) {
 }
 
 SampleSink::SampleSink(const std::filesystem::path& path, std::optional<ResumePoint> resumed)
-    : file_((prepare_file(path, resumed), path)) {}
+    : file_((prepare_file({path, /*has_events=*/false}, resumed), path)) {}
 
 void SampleSink::on_sample(const SampleMetrics& sample) {
   const std::string members = to_json(sample.sample, sample.prompt, sample.seed).substr(1);

@@ -110,8 +110,7 @@ at::Tensor biased_cross_entropy(const at::Tensor& logits, const at::Tensor& targ
                 "biased_cross_entropy: logits, targets and biases disagree in shape, dtype or "
                 "device");
   }
-  if (targets.numel() == 0)
-    return at::zeros({0, biases.biases.size(1)}, biases.biases.options());
+  if (targets.numel() == 0) return at::zeros({0, biases.biases.size(1)}, biases.biases.options());
   at::Tensor rows = view_as_rows(logits);
   if (!rows.defined()) rows = view_as_rows(logits.contiguous());
   const at::Tensor flat_targets = targets.reshape(-1);

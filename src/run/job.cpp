@@ -1,5 +1,4 @@
 #include "pdl/run/job.h"
-#include "pdl/config/bias_grid.h"
 
 #include <filesystem>
 #include <system_error>
@@ -8,6 +7,7 @@
 #include "model_trial.h"
 #include "pdl/base/error.h"
 #include "pdl/base/sha256.h"
+#include "pdl/config/bias_grid.h"
 #include "pdl/config/load_config.h"
 #include "pdl/corpus/chat_format.h"
 #include "pdl/model/load_model.h"

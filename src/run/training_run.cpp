@@ -55,13 +55,17 @@ void open_output(const Job& job, const RunFolder& folder, const RunIdentity& ide
   open_log_file(folder.log());
   remove_durably(folder.summary());  // it is of an earlier start
   remove_durably(folder.documents());
+  remove_durably(folder.report());
   write_file_durably(folder.frequency(), to_json(job.loss.table));  // first: see require_own()
   write_file_durably(folder.config(), identity.config_json);
   job.caches->keep();
   observers.add(std::make_unique<ConsoleSink>());
   observers.add(std::make_unique<JsonlSink>(folder.metrics(), resumed));
-  if (!job.config.samples.sample_prompts.empty())
+  if (!job.config.samples.sample_prompts.empty()) {
     observers.add(std::make_unique<SampleSink>(folder.samples(), resumed));
+  } else if (!resumed) {
+    remove_durably(folder.samples());  // those of an earlier start
+  }
   if (job.config.tensorboard) {
     observers.add(std::make_unique<TensorBoardSink>(
         folder.tensorboard(), resumed ? std::optional(resumed->step) : std::nullopt));

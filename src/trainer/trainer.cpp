@@ -2,10 +2,13 @@
 
 #include <ATen/core/grad_mode.h>
 
+#include <algorithm>
 #include <chrono>
 #include <optional>
+#include <span>
 #include <variant>
 
+#include "pdl/base/log.h"
 #include "pdl/evaluation/evaluator.h"
 #include "pdl/optim/schedule.h"
 #include "pdl/trainer/device_memory.h"
@@ -13,6 +16,8 @@
 
 namespace pdl {
 namespace {
+
+constexpr size_t kPromptsAtOnce = 8;  // between two votes
 
 bool is_due(int64_t step, int64_t interval) { return interval > 0 && step % interval == 0; }
 
@@ -146,27 +151,50 @@ bool Trainer::evaluate(Vote& wanted) {
   if (!metrics) return false;
   documents_ = std::move(documents);
   metrics->step = state_.step;
-  state_.evaluation_due = false;
   parts_.observer.on_eval(*metrics);
+  if (parts_.samples != nullptr && !write_samples(goes_on)) return false;
+  state_.evaluation_due = false;
   state_.last_eval = metrics;
-  if (parts_.samples != nullptr) write_samples();
   return selection_.add(*metrics);
 }
 
-// The model is in evaluation mode, and the noise is of no generator: training has the same bits
-// with samples and without.
-void Trainer::write_samples() {
+// Returns false if the ranks vote to break off: then the evaluation stays due, and what it wrote is
+// written again. The model is in evaluation mode, chance is of no generator, and a program gets its
+// buffers back, so that training has the same bits with samples and without. A model that cannot
+// write trains on.
+bool Trainer::write_samples(const std::function<bool()>& goes_on) {
   const ProfiledPhase phase(parts_.step.profiler, "samples");
   const SamplePrompts& prompts = *parts_.samples;
-  GenerationSinks sinks;
-  sinks.on_sample = [&](const Sample& sample) {
-    parts_.observer.on_sample({.step = state_.step,
-                               .sample = sample,
-                               .prompt = prompts.texts[static_cast<size_t>(sample.prompt_index)],
-                               .seed = prompts.options.seed});
-  };
   const at::NoGradGuard no_grad;
-  generate(parts_.step.model, prompts.tokenizer, prompts.ids, prompts.options, sinks);
+  LanguageModel& model = parts_.step.model;
+  const std::vector<at::Tensor> buffers = copy_changing_buffers(model);
+  bool is_whole = true;
+  for (size_t first = 0; is_whole && first < prompts.ids.size(); first += kPromptsAtOnce) {
+    is_whole = goes_on();
+    if (!is_whole) break;
+    const std::span group =
+        std::span(prompts.ids).subspan(first, std::min(kPromptsAtOnce, prompts.ids.size() - first));
+    GenerationSinks sinks;
+    sinks.on_sample = [&](Sample sample) {
+      sample.prompt_index += static_cast<int64_t>(first);
+      const std::string& prompt = prompts.texts[static_cast<size_t>(sample.prompt_index)];
+      parts_.observer.on_sample({.step = state_.step,
+                                 .sample = std::move(sample),
+                                 .prompt = prompt,
+                                 .seed = prompts.options.seed});
+    };
+    try {
+      generate(model, prompts.tokenizer, group, prompts.options, sinks);
+    } catch (const NumericError& problem) {
+      log_warning("no samples at step " + std::to_string(state_.step) + ": " + problem.what());
+      break;
+    } catch (const ModelError& problem) {
+      log_warning("no samples at step " + std::to_string(state_.step) + ": " + problem.what());
+      break;
+    }
+  }
+  restore_changing_buffers(model, buffers);
+  return is_whole;
 }
 
 DocumentTable Trainer::evaluate_documents() {

@@ -10,6 +10,8 @@ import sys
 import tempfile
 import unittest
 
+import torch
+
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
 import program  # noqa: E402
 
@@ -18,6 +20,17 @@ SAMPLING = ["--sample_temperature", "0.9", "--sample_top_p", "0.9", "--sample_ma
 EVENTS = ["--eval_steps", "4", "--save_steps", "3", "--logging_steps", "1", "--save_total_limit", "0",
           "--lr_scheduler_type", "constant", "--warmup_steps", "0"]  # so that a run may be made longer
 TIMES = {"tokens_per_second", "step_ms", "peak_memory_gb", "wall_seconds"}
+
+
+class Counting(torch.nn.Module):
+    def __init__(self, vocab_size: int):
+        super().__init__()
+        self.table = torch.nn.Embedding(vocab_size, vocab_size)
+        self.register_buffer("forwards", torch.zeros((), dtype=torch.long))
+
+    def forward(self, input_ids: torch.Tensor) -> torch.Tensor:
+        self.forwards += 1
+        return self.table(input_ids)
 
 
 def json_lines(path):
@@ -83,6 +96,21 @@ class SamplesTest(unittest.TestCase):
         lines = [without_times(line) for line in json_lines(self.folder / "on" / "metrics.jsonl") if line["event"] != "sample"]
         self.assertEqual([without_times(line) for line in json_lines(self.folder / "off" / "metrics.jsonl")], lines)
 
+    def test_a_program_that_counts_its_forwards_does_not_count_samples(self):
+        vocab_size = torch.jit.load(self.folder / "model.pt")(torch.tensor([[1, 2]])).shape[-1]
+        torch.jit.script(Counting(vocab_size)).save(self.folder / "counting.pt")
+        for output, prompts in (("counting-on", self.prompts), ("counting-off", [])):
+            self.train(output, "--model_path", "counting.pt", *prompts)
+        models = [(self.folder / output / "model.pt").read_bytes() for output in ("counting-on", "counting-off")]
+        self.assertEqual(*models)
+        self.assertGreater(torch.jit.load(self.folder / "counting-on" / "model.pt").forwards, 12)
+
+    def test_a_model_that_cannot_write_trains_on(self):
+        process = self.train_with("cold", sample_prompts=["a"], sample_temperature=1e-300, max_steps=4)
+        self.assertEqual(process.returncode, 0, process.stderr)
+        self.assertIn("no samples at step 4", process.stderr)
+        self.assertEqual(json.loads((self.folder / "cold" / "summary.json").read_text())["status"], "finished")
+
     def test_no_line_stands_twice_after_a_resume(self):
         whole = (self.folder / "on" / "samples.jsonl").read_bytes()
         for stop in (3, 5, 8):
@@ -93,9 +121,12 @@ class SamplesTest(unittest.TestCase):
                 with (self.folder / output / "samples.jsonl").open("a") as file:
                     file.write('{"step":9,"prompt_index":0}\n{"step":12,"promp')
                 self.train(output, *self.prompts, *SAMPLING)
-                lines = [line for line in (self.folder / output / "samples.jsonl").read_bytes().splitlines(keepends=True)
-                         if json.loads(line)["step"] in (4, 8, 12)]  # fmt: skip
-                self.assertEqual(b"".join(lines), whole)
+                lines = (self.folder / output / "samples.jsonl").read_bytes().splitlines(keepends=True)
+                steps = [json.loads(line)["step"] for line in lines]
+                self.assertEqual(steps, [step for step in sorted({4, 8, 12, stop}) for _ in PROMPTS])
+                self.assertEqual(b"".join(line for line, step in zip(lines, steps) if step in (4, 8, 12)), whole)
+                events = [line for line in json_lines(self.folder / output / "metrics.jsonl") if line["event"] == "sample"]
+                self.assertEqual([event["step"] for event in events], steps)
 
     def test_tensorboard_shows_the_texts(self):
         from tensorboard.backend.event_processing.event_accumulator import EventAccumulator

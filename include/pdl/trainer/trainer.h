@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -102,7 +103,7 @@ class Trainer {
   void report_training();
   bool evaluate_and_save();
   bool evaluate(Vote& wanted);
-  void write_samples();
+  bool write_samples(const std::function<bool()>& goes_on);
   void save(bool in_background);
 
   TrainerParts parts_;

@@ -1,5 +1,6 @@
 #include "pdl/checkpoint/records/trainer_state.h"
 
+#include <cmath>
 #include <limits>
 #include <nlohmann/json.hpp>
 
@@ -85,6 +86,7 @@ void read_metrics(ObjectReader& reader, EvalMetrics& metrics) {
   if (!reader.has("best_tau")) return;
   get(reader, "best_tau", metrics.best_tau);
   get(reader, "detilted_ce", metrics.detilted_ce);
+  if (metrics.best_tau && !metrics.detilted_ce) metrics.detilted_ce = NAN;
   get(reader, "nonfinite_tokens", metrics.eval_nonfinite_tokens);
 }
 
