@@ -3,10 +3,11 @@
 
     .venv/bin/python scripts/compare_generation.py MODEL --binary build/release/pdl-train [--text FILE] [--tokens N]
 
-MODEL is a Hugging Face folder with its tokenizer. Prompts (--prompts of them, 16) are the first words of paragraphs of
---text, or made of --seed alone. Each set of options is run by both programs in float32: greedy search and sampling, every
-option alone and all together. For sampling, transformers runs a greedy search whose last logits processor adds this
-program's noise, computed here from the formula in include/pdl/generation/sampling/sampling.h.
+MODEL is a Hugging Face folder with its tokenizer; with --torchscript FILE the program runs that file of the same model.
+Prompts (--prompts of them, 16) are the first words of paragraphs of --text, or made of --seed alone. Each set of options is
+run by both programs in float32: greedy search and sampling, every option alone and all together. For sampling, transformers
+runs a greedy search whose last logits processor adds this program's noise, computed here from the formula in
+include/pdl/generation/sampling/sampling.h.
 
 stdout gets a line a set of options: how many samples are equal, how many differ first where the two best sums are within
 1e-4, which float32 does not decide, and where the first other difference is.
@@ -102,7 +103,7 @@ def run_program(arguments, prompts, options, folder, extra=()):
     prompt_file = folder / "prompts.jsonl"
     prompt_file.write_text("".join(json.dumps({"prompt": prompt}) + "\n" for prompt in prompts), encoding="utf-8")
     output = folder / "samples.jsonl"
-    command = [arguments.binary, "generate", "--model_path", arguments.model, "--tokenizer_path", arguments.model,
+    command = [arguments.binary, "generate", "--model_path", arguments.torchscript or arguments.model, "--tokenizer_path", arguments.model,
                "--prompts", str(prompt_file), "--output", str(output), "--max_new_tokens", str(arguments.tokens),
                "--seed", str(arguments.seed), *extra]
     for name, value in options.items():
@@ -144,6 +145,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("model")
     parser.add_argument("--binary", default="build/release/pdl-train")
+    parser.add_argument("--torchscript")
     parser.add_argument("--text")
     parser.add_argument("--prompts", type=int, default=16)
     parser.add_argument("--tokens", type=int, default=200)

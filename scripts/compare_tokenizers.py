@@ -7,10 +7,11 @@
 |---|---|---|
 | json | 40 tokenizers of tokenizer.json, trained here | the package tokenizers |
 | sentencepiece | 60 SentencePiece models, trained here | the package sentencepiece, 0.2.3 |
+| | texts of these ids, and of random ones, as they come one by one | the same |
 | files | .txt, .jsonl, .npy, .gz, .zst: edge cases | Python's json, gzip, codecs and NumPy |
 
 Each tokenizer encodes 1,500 short texts in one process, and some long ones whose ids are put together from blocks of a
-megabyte. Every id must be the same. stdout gets a line a group and a total. The input depends on --seed alone.
+megabyte. Every id and every text must be the same. stdout gets a line a group and a total. The input depends on --seed alone.
 --quick takes few tokenizers and texts. Exit codes: 0 everything agrees, 1 something differs, 2 usage.
 """
 
@@ -76,7 +77,7 @@ class Comparison:
                                f"{ids[at:at + 5]}, expected {expected_ids[at:at + 5]}")  # fmt: skip
 
 
-def compare_tokenizers(comparison, trained, number, texts, long_texts, size):
+def compare_tokenizers(comparison, source, trained, number, texts, long_texts, size):
     """`trained(folder, i)` gives the path of the i-th tokenizer, its name, and the function that encodes texts."""
     folder = comparison.folder
     records = folder / "texts.jsonl"
@@ -91,7 +92,27 @@ def compare_tokenizers(comparison, trained, number, texts, long_texts, size):
         files = [records, *(long_files if has_long else [])]
         inputs = [*texts, *(long_texts if has_long else [])]
         found = comparison.tokenize(name, path, files, "--text_document", "file")
-        comparison.compare(name, found and [document["ids"] for document in found], encode(inputs), inputs)
+        expected = encode(inputs)
+        comparison.compare(name, found and [document["ids"] for document in found], expected, inputs)
+        most = trained_tokenizers.vocabulary_size(path)
+        randoms = [[source.randrange(most) for _ in range(source.randrange(1, 60))] for _ in texts]
+        compare_texts(comparison, path, name, [*expected[:len(texts)], *randoms])
+
+
+def compare_texts(comparison, tokenizer, name, sequences):
+    """Texts of ids, but those for which the library raises an error."""
+    decode = trained_tokenizers.decoder(tokenizer)
+    expected = {}
+    for ids in sequences:
+        try:
+            expected[tuple(ids)] = decode(ids)
+        except Exception:  # tokenizers raises plain exceptions
+            continue
+    path = comparison.folder / "ids.jsonl"
+    path.write_text("".join(json.dumps({"ids": ids}) + "\n" for ids in expected))
+    found = comparison.tokenize(name, tokenizer, [], "--decode", path)
+    comparison.compare(f"{name}, text", found and [line["text"] for line in found], list(expected.values()),
+                       [str(ids) for ids in expected])  # fmt: skip
 
 
 def compare_files(comparison, source, number):
@@ -126,7 +147,8 @@ def main():
             else:
                 texts = hostile_texts.short(source, size.texts)
                 trained = TRAINERS[group](source, getattr(size, group))
-                compare_tokenizers(comparison, trained, getattr(size, group), texts, hostile_texts.long(source, size.long_texts), size)
+                long_texts = hostile_texts.long(source, size.long_texts)
+                compare_tokenizers(comparison, source, trained, getattr(size, group), texts, long_texts, size)
         print(f"{group}: {comparison.num_compared} documents compared, {comparison.num_different} differ", flush=True)
         compared += comparison.num_compared
         different += comparison.num_different

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "cli/commands.h"
@@ -5,8 +6,11 @@
 #include "cli/file_job.h"
 #include "cli/output.h"
 #include "pdl/base/error.h"
+#include "pdl/base/file.h"
+#include "pdl/base/json.h"
 #include "pdl/run/chat_date.h"
 #include "pdl/run/dataset.h"
+#include "pdl/tokenizer/text_stream.h"
 #include "pdl/tokenizer/tokenizer.h"
 #include "pdl/tokens/sequences.h"
 
@@ -16,6 +20,7 @@ namespace {
 struct TokenizeArguments {
   std::shared_ptr<ConfigArguments> config;
   std::vector<std::string> files;
+  std::string decoded;  // a file of ids
 };
 
 // A byte piece need not be UTF-8, so its invalid bytes are replaced.
@@ -73,7 +78,41 @@ void tokenize_rows(const TokenizeArguments& arguments) {
   }
 }
 
+// The ids of a line that tokenize or generate wrote. Throws DataError.
+std::vector<int32_t> ids_of(std::string_view line, const std::string& place, int64_t vocab_size) {
+  const JsonBlame blame = JsonBlame::of<DataError>(place + ": ");
+  const JsonValue value = parse_json(line, {}, blame);
+  ObjectReader object(value, blame);
+  const std::vector<int64_t> ids = object.integers("ids", 0, vocab_size - 1);
+  return {ids.begin(), ids.end()};
+}
+
+// The text of each line's ids, put together as generate does it.
+void decode_lines(const TokenizeArguments& arguments) {
+  const RunConfig config = load_config("", arguments.config->settings, {"tokenizer_path"});
+  const auto tokenizer = load_tokenizer(config.tokenizer_path);
+  const std::string content = read_file<DataError>("ids", arguments.decoded);
+  int64_t number = 0;
+  for (std::string_view rest = content; !rest.empty();) {
+    const std::string_view line = rest.substr(0, rest.find('\n'));
+    rest.remove_prefix(std::min(line.size() + 1, rest.size()));
+    const std::string place = "'" + arguments.decoded + "' line " + std::to_string(++number);
+    TextStream stream(*tokenizer, {});
+    nlohmann::ordered_json object;
+    std::string text;
+    for (const int32_t id : ids_of(line, place, tokenizer->size())) text += stream.push(id);
+    object["text"] = text + stream.finish();
+    write_result(
+        "", object.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
+  }
+}
+
 void run_tokenize(const TokenizeArguments& arguments) {
+  if (!arguments.decoded.empty()) {
+    if (!arguments.files.empty() || !arguments.config->file.empty())
+      throw ConfigError("--decode: takes a file of its own; give no --config and no FILE");
+    return decode_lines(arguments);
+  }
   if (arguments.config->file.empty() == arguments.files.empty()) {
     throw ConfigError("tokenize takes either --config run.json or --tokenizer_path T and FILE…");
   }
@@ -93,6 +132,10 @@ void add_tokenize_command(CLI::App& app) {
   auto arguments = std::make_shared<TokenizeArguments>();
   arguments->config = add_config_arguments(*command, text_keys());
   command->add_option("FILE", arguments->files, "files of the formats of train_files");
+  command
+      ->add_option("--decode", arguments->decoded,
+                   "print the text of each line of this file, JSON objects with ids")
+      ->type_name("FILE");
   command->callback([arguments] { run_tokenize(*arguments); });
 }
 

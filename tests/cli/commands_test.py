@@ -84,6 +84,18 @@ class CommandsTest(unittest.TestCase):
                     self.assertEqual(len(document["ids"]), len(document["trained"]))
                     self.assertEqual(document["pieces"][-1], "</s>")
 
+    def test_tokenize_decodes(self):
+        documents = self.json_lines("tokenize", "--tokenizer_path", "tokenizer.model", "--text_document", "line", "eval.txt")
+        (self.folder / "ids.jsonl").write_text("".join(json.dumps({"ids": d["ids"], "text": "?"}) + "\n" for d in documents))
+        texts = self.json_lines("tokenize", "--tokenizer_path", "tokenizer.model", "--decode", "ids.jsonl")
+        lines = [line for line in (self.folder / "eval.txt").read_text().splitlines() if line.strip()]
+        self.assertEqual([text["text"] for text in texts], [" ".join(line.split()) for line in lines])
+        (self.folder / "ids.jsonl").write_text('{"ids": [1]}\n{"ids": [100000]}\n')
+        for arguments, code, word in ((["ids.jsonl"], 3, "line 2"), (["missing"], 3, "missing"), (["ids.jsonl", "eval.txt"], 2, "--decode")):
+            process = program.run("tokenize", "--tokenizer_path", "tokenizer.model", "--decode", *arguments, folder=self.folder)
+            self.assertEqual(process.returncode, code, process.stderr)
+            self.assertIn(word, process.stderr)
+
     def test_tokenize_rows(self):
         rows = self.json_lines("tokenize", "--config", "run.json")
         self.assertEqual({len(row["ids"]) for row in rows[:-1]}, {MAX_LENGTH})

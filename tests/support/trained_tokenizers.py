@@ -75,6 +75,16 @@ def _added_tokens(source):
             for content in source.sample(["word", "[X]", "  ", "    ", "\n\n\n", "Straße", "12", "<user>"], 3)]  # fmt: skip
 
 
+def _decoder(source, has_bytes):
+    """Those of real files, and others that suit less."""
+    from tokenizers import decoders
+
+    llama = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)])
+    fitting = [decoders.ByteLevel()] if has_bytes else [llama, decoders.Metaspace("▁", "always")]
+    others = [decoders.ByteLevel(), llama, decoders.Fuse(), decoders.Sequence([decoders.ByteFallback(), decoders.Metaspace()])]
+    return source.choice(fitting if source.random() < 0.6 else others)
+
+
 def json_tokenizers(source, number):
     """See compare_tokenizers() in scripts/compare_tokenizers.py."""
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
@@ -112,6 +122,7 @@ def json_tokenizers(source, number):
         can_add = not (steps and "first" in pre_name)  # refused with normalized added tokens
         if can_add and own.random() < 0.6:
             tokenizer.add_tokens(_added_tokens(own))
+        tokenizer.decoder = _decoder(random.Random(seeds[index] + 1), has_bytes)
         path = folder / "tokenizer.json"
         tokenizer.save(str(path))
         name = f"tokenizer.json {index}: {'Unigram' if is_unigram else 'BPE'}, {pre_name}, {normalizer_name}, {options}"
@@ -152,3 +163,24 @@ def sentencepiece_models(source, number):
         return model_file, f"SentencePiece {index}: {shown}, {symbols}", processor.encode
 
     return trained
+
+
+def vocabulary_size(path):
+    import sentencepiece
+    import tokenizers
+
+    if path.suffix == ".json":
+        return tokenizers.Tokenizer.from_file(str(path)).get_vocab_size()
+    return sentencepiece.SentencePieceProcessor(model_file=str(path)).get_piece_size()
+
+
+def decoder(path):
+    """The library's function from ids to text, without special tokens."""
+    import sentencepiece
+    import tokenizers
+
+    if path.suffix == ".json":
+        tokenizer = tokenizers.Tokenizer.from_file(str(path))
+        return lambda ids: tokenizer.decode(ids, skip_special_tokens=True)
+    processor = sentencepiece.SentencePieceProcessor(model_file=str(path))
+    return lambda ids: processor.decode(ids)
