@@ -65,7 +65,8 @@ at::Tensor Linear::forward(const at::Tensor& x, const Mode& mode, State& state) 
     at::Tensor& kept = state.kept.emplace_back();
     if (mode.drops && dropout > 0)
       kept = at::empty_like(x).bernoulli_(1 - dropout).div_(1 - dropout);
-    const at::Tensor inner = matrix_product(adapter_input(x, kept), a.value.t()).mul_(scale);
+    const at::Tensor& inner =
+        state.inner.emplace_back(matrix_product(adapter_input(x, kept), a.value.t()).mul_(scale));
     multiply_into(y.narrow(1, adapter.begin, adapter.size), inner, b.value.t(),
                   ProductPrecision::kFloat32, Writing::kAdd);
   }
@@ -84,10 +85,11 @@ void Linear::add_gradients(const at::Tensor& y_gradient, const at::Tensor& x,
   if (bias_.is_trained()) add_column_sums(y_gradient, gradient_to_add_to(bias_));
   for (size_t i = 0; i < adapters_.size(); ++i) {
     const auto& [a, b, scale, dropout] = adapters_[i].weights;
-    const at::Tensor input = adapter_input(x, state.kept[i]);
     const at::Tensor part = y_gradient.narrow(1, adapters_[i].begin, adapters_[i].size);
-    if (b.is_trained()) add_product(b, part.t(), matrix_product(input, a.value.t()).mul_(scale));
-    if (a.is_trained()) add_product(a, matrix_product(part, b.value).mul_(scale).t(), input);
+    if (b.is_trained()) add_product(b, part.t(), state.inner[i]);
+    if (a.is_trained())
+      add_product(a, matrix_product(part, b.value).mul_(scale).t(),
+                  adapter_input(x, state.kept[i]));
   }
 }
 
@@ -99,7 +101,12 @@ at::Tensor Linear::input_gradient(const at::Tensor& y_gradient, const State& sta
     const auto& [a, b, scale, dropout] = adapters_[i].weights;
     const at::Tensor part = y_gradient.narrow(1, adapters_[i].begin, adapters_[i].size);
     const at::Tensor inner = matrix_product(part, b.value).mul_(scale);
-    x_gradient.add_(adapter_input(matrix_product(inner, a.value), state.kept[i]));
+    const at::Tensor& kept = state.kept[i];
+    if (kept.defined()) {
+      x_gradient.add_(matrix_product(inner, a.value).mul_(kept));
+    } else {
+      multiply_into(x_gradient, inner, a.value, ProductPrecision::kFloat32, Writing::kAdd);
+    }
   }
   return x_gradient;
 }

@@ -26,7 +26,8 @@ class Linear {
  public:
   // What backward needs beside x.
   struct State {
-    std::vector<at::Tensor> kept;  // by the dropout of each adapter: 0, or 1 / (1 - p)
+    std::vector<at::Tensor> kept;   // by the dropout of each adapter: 0, or 1 / (1 - p)
+    std::vector<at::Tensor> inner;  // scale·x·Aᵀ of each adapter
   };
 
   struct Mode {
