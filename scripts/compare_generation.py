@@ -23,6 +23,7 @@ import sys
 import tempfile
 
 import numpy
+import sentencepiece
 import torch
 import transformers
 
@@ -122,6 +123,16 @@ def make_prompts(arguments):
     return [" ".join(generator.choices(words, k=generator.randint(1, 12))) for _ in range(arguments.prompts)]
 
 
+def load_tokenizer(folder):
+    """The function from a text to ids, and the eos; of tokenizer.model by its own library."""
+    path = pathlib.Path(folder) / "tokenizer.model"
+    if path.exists():
+        processor = sentencepiece.SentencePieceProcessor(model_file=str(path))
+        return processor.encode, processor.eos_id()
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    return lambda text: tokenizer(text, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id
+
+
 def compare(model, arguments, prompts, options, folder):
     """Returns how many samples are equal, how many differ by a margin alone, and the first real difference."""
     samples = run_program(arguments, prompts, options, folder)
@@ -151,13 +162,12 @@ def main():
     parser.add_argument("--tokens", type=int, default=200)
     parser.add_argument("--seed", type=int, default=42)
     arguments = parser.parse_args()
-    tokenizer = transformers.AutoTokenizer.from_pretrained(arguments.model)
+    encode, eos = load_tokenizer(arguments.model)
     model = transformers.AutoModelForCausalLM.from_pretrained(arguments.model, dtype=torch.float32).eval()
     # Fields that generate() would merge in silently.
-    eos = tokenizer.eos_token_id
     model.generation_config = transformers.GenerationConfig(eos_token_id=eos)
     prompts = make_prompts(arguments)
-    arguments.prompt_ids = [tokenizer(prompt, add_special_tokens=False)["input_ids"] for prompt in prompts]
+    arguments.prompt_ids = [encode(prompt) for prompt in prompts]
     failed = False
     with tempfile.TemporaryDirectory() as folder:
         for options in OPTION_SETS:
