@@ -25,6 +25,17 @@ std::string significant(double value, int digits) {
   return to_text(value, std::chars_format::general, digits);
 }
 
+std::string shortest_decimal(double value) {
+  // Where Python changes to an exponent.
+  const double size = std::abs(value);
+  const bool is_plain = size == 0 || (size >= 1e-4 && size < 1e16);
+  const auto format = is_plain ? std::chars_format::fixed : std::chars_format::scientific;
+  std::array<char, 32> buffer{};
+  const auto result =
+      std::to_chars(buffer.data(), buffer.data() + buffer.size(), value == 0 ? 0 : value, format);
+  return {buffer.data(), result.ptr};
+}
+
 std::string grouped(int64_t value) {
   std::string text = std::to_string(value);
   const std::ptrdiff_t first_digit = value < 0 ? 1 : 0;

@@ -61,7 +61,8 @@ void run_eval(const ConfigArguments& arguments, const BiasArguments& bias_argume
   if (quality_wanted) quality.emplace(job, *quality_wanted);
   log_info("evaluating " + config.model_path.string());
   std::string result = evaluate_with(job, bias_arguments, grid);
-  if (quality) result = with_member(result, "text_quality", to_json(quality->measure()));
+  if (quality)
+    result = with_member(result, "text_quality", measure_texts(*quality, quality_arguments));
   write_result("", result + "\n");
 }
 

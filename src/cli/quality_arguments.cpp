@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "pdl/base/error.h"
+#include "pdl/base/file.h"
 #include "pdl/config/config_table.h"
 #include "pdl/frequency/bands.h"
 
@@ -49,6 +50,7 @@ void refuse_idle_flags(const QualityArguments& arguments) {
   refuse(arguments.max_new_tokens.has_value(), "--max_new_tokens", either);
   refuse(arguments.rare_below.has_value(), "--rare_below", either);
   refuse(arguments.judge_model.has_value(), "--judge_model", either);
+  refuse(arguments.text_quality_output.has_value(), "--text_quality_output", either);
 }
 
 void require_path(const std::optional<std::string>& path, const char* flag) {
@@ -80,6 +82,10 @@ std::shared_ptr<QualityArguments> add_quality_arguments(CLI::App& command) {
       .add_option("--judge_model", arguments->judge_model,
                   "another model, which says how probable the texts are")
       ->type_name("PATH");
+  command
+      .add_option("--text_quality_output", arguments->text_quality_output,
+                  "file for text_quality: text_quality.json of a run shows it on its page")
+      ->type_name("FILE");
   return arguments;
 }
 
@@ -107,7 +113,17 @@ std::optional<TextQualityOptions> quality_options(const QualityArguments& argume
   require_path(arguments.generate_from, "--generate_from");
   require_path(arguments.generate_output, "--generate_output");
   require_path(arguments.judge_model, "--judge_model");
+  require_path(arguments.text_quality_output, "--text_quality_output");
+  // A place where nothing can be written is refused before what takes long; nothing is left there.
+  if (arguments.text_quality_output) DurableFile(*arguments.text_quality_output).write("");
   return options;
+}
+
+std::string measure_texts(TextQualityRun& run, const QualityArguments& arguments) {
+  const std::string figures = to_json(run.measure());
+  if (arguments.text_quality_output)
+    write_file_durably(*arguments.text_quality_output, figures + "\n");
+  return figures;
 }
 
 }  // namespace pdl

@@ -18,6 +18,7 @@ struct QualityArguments {
   std::optional<int64_t> max_new_tokens;
   std::optional<double> temperature;
   std::optional<std::string> generate_output;
+  std::optional<std::string> text_quality_output;
   std::optional<int64_t> rare_below;
   std::optional<std::string> judge_model;
 };
@@ -28,5 +29,9 @@ std::shared_ptr<QualityArguments> add_quality_arguments(CLI::App& command);
 // Returns none unless texts shall be measured. Throws ConfigError, with the flag, for a value that
 // is out of range, and for a flag that would do nothing.
 std::optional<TextQualityOptions> quality_options(const QualityArguments& arguments);
+
+// Measures, writes what was measured to the file that was asked for, if any, and returns it: the
+// object `text_quality`. Throws StorageError.
+std::string measure_texts(TextQualityRun& run, const QualityArguments& arguments);
 
 }  // namespace pdl

@@ -7,6 +7,7 @@
 #include "compared_run.h"
 #include "pdl/base/error.h"
 #include "pdl/base/unicode.h"
+#include "pdl/comparison/comparison.h"
 
 namespace pdl {
 namespace {
@@ -18,11 +19,6 @@ constexpr std::array<std::string_view, 12> kFreeKeys = {
     "device",           "logging_steps", "save_steps",    "tensorboard",
     "save_total_limit", "max_minutes",   "learning_rate", "resume_from_checkpoint"};
 constexpr std::string_view kFreePrefix = "sample_";
-
-bool may_differ(std::string_view key) {
-  return key.starts_with(kFreePrefix) ||
-         std::find(kFreeKeys.begin(), kFreeKeys.end(), key) != kFreeKeys.end();
-}
 
 bool equal(const JsonValue& one, const JsonValue& other) {
   if (one.is_number() && other.is_number()) {
@@ -62,7 +58,7 @@ std::string value_text(const JsonValue* value) {
 }
 
 void require_same_value(const ComparedRun& one, const ComparedRun& other, const std::string& key) {
-  if (may_differ(key)) return;
+  if (may_differ_between_runs(key)) return;
   const JsonValue* of_one = find(one.config, key);
   const JsonValue* of_other = find(other.config, key);
   if (of_one != nullptr && of_other != nullptr && equal(*of_one, *of_other)) return;
@@ -104,6 +100,11 @@ void require_same_documents(const ComparedRun& one, const ComparedRun& other) {
 }
 
 }  // namespace
+
+bool may_differ_between_runs(std::string_view key) {
+  return key.starts_with(kFreePrefix) ||
+         std::find(kFreeKeys.begin(), kFreeKeys.end(), key) != kFreeKeys.end();
+}
 
 void require_comparable(const ComparedRun& one, const ComparedRun& other) {
   for (const std::string& key : one.config.keys()) require_same_value(one, other, key);

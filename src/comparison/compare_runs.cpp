@@ -1,9 +1,11 @@
+#include <algorithm>
 #include <map>
 #include <string>
 #include <utility>
 
 #include "gain.h"
 #include "pdl/base/error.h"
+#include "pdl/base/text_format.h"
 #include "pdl/comparison/comparison.h"
 #include "run_list.h"
 #include "statistics.h"
@@ -19,8 +21,9 @@ std::map<double, RunOfSeed> by_alpha(const std::vector<ComparedRun>& runs) {
   for (const ComparedRun& run : runs) {
     const auto [place, is_new] = arms[run.alpha].try_emplace(run.seed, &run);
     if (is_new) continue;
-    refuse_twice(*place->second, run,
-                 "pdl_alpha " + shown_number(run.alpha) + " and seed " + std::to_string(run.seed));
+    refuse_twice(
+        *place->second, run,
+        "pdl_alpha " + shortest_decimal(run.alpha) + " and seed " + std::to_string(run.seed));
   }
   return arms;
 }
@@ -79,11 +82,10 @@ ArmComparison compare_arm(double alpha, const std::vector<RunPair>& pairs, doubl
   arm.g = to_figure(std::move(g_per_seed),
                     bootstrap_sd(g_of_document, denominators_of(documents, &CeSums::tokens)));
   std::optional<SampleMoments> r_moments;
-  if (sum_half(documents, 0).rare_tokens + sum_half(documents, 1).rare_tokens > 0) {
+  const std::vector<int64_t> rare_tokens = denominators_of(documents, &CeSums::rare_tokens);
+  if (std::ranges::any_of(rare_tokens, [](int64_t tokens) { return tokens > 0; })) {
     r_moments = moments_of(r_per_seed);
-    arm.r =
-        to_figure(std::move(r_per_seed),
-                  bootstrap_sd(r_of_document, denominators_of(documents, &CeSums::rare_tokens)));
+    arm.r = to_figure(std::move(r_per_seed), bootstrap_sd(r_of_document, rare_tokens));
   }
   const SampleMoments g_moments = moments_of(arm.g.per_seed);
   arm.verdict = verdict_of(g_moments, r_moments, delta);

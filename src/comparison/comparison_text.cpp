@@ -59,7 +59,7 @@ std::string verdict_text(const ArmComparison& arm) {
 }
 
 Row row_of(const ArmComparison& arm) {
-  Row row = {shown_number(arm.alpha),
+  Row row = {shortest_decimal(arm.alpha),
              std::to_string(arm.seeds.size()),
              nats(arm.g.mean),
              interval_text(arm.g),
@@ -124,7 +124,7 @@ std::string to_table(const Comparison& comparison) {
 }
 
 std::string describe(const UnpairedRun& run) {
-  return "alpha " + shown_number(run.alpha) + ", seed " + std::to_string(run.seed) +
+  return "alpha " + shortest_decimal(run.alpha) + ", seed " + std::to_string(run.seed) +
          ": no run of " + (run.alpha == 0 ? "another alpha" : "alpha 0") + " has this seed";
 }
 

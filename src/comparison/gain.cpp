@@ -1,60 +1,33 @@
 #include "gain.h"
 
 #include <array>
-#include <cmath>
+#include <optional>
 
 #include "pdl/base/error.h"
+#include "pdl/metrics/bias_curve.h"
 
 namespace pdl {
 namespace {
 
-// The grid is a sum of steps, which may miss 0 by rounding.
-constexpr double kMaxTauOfZero = 1e-9;
-
-size_t index_of_tau_zero(const std::vector<double>& taus) {
-  size_t nearest = 0;
-  for (size_t i = 1; i < taus.size(); ++i) {
-    if (std::abs(taus[i]) < std::abs(taus[nearest])) nearest = i;
-  }
-  if (std::abs(taus[nearest]) <= kMaxTauOfZero) return nearest;
+size_t require_tau_zero(const std::vector<double>& taus) {
+  if (const std::optional<size_t> index = index_of_tau_zero(taus)) return *index;
   throw ConfigError(
       "eval_bias_grid has no tau 0, which stands for the model as it was trained; train with a "
       "grid that has it, such as -1:1:0.125");
 }
 
-// The halves of the documents: even and odd numbers.
-std::array<CeSums, 2> halves_of(const RunDocuments& documents) {
-  return {sum_half(documents, 0), sum_half(documents, 1)};
-}
-
-// Adds what G takes from the half `used` with a tau chosen on the other half. Returns the sum.
-double add_ce(const RunDocuments& documents, const std::array<CeSums, 2>& halves, size_t used,
-              double sign, std::vector<double>& of_document) {
-  const size_t tau = best_tau(documents.taus, halves[1 - used].ce);
-  for (size_t i = used; i < documents.sums.size(); i += 2) {
-    of_document[i] += sign * documents.sums[i].ce[tau];
+// Returns the sums of ce over all documents, each with the best tau of the other half, and adds
+// `sign` times what each document has.
+double cross_fitted_ce(const RunDocuments& documents, const HalfSums& halves, double sign,
+                       std::vector<double>& of_document) {
+  const std::array<size_t, 2> taus = cross_fitted_taus(documents.taus, halves);
+  for (size_t i = 0; i < documents.sums.size(); ++i) {
+    of_document[i] += sign * documents.sums[i].ce[taus[i % 2]];
   }
-  return halves[used].ce[tau];
-}
-
-// Returns the sums of ce over all documents, each with the best tau of the other half.
-double cross_fitted_ce(const RunDocuments& documents, const std::array<CeSums, 2>& halves,
-                       double sign, std::vector<double>& of_document) {
-  const double even = add_ce(documents, halves, 0, sign, of_document);
-  const double odd = add_ce(documents, halves, 1, sign, of_document);
-  return even + odd;
+  return halves[0].ce[taus[0]] + halves[1].ce[taus[1]];
 }
 
 }  // namespace
-
-size_t best_tau(const std::vector<double>& taus, const std::vector<double>& ce) {
-  size_t best = 0;
-  for (size_t i = 1; i < taus.size(); ++i) {
-    const bool is_nearer = ce[i] == ce[best] && std::abs(taus[i]) < std::abs(taus[best]);
-    if (ce[i] < ce[best] || is_nearer) best = i;
-  }
-  return best;
-}
 
 Bias bias_reaching(double aim, const std::vector<double>& ce, size_t best) {
   size_t index = best;
@@ -67,8 +40,8 @@ Bias bias_reaching(double aim, const std::vector<double>& ce, size_t best) {
 }
 
 PairGain pair_gain(const RunDocuments& arm, const RunDocuments& plain) {
-  const std::array<CeSums, 2> of_arm = halves_of(arm);
-  const std::array<CeSums, 2> of_plain = halves_of(plain);
+  const HalfSums of_arm = sum_halves(arm);
+  const HalfSums of_plain = sum_halves(plain);
   const size_t num_documents = arm.sums.size();
   PairGain gain{.g_of_document = std::vector<double>(num_documents),
                 .r_of_document = std::vector<double>(num_documents)};
@@ -78,7 +51,7 @@ PairGain pair_gain(const RunDocuments& arm, const RunDocuments& plain) {
            cross_fitted_ce(plain, of_plain, -1, gain.g_of_document) / tokens;
 
   const int64_t rare_tokens = of_arm[0].rare_tokens + of_arm[1].rare_tokens;
-  const size_t zero = index_of_tau_zero(arm.taus);
+  const size_t zero = require_tau_zero(arm.taus);
   double rare_ce_of_plain = 0;
   for (const size_t half : {size_t{0}, size_t{1}}) {
     const size_t used = 1 - half;

@@ -7,9 +7,6 @@
 
 namespace pdl {
 
-// The index of the tau with the least ce; of equals that with the least |tau|, then the lower one.
-size_t best_tau(const std::vector<double>& taus, const std::vector<double>& ce);
-
 // A bias between two neighbours of the grid: what is computed with it is
 // (1 - weight)·[index] + weight·[index_below].
 struct Bias {

@@ -5,7 +5,6 @@
 #include <tuple>
 
 #include "pdl/base/error.h"
-#include "pdl/config/config_table.h"
 
 namespace pdl {
 
@@ -26,7 +25,5 @@ void refuse_twice(const ComparedRun& one, const ComparedRun& other, const std::s
   throw ConfigError("there are two runs with " + what + ": '" + one.folder.string() + "' and '" +
                     other.folder.string() + "'; give one of them");
 }
-
-std::string shown_number(double value) { return shown(ConfigValue(value)); }
 
 }  // namespace pdl

@@ -16,7 +16,4 @@ std::vector<ComparedRun> load_comparable_runs(std::vector<std::filesystem::path>
 [[noreturn]] void refuse_twice(const ComparedRun& one, const ComparedRun& other,
                                const std::string& what);
 
-// "0.25", in the fewest digits that read back as the same.
-std::string shown_number(double value);
-
 }  // namespace pdl

@@ -9,10 +9,6 @@
 
 namespace pdl {
 
-// Below this number of paired seeds nothing is said to help: were the sign of G a coin's, all of
-// five would be below 0 in 1 of 32 cases.
-inline constexpr int64_t kMinSeedsToHelp = 5;
-
 // The rule at the head of pdl/comparison/comparison.h. `r`, if any, is of as many seeds as `g`.
 Verdict verdict_of(const SampleMoments& g, const std::optional<SampleMoments>& r, double delta);
 

@@ -1,11 +1,10 @@
-#include <array>
-#include <charconv>
 #include <string>
 #include <string_view>
 #include <type_traits>
 #include <variant>
 #include <vector>
 
+#include "pdl/base/text_format.h"
 #include "pdl/base/unicode.h"
 #include "pdl/config/config_table.h"
 
@@ -13,13 +12,6 @@ namespace pdl {
 namespace {
 
 std::string in_quotes(std::string_view text) { return '"' + printable(text) + '"'; }
-
-// Uses the fewest digits that read back as the same number.
-std::string number_text(double value) {
-  std::array<char, 32> buffer{};
-  const auto result = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value);
-  return {buffer.data(), result.ptr};
-}
 
 std::string list_text(const std::vector<std::string>& list) {
   constexpr size_t kMaxBytes = 80;
@@ -56,7 +48,7 @@ std::string shown(const ConfigValue& value) {
         } else if constexpr (std::is_same_v<Held, int64_t>) {
           return std::to_string(held);
         } else if constexpr (std::is_same_v<Held, double>) {
-          return number_text(held);
+          return shortest_decimal(held);
         } else if constexpr (std::is_same_v<Held, std::string>) {
           return in_quotes(held);
         } else {

@@ -1,6 +1,5 @@
 #include "pdl/metrics/bias_curve.h"
 
-#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <tuple>
@@ -33,12 +32,25 @@ std::vector<BiasPoint> bias_curve(const DocumentTable& table) {
   return curve;
 }
 
-const BiasPoint& best_point(const std::vector<BiasPoint>& curve) {
-  const auto cost = [](const BiasPoint& point) {
-    const double ce = std::isfinite(point.ce) ? point.ce : INFINITY;
-    return std::tuple(ce, std::abs(point.tau), point.tau);
+size_t best_tau(const std::vector<double>& taus, const std::vector<double>& ce) {
+  const auto cost = [&](size_t i) {
+    return std::tuple(std::isfinite(ce[i]) ? ce[i] : INFINITY, std::abs(taus[i]), taus[i]);
   };
-  return *std::ranges::min_element(curve, {}, cost);
+  size_t best = 0;
+  for (size_t i = 1; i < taus.size(); ++i) {
+    if (cost(i) < cost(best)) best = i;
+  }
+  return best;
+}
+
+const BiasPoint& best_point(const std::vector<BiasPoint>& curve) {
+  std::vector<double> taus;
+  std::vector<double> ce;
+  for (const BiasPoint& point : curve) {
+    taus.push_back(point.tau);
+    ce.push_back(point.ce);
+  }
+  return curve[best_tau(taus, ce)];
 }
 
 std::string bias_grid_json(const std::vector<BiasPoint>& curve) {

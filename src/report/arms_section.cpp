@@ -1,12 +1,13 @@
 #include <cmath>
 
 #include "markup.h"
+#include "pdl/base/text_format.h"
 #include "sections.h"
 
 namespace pdl::report {
 namespace {
 
-using CeOfRun = std::function<BiasedCe(const DocumentSums& sums)>;
+using CeOfRun = std::function<BiasedCe(const BiasedSums& sums)>;
 
 // A row of the table: what is done to the runs of a group, and what that is compared with.
 struct Arm {
@@ -46,15 +47,15 @@ std::string seeds_below(const Arm& arm, const RunGroup& plain) {
 }
 
 std::vector<Arm> arms_of(const PageData& page, const RunGroup& plain) {
-  const CeOfRun as_trained = [](const DocumentSums& sums) { return ce_at(sums, 0); };
+  const CeOfRun as_trained = [](const BiasedSums& sums) { return ce_at(sums, 0); };
   const CeOfRun best = best_ce;
   std::vector<Arm> arms = {{"CE (alpha 0)", &plain, as_trained, {}},
                            {"CE, best tau", &plain, best, {}}};
   for (const RunGroup& group : page.groups) {
     if (&group == &plain) continue;
     const double alpha = group.alpha.value_or(0);
-    const CeOfRun biased = [alpha](const DocumentSums& sums) { return ce_at(sums, -alpha); };
-    arms.push_back({"CE + bias, tau " + shortest(-alpha), &plain, biased, as_trained});
+    const CeOfRun biased = [alpha](const BiasedSums& sums) { return ce_at(sums, -alpha); };
+    arms.push_back({"CE + bias, tau " + shortest_decimal(-alpha), &plain, biased, as_trained});
     arms.push_back({"PDL, " + group.label, &group, as_trained, as_trained});
     arms.push_back({"PDL, " + group.label + ", de-tilted", &group, best, best});
   }

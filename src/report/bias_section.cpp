@@ -1,6 +1,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "pdl/base/text_format.h"
+#include "pdl/metrics/bias_curve.h"
 #include "plot.h"
 #include "sections.h"
 
@@ -13,7 +15,7 @@ struct BiasCurve {
   std::vector<double> taus;
   std::vector<double> all;   // NaN where a run has none
   std::vector<double> rare;  // the same
-  size_t best = 0;           // index of the lowest of `all`
+  size_t best = 0;           // index of best_tau()
 };
 
 BiasCurve curve_of(const RunGroup& group) {
@@ -30,8 +32,8 @@ BiasCurve curve_of(const RunGroup& group) {
     };
     curve.all.push_back(mean(&BiasedCe::all));
     curve.rare.push_back(mean(&BiasedCe::rare));
-    if (!(curve.all[curve.best] <= curve.all.back())) curve.best = curve.all.size() - 1;
   }
+  curve.best = best_tau(curve.taus, curve.all);
   return curve;
 }
 
@@ -54,7 +56,7 @@ Range range_of_interest(const std::vector<BiasCurve>& curves) {
 }
 
 std::string value_text(const BiasCurve& curve, size_t index) {
-  return "tau " + shortest(curve.taus[index]) + ", ce " + decimals(curve.all[index], 3) +
+  return "tau " + shortest_decimal(curve.taus[index]) + ", ce " + decimals(curve.all[index], 3) +
          ", rare ce " + decimals(curve.rare[index], 3);
 }
 
@@ -98,7 +100,7 @@ Table table_of(const std::vector<BiasCurve>& curves, const std::string& caption,
   taus.erase(std::unique(taus.begin(), taus.end()), taus.end());
   for (const double tau : taus) {
     std::vector<Cell>& row = table.rows.emplace_back();
-    row.push_back(number_cell(shortest(tau)));
+    row.push_back(number_cell(shortest_decimal(tau)));
     for (const BiasCurve& curve : curves) {
       const auto index = index_of(curve, tau);
       row.push_back(number_cell(decimals(index ? curve.all[*index] : NAN, 3)));
@@ -133,7 +135,8 @@ std::string lowest_points(const std::vector<BiasCurve>& curves) {
   std::string text;
   for (const BiasCurve& curve : curves) {
     text += (text.empty() ? "Lowest, " : "; ") + curve.group->label + ": " +
-            decimals(curve.all[curve.best], 3) + " at tau " + shortest(curve.taus[curve.best]);
+            decimals(curve.all[curve.best], 3) + " at tau " +
+            shortest_decimal(curve.taus[curve.best]);
   }
   return text + ".";
 }

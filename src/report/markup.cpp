@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cmath>
 #include <cstdio>
 
@@ -146,13 +145,6 @@ std::string count(const std::optional<int64_t>& value) {
 
 std::string share(const std::optional<double>& value) {
   return value && std::isfinite(*value) ? percent(*value) : std::string(kNone);
-}
-
-std::string shortest(double value) {
-  if (value == 0) return "0";
-  std::array<char, 32> buffer{};
-  const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value).ptr;
-  return {buffer.data(), end};
 }
 
 std::string counted(size_t number, const std::string& noun) {

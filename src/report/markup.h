@@ -37,9 +37,6 @@ std::string count(const std::optional<int64_t>& value);
 // "12.3 %", or kNone.
 std::string share(const std::optional<double>& value);
 
-// The shortest decimal that gives the same double: "0.25".
-std::string shortest(double value);
-
 // "1 seed", "2 seeds".
 std::string counted(size_t number, const std::string& noun);
 

@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <set>
 #include <tuple>
 
 #include "markup.h"
 #include "pdl/base/error.h"
+#include "pdl/base/text_format.h"
 #include "pdl/comparison/learning_rates.h"
 
 namespace pdl::report {
@@ -49,31 +49,6 @@ void sort_runs(std::vector<RunData>& runs) {
             [&](const RunData& a, const RunData& b) { return key(a) < key(b); });
 }
 
-bool have_equal_ones(const std::vector<RunData>& runs) {
-  std::set<std::tuple<std::optional<double>, std::optional<int64_t>>> seen;
-  for (const RunData& run : runs) {
-    if (!seen.emplace(run.alpha, run.seed).second) return true;
-  }
-  return false;
-}
-
-// The folders that are compared: all of them or, if the learning rate was to be chosen, those of
-// the best one of each alpha.
-std::vector<fs::path> compared_folders(const std::vector<RunData>& runs) {
-  std::vector<fs::path> folders;
-  if (!have_equal_ones(runs)) {
-    for (const RunData& run : runs) folders.push_back(run.folder);
-    return folders;
-  }
-  for (const RunData& run : runs) folders.push_back(run.folder);
-  const std::vector<ChosenRate> rates = choose_learning_rates(folders);
-  folders.clear();
-  for (const ChosenRate& rate : rates) {
-    folders.insert(folders.end(), rate.folders.begin(), rate.folders.end());
-  }
-  return folders;
-}
-
 bool is_unpaired(const RunData& run, const Comparison& comparison) {
   return std::any_of(
       comparison.unpaired.begin(), comparison.unpaired.end(),
@@ -93,7 +68,7 @@ void group_by_alpha(const std::vector<fs::path>& compared, PageData& page) {
       continue;
     }
     if (page.groups.empty() || page.groups.back().alpha != run.alpha) {
-      page.groups.push_back({.label = "alpha " + shortest(run.alpha.value_or(0)),
+      page.groups.push_back({.label = "alpha " + shortest_decimal(run.alpha.value_or(0)),
                              .alpha = run.alpha,
                              .runs = {},
                              .series = page.groups.size()});
@@ -125,7 +100,9 @@ PageData load_page_data(const std::vector<fs::path>& folders) {
   }
   if (!page.is_one_run()) {
     try {
-      const std::vector<fs::path> compared = compared_folders(page.runs);
+      std::vector<fs::path> all;
+      for (const RunData& run : page.runs) all.push_back(run.folder);
+      const std::vector<fs::path> compared = choose_runs(all).folders;
       page.comparison = compare_runs(compared);
       group_by_alpha(compared, page);
     } catch (const Error& problem) {

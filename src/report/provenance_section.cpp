@@ -143,21 +143,30 @@ std::string commands_html(const PageData& page) {
   return html;
 }
 
+// "1,234", or with fewer that are trained "1,234, of which 12 are trained".
+std::string parameters_text(const RunData& run) {
+  if (!run.start) return std::string(kNone);
+  const auto& [all, trained] = std::pair(run.start->parameters, run.start->trainable_parameters);
+  if (!trained || trained == all) return count(all);
+  return count(all) + ", of which " + count(trained) + " are trained";
+}
+
 std::vector<std::pair<std::string, Cell>> facts_of(const RunData& run) {
   const auto ce = run.evals.empty() ? std::nullopt : run.evals.back().ce;
   const auto best = run.documents ? best_ce(*run.documents).all : std::nullopt;
   const auto or_none = [](bool is_known, const std::string& text) {
     return number_cell(is_known ? text : std::string(kNone));
   };
-  return {{"alpha", or_none(run.alpha.has_value(), shortest(run.alpha.value_or(0)))},
+  return {{"alpha", or_none(run.alpha.has_value(), shortest_decimal(run.alpha.value_or(0)))},
           {"seed", or_none(run.seed.has_value(), std::to_string(run.seed.value_or(0)))},
           {"status", text_cell(run.status)},
           {"steps", number_cell(count(run.steps))},
           {"eval ce", number_cell(decimals(ce, 3))},
           {"best tau", or_none(run.documents.has_value(),
-                               run.documents ? shortest(best_tau(*run.documents)) : "")},
+                               run.documents ? shortest_decimal(best_tau_of(*run.documents)) : "")},
           {"ce, best tau", number_cell(decimals(best, 3))},
           {"targets", number_cell(count(run.num_tokens))},
+          {"parameters", number_cell(parameters_text(run))},
           {"time", or_none(run.wall_seconds.has_value(), duration(run.wall_seconds.value_or(0)))},
           {"computed on", text_cell(run.compute)}};
 }

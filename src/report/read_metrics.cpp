@@ -41,15 +41,10 @@ void for_each_object(const std::filesystem::path& path, RunData& run,
 void read_start(const JsonValue& line, StartFigures& start) {
   start.parameters = integer(line, "parameters");
   start.trainable_parameters = integer(line, "trainable_parameters");
-  start.num_tokens = integer(line, "num_tokens");
-  start.steps = integer(line, "steps");
-  start.documents = integer(line, "documents");
   start.w_min = number(line, "w_min");
   start.w_mean = number(line, "w_mean");
   start.w_max = number(line, "w_max");
   start.n_eff = number(line, "n_eff");
-  start.rare_share = number(line, "rare_share");
-  start.unseen_weight_share = number(line, "unseen_weight_share");
   if (const JsonValue* bands = find(line, "weight_bands")) {
     for (size_t i = 0; i < kFrequencyBands.size(); ++i) {
       const JsonValue* band = find(*bands, kFrequencyBands[i].name);
@@ -70,7 +65,6 @@ void read_start(const JsonValue& line, StartFigures& start) {
 
 void read_eval(const JsonValue& line, EvalPoint& eval) {
   eval.ce = number(line, "eval_ce");
-  eval.accuracy = number(line, "eval_accuracy");
   const JsonValue* bands = find(line, "eval_bands");
   if (bands == nullptr) return;
   for (size_t i = 0; i < kFrequencyBands.size(); ++i) {
@@ -90,7 +84,7 @@ void read_line(const JsonValue& line, RunData& run) {
   if (event == "train") {
     run.train.push_back({.step = *step, .loss = number(line, "loss"), .ce = number(line, "ce")});
   } else if (event == "eval") {
-    run.evals.push_back({.step = *step, .ce = {}, .accuracy = {}, .bands = {}});
+    run.evals.push_back({.step = *step, .ce = {}, .bands = {}});
     read_eval(line, run.evals.back());
   }
 }

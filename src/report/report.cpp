@@ -7,6 +7,7 @@
 #include "page_data.h"
 #include "page_style.h"
 #include "pdl/base/file.h"
+#include "pdl/metrics/run_files.h"
 #include "sections.h"
 
 namespace pdl {
@@ -70,7 +71,7 @@ void write_report(const std::vector<std::filesystem::path>& folders,
 }
 
 void write_run_report(const std::filesystem::path& folder) {
-  write_report({folder}, folder / "report.html");
+  write_report({folder}, folder / run_files::kReport);
 }
 
 }  // namespace pdl

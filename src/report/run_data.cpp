@@ -8,20 +8,13 @@
 #include "pdl/base/file.h"
 #include "pdl/base/sha256.h"
 #include "pdl/metrics/document_figures.h"
+#include "pdl/metrics/run_files.h"
 
 namespace pdl::report {
 
 namespace fs = std::filesystem;
 
 namespace {
-
-constexpr const char* kConfig = "config.json";
-constexpr const char* kSummary = "summary.json";
-constexpr const char* kMetrics = "metrics.jsonl";
-constexpr const char* kDocuments = "documents.jsonl";
-constexpr const char* kSamples = "samples.jsonl";
-constexpr const char* kTextQuality = "text_quality.json";
-constexpr const char* kFrequency = "frequency.json";
 
 bool has(const fs::path& path) {
   std::error_code ignored;
@@ -102,12 +95,12 @@ void read_summary(const fs::path& path, RunData& run) {
 
 void read_documents(const fs::path& path, RunData& run) {
   if (!has(path)) {
-    run.notes.push_back(std::string(kDocuments) +
+    run.notes.push_back(std::string(run_files::kDocuments) +
                         " is missing: the run takes no part in the figures of documents and bias");
     return;
   }
   try {
-    run.documents = sum_documents(load_documents(path));
+    run.documents = biased_sums(load_documents(path));
   } catch (const DataError& problem) {
     run.notes.push_back(problem.what());
   }
@@ -132,18 +125,19 @@ RunData read_run(const fs::path& folder) {
   }
   run.name = run.folder.filename().string();
   const fs::path& path = run.folder;
-  if (!has(path / kConfig) && !has(path / kMetrics)) {
-    throw DataError("run '" + folder.string() + "' has neither " + kConfig + " nor " + kMetrics +
-                    "; name the output_dir of a run");
+  if (!has(path / run_files::kConfig) && !has(path / run_files::kMetrics)) {
+    throw DataError("run '" + folder.string() + "' has neither " + run_files::kConfig + " nor " +
+                    run_files::kMetrics + "; name the output_dir of a run");
   }
-  read_config(path / kConfig, run);
-  read_summary(path / kSummary, run);
-  read_metrics(path / kMetrics, run);
-  read_documents(path / kDocuments, run);
-  read_texts(path / kSamples, path / kTextQuality, run);
+  read_config(path / run_files::kConfig, run);
+  read_summary(path / run_files::kSummary, run);
+  read_metrics(path / run_files::kMetrics, run);
+  read_documents(path / run_files::kDocuments, run);
+  read_texts(path / run_files::kSamples, path / run_files::kTextQuality, run);
   if (!run.steps && !run.train.empty()) run.steps = run.train.back().step;
   for (const char* file :
-       {kConfig, kSummary, kMetrics, kDocuments, kSamples, kTextQuality, kFrequency}) {
+       {run_files::kConfig, run_files::kSummary, run_files::kMetrics, run_files::kDocuments,
+        run_files::kSamples, run_files::kTextQuality, run_files::kFrequency}) {
     add_hash(path / file, run);
   }
   return run;

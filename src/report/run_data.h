@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "document_sums.h"
+#include "biased_ce.h"
 #include "pdl/frequency/bands.h"
 
 namespace pdl::report {
@@ -31,7 +31,6 @@ struct BandFigures {
 struct EvalPoint {
   int64_t step = 0;
   std::optional<double> ce;
-  std::optional<double> accuracy;
   std::array<BandFigures, kFrequencyBands.size()> bands;
 };
 
@@ -49,8 +48,8 @@ struct TopToken {
 
 // The line of metrics.jsonl with "start".
 struct StartFigures {
-  std::optional<int64_t> parameters, trainable_parameters, num_tokens, steps, documents;
-  std::optional<double> w_min, w_mean, w_max, n_eff, rare_share, unseen_weight_share;
+  std::optional<int64_t> parameters, trainable_parameters;
+  std::optional<double> w_min, w_mean, w_max, n_eff;
   std::array<BandShare, kFrequencyBands.size()> bands;
   std::vector<TopToken> top_tokens;
 };
@@ -88,7 +87,7 @@ struct RunData {
   std::optional<StartFigures> start;
   std::vector<TrainPoint> train;
   std::vector<EvalPoint> evals;
-  std::optional<DocumentSums> documents;
+  std::optional<BiasedSums> documents;
 
   int64_t sample_step = 0;
   std::vector<SampleText> samples;       // of the last evaluation

@@ -29,12 +29,28 @@ std::string_view cut(std::string_view text) {
   return text.substr(0, character_begin(text, std::min(text.size(), kMaxBytes)));
 }
 
+bool is_space(char byte) { return byte == ' ' || byte == '\n'; }
+
+// Whether a word cannot go on at `at`.
+bool is_word_end(std::string_view text, size_t at) {
+  return at == text.size() || is_space(text[at]);
+}
+
+// Where the word begins in which the texts differ first; `at` is the first byte that differs.
+size_t word_begin(std::string_view text, std::string_view other, size_t at) {
+  // Where a word ends in both, it is the next one that differs.
+  if (is_word_end(text, at) && is_word_end(other, at)) return at;
+  while (at > 0 && !is_space(text[at - 1])) --at;
+  return at;
+}
+
 // The text, with the first word in which it differs from `other` marked.
 std::string marked(std::string_view text, std::string_view other) {
-  const auto [first, ignored] = std::mismatch(text.begin(), text.end(), other.begin(), other.end());
-  const size_t begin = character_begin(text, static_cast<size_t>(first - text.begin()));
   if (text == other) return escape_lines(text);
-  if (begin == text.size()) return escape_lines(text) + "<mark>(ends here)</mark>";
+  const auto [first, ignored] = std::mismatch(text.begin(), text.end(), other.begin(), other.end());
+  const auto differing = static_cast<size_t>(first - text.begin());
+  if (differing == text.size()) return escape_lines(text) + "<mark>(ends here)</mark>";
+  const size_t begin = word_begin(text, other, differing);
   size_t end = text.find_first_of(" \n", begin + 1);
   if (end == std::string_view::npos) end = text.size();
   return escape_lines(text.substr(0, begin)) + "<mark>" +

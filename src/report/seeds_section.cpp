@@ -1,4 +1,5 @@
 #include "markup.h"
+#include "pdl/base/text_format.h"
 #include "plot.h"
 #include "sections.h"
 
@@ -28,7 +29,7 @@ Table table_of(const std::vector<ArmFigure>& figures, const std::string& name) {
       seeds +=
           (i == 0 ? "" : "; ") + std::to_string(arm->seeds[i]) + ": " + shown(figure->per_seed[i]);
     }
-    table.rows.push_back({text_cell(shortest(arm->alpha)), text_cell(name_of(arm->verdict)),
+    table.rows.push_back({text_cell(shortest_decimal(arm->alpha)), text_cell(name_of(arm->verdict)),
                           number_cell(shown(figure->mean)), text_cell(interval_text(*figure)),
                           number_cell(decimals(figure->document_sd, 4)), text_cell(seeds)});
   }
@@ -75,7 +76,7 @@ std::string seeds_figure(const std::vector<ArmFigure>& figures, const std::strin
   for (const double value : {-delta, 0.0, delta}) values.push_back(value);
   std::vector<std::string> names;
   for (auto arm = figures.rbegin(); arm != figures.rend(); ++arm) {
-    names.push_back("alpha " + shortest(arm->arm->alpha));
+    names.push_back("alpha " + shortest_decimal(arm->arm->alpha));
   }
   Plot plot{.id = name == "G" ? "gain" : "rare-gain",
             .title = name + " of each alpha",

@@ -3,13 +3,13 @@
 #include <tuple>
 
 #include "markup.h"
+#include "pdl/base/text_format.h"
 #include "sections.h"
 
 namespace pdl::report {
 namespace {
 
 constexpr int kDigits = 3;
-constexpr size_t kSeedsToHelp = 5;  // with fewer nobody may say that alpha helps
 
 std::string seeds_text(const ArmComparison& arm) {
   return counted(arm.seeds.size(), "paired seed");
@@ -31,14 +31,14 @@ std::optional<double> undoing_tau(const PageData& page, double alpha) {
   for (const RunGroup& group : page.groups) {
     if (group.alpha != alpha) continue;
     return mean_over(group, [](const RunData& run) {
-      return run.documents ? std::optional(best_tau(*run.documents)) : std::nullopt;
+      return run.documents ? std::optional(best_tau_of(*run.documents)) : std::nullopt;
     });
   }
   return std::nullopt;
 }
 
 std::string next_step(const PageData& page, const ArmComparison& arm) {
-  const std::string alpha = "alpha " + shortest(arm.alpha);
+  const std::string alpha = "alpha " + shortest_decimal(arm.alpha);
   switch (arm.verdict) {
     case Verdict::kHelps: {
       const std::optional<double> tau = undoing_tau(page, arm.alpha);
@@ -57,7 +57,8 @@ std::string next_step(const PageData& page, const ArmComparison& arm) {
   if (arm.seeds_needed) {
     return "train more seeds, about " + count(arm.seeds_needed) + " of each alpha in all";
   }
-  if (arm.seeds.size() < kSeedsToHelp) return "train at least 5 seeds of each alpha";
+  if (std::ssize(arm.seeds) < kMinSeedsToHelp)
+    return "train at least " + std::to_string(kMinSeedsToHelp) + " seeds of each alpha";
   return "change the job or the data, because more seeds would hardly decide it";
 }
 
@@ -83,7 +84,7 @@ const ArmComparison& leading_arm(const Comparison& comparison) {
 }
 
 std::string verdict_of_arm(const ArmComparison& arm) {
-  return "alpha " + shortest(arm.alpha) + ": " + std::string(name_of(arm.verdict));
+  return "alpha " + shortest_decimal(arm.alpha) + ": " + std::string(name_of(arm.verdict));
 }
 
 VerdictText verdict_of_comparison(const PageData& page) {
@@ -122,8 +123,8 @@ VerdictText verdict_text(const PageData& page) {
             .heading = "Run " + name,
             .sentence =
                 "One run cannot show whether alpha helped; next: train alpha 0 and this "
-                "alpha with the same seeds, at least 5 of each, and report all of them "
-                "together."};
+                "alpha with the same seeds, at least " +
+                std::to_string(kMinSeedsToHelp) + " of each, and report all of them together."};
   }
   return {.title = "runs that are not compared",
           .heading = "Did alpha help?",

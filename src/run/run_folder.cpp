@@ -8,7 +8,6 @@
 #include "pdl/base/file.h"
 #include "pdl/base/json.h"
 #include "pdl/checkpoint/checkpoint.h"
-#include "pdl/metrics/metrics.h"
 
 namespace pdl {
 
@@ -33,8 +32,7 @@ bool RunFolder::is_complete() const {
   try {
     const JsonValue value =
         parse_json(read_file<StorageError>("file", summary()), JsonRules{}, blame);
-    const std::string& status = ObjectReader(value, blame).string("status");
-    return status == name_of(RunStatus::kFinished) || status == name_of(RunStatus::kEarlyStopped);
+    return is_finished(ObjectReader(value, blame).string("status"));
   } catch (const StorageError&) {
     return false;
   }

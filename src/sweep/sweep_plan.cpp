@@ -1,9 +1,8 @@
 #include "pdl/sweep/sweep_plan.h"
 
 #include <algorithm>
-#include <array>
-#include <charconv>
-#include <cmath>
+
+#include "pdl/base/text_format.h"
 
 namespace pdl {
 namespace {
@@ -22,17 +21,6 @@ std::vector<double> with_zero(std::vector<double> alphas) {
 }
 
 }  // namespace
-
-std::string shortest_decimal(double value) {
-  // Where Python changes to an exponent.
-  const double size = std::abs(value);
-  const bool is_plain = size == 0 || (size >= 1e-4 && size < 1e16);
-  const auto format = is_plain ? std::chars_format::fixed : std::chars_format::scientific;
-  std::array<char, 32> buffer{};
-  const auto result =
-      std::to_chars(buffer.data(), buffer.data() + buffer.size(), value == 0 ? 0 : value, format);
-  return {buffer.data(), result.ptr};
-}
 
 std::string cell_folder(const SweepCell& cell, bool names_rate) {
   const std::string rate = names_rate ? "/lr=" + shortest_decimal(cell.learning_rate) : "";

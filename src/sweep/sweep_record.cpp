@@ -9,6 +9,7 @@
 
 #include "pdl/base/error.h"
 #include "pdl/base/json.h"
+#include "pdl/base/text_format.h"
 
 namespace pdl {
 namespace {
@@ -115,11 +116,6 @@ int SweepRecord::exit_code() const {
   int largest = 0;
   for (const CellRecord& record : cells_) largest = std::max(largest, record.exit_code.value_or(0));
   return largest;
-}
-
-bool SweepRecord::all_finished() const {
-  return std::ranges::all_of(
-      cells_, [](const CellRecord& record) { return record.state == CellState::kFinished; });
 }
 
 std::vector<SweepCell> SweepRecord::add(const std::vector<SweepCell>& planned) {

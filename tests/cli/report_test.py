@@ -256,6 +256,25 @@ class ReportTest(unittest.TestCase):
         self.assertEqual(page.marks, ["rare"] * 4)  # Two prompts, two alphas beside alpha 0.
         self.assertNotIn("at step 150", page.text)
 
+    def test_the_first_word_that_differs_is_marked_as_a_whole(self):
+        def mark(first, other):
+            """What is marked in `other` beside `first`."""
+            runs = synthetic_runs.write_sweep(self.root / "marks", (0.0, 0.5), (1,), exist_ok=True)
+            for run, text in zip(runs, (first, other), strict=True):
+                line = synthetic_runs.samples(0, 1, ["A prompt"])[-1]
+                (run / "samples.jsonl").write_text(synthetic_runs.to_lines([{**line, "text": text}]))
+            return self.page(*runs).marks
+
+        for first, other, expected in (
+            ("by the river", "by the rival here", ["rival"]), ("by the rarely", "by the rare fish", ["rare"]),
+            ("by the rare", "by the rarely", ["rarely"]), ("by the rare", "by the rare fish", [" fish"]),
+            ("a line\nof text", "a line of text", [" of"]), ("über Käse", "über Kälte", ["Kälte"]), ("ä b", "ö b", ["ö"]),
+            ("river", "rival", ["rival"]), ("the end of it", "the end", ["(ends here)"]), ("the same", "the same", []),
+            ("a\nriver", "a\nrival", ["rival"]),
+        ):  # fmt: skip
+            with self.subTest(first=first, other=other):
+                self.assertEqual(mark(first, other), expected)
+
     def test_one_run(self):
         page = self.page(self.runs[5])
         self.assertIn("One run cannot show whether alpha helped", page.text[:600])
@@ -342,6 +361,20 @@ class ReportTest(unittest.TestCase):
                     (run / name).write_bytes(damage)
                     self.page(run)
                     self.page(*self.runs[:2], run)
+
+    def test_the_best_tau_is_that_of_the_rule(self):
+        """Of equals the nearest to 0, then the lower; what is not finite is never best."""
+        taus = [-1.0, -0.5, 0.0, 0.5, 1.0]
+        for kind, ce, best in (("tie", [4.0, 2.0, 3.0, 2.0, 4.0], "-0.5"), ("tie with 0", [2.0, 3.0, 2.0, 2.0, 2.0], "0"),
+                               ("null first", [None, 4.0, 3.0, 2.0, 4.0], "0.5"), ("null between", [4.0, 3.0, None, 2.0, 2.5], "0.5")):  # fmt: skip
+            lines = synthetic_runs.documents(0.25, 1, 0.2, 4, taus=taus)
+            for line in lines:
+                line["ce_sum"] = [value if value is None else value * line["tokens"] for value in ce]
+            run = self.changed_run("best", lambda folder: (folder / "documents.jsonl").write_text(synthetic_runs.to_lines(lines)))
+            page = self.page(run)
+            with self.subTest(kind):
+                self.assertEqual({row[0]: row[1] for row in page.table("Run ")}["best tau"], best)
+                self.assertRegex(page.text, rf"Lowest, best: 2\.000 at tau {best}\.")
 
     def test_null_figures(self):
         lines = synthetic_runs.documents(0.25, 1, 0.2, 4)

@@ -409,10 +409,24 @@ class SweepTest(harness.TestCase):
             (["resume_from_checkpoint"], ("--resume_from_checkpoint", "never")),
             (["eval_files"], ("--eval_files", "")),
             (["eval_bias_grid"], ("--eval_bias_grid", "")),
+            (["eval_bias_grid", "no tau 0"], ("--eval_bias_grid", "0.125:1:0.125")),
+            (["eval_bias_grid", "LOW:HIGH:STEP"], ("--eval_bias_grid", "-1:1")),
+            (["pdl_alpha", "such as 0.25,0.5"], ("--pdl_alpha", "0", "--seeds", "2")),
         ):
             with self.subTest(flags=flags):
                 self.refuse(2, words, folder, *flags)
                 self.assertFalse(folder.exists())
+
+    def test_an_evaluation_that_cannot_be_compared_stops_after_the_first_cell(self):
+        for jobs in ("1", "2"):
+            folder = self.root / f"one-document-{jobs}"
+            flags = ("--text_document", "file", "--jobs", jobs)
+            words = ["documents with odd numbers", "text_document", "another output_dir", str(folder / CELLS[0])]
+            self.refuse(3, words, folder, *flags)
+            self.assertEqual(states(folder)[CELLS[0]], "finished")
+            self.assertEqual([states(folder)[cell] for cell in CELLS[2:]], ["waiting"] * 2)
+            self.refuse(3, words[:-1], folder, *flags)  # at once: nothing more is trained
+            self.assertEqual([states(folder)[cell] for cell in CELLS[2:]], ["waiting"] * 2)
 
     def test_the_folder_of_a_run_is_refused(self):
         self.refuse(2, ["files of a run"], self.whole / CELLS[0])

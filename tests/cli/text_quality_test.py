@@ -340,6 +340,18 @@ class TextQualityTest(unittest.TestCase):
         self.assertIsNone(measured["generated"]["judge_nll"])
         self.assertIsNotNone(measured["human"]["judge_nll"])
 
+    # ------------------------------------------------------------------ the file
+
+    def test_the_file_is_what_is_printed(self):
+        for flags in (("--generate", "2"), ("--generate_from", "samples.jsonl")):
+            with self.subTest(flags=flags):
+                plain = self.measure(*flags, *SIZES)
+                measured = self.measure(*flags, *SIZES, "--text_quality_output", "text_quality.json")
+                content = (self.folder / "text_quality.json").read_text()
+                self.assertEqual(json.loads(content), measured)
+                self.assertEqual(measured, plain)
+                self.assertEqual(content.count("\n"), 1)
+
     # ------------------------------------------------------------------ what is refused
 
     def test_flags_that_are_refused(self):
@@ -347,12 +359,13 @@ class TextQualityTest(unittest.TestCase):
                             ("--max_new_tokens", "9223372036854775807"), ("--max_new_tokens", ROW - PROMPT + 1),
                             ("--temperature", "-1"), ("--temperature", "nan"), ("--rare_below", "0"), ("--rare_below", "7"),
                             ("--rare_below", "-5"), ("--generate_from", "samples.jsonl"), ("--judge_model", ""),
-                            ("--generate_output", ""), ("--judge_model", "--seed")):  # fmt: skip
+                            ("--generate_output", ""), ("--judge_model", "--seed"), ("--text_quality_output", ""),
+                            ("--text_quality_output", "--seed")):  # fmt: skip
             with self.subTest(flag=flag, value=value):
                 first = [] if flag == "--generate" else ["--generate", "2"]
                 self.assert_refused(2, flag, *first, flag, value)
         for flag, value in (("--max_new_tokens", "9"), ("--temperature", "1"), ("--rare_below", "20"),
-                            ("--generate_output", "no.jsonl"), ("--judge_model", "judge")):  # fmt: skip
+                            ("--generate_output", "no.jsonl"), ("--judge_model", "judge"), ("--text_quality_output", "no.jsonl")):  # fmt: skip
             with self.subTest(flag=flag):
                 self.assert_refused(2, "--generate", flag, value)
         for flag, value in (("--temperature", "1"), ("--generate_output", "no.jsonl")):
@@ -369,6 +382,7 @@ class TextQualityTest(unittest.TestCase):
         self.assert_refused(4, "narrow", "--generate", "2", *SIZES, "--judge_model", "narrow", "--generate_output", "no.jsonl")
         self.assert_refused(4, "missing", "--generate", "2", *SIZES, "--judge_model", "missing")
         self.assert_refused(6, "nowhere", "--generate", "2", *SIZES, "--generate_output", "nowhere/no.jsonl")
+        self.assert_refused(6, "nowhere", "--generate", "2", *SIZES, "--text_quality_output", "nowhere/no.jsonl")
         self.assertEqual(list(self.folder.glob("*no.jsonl*")), [])
         self.measure("--generate", "2", *SIZES, "--judge_model", "llama", warning="is the evaluated model itself")
 

@@ -109,10 +109,10 @@ def to_lines(objects):
     return "".join(json.dumps(line) + "\n" for line in objects)
 
 
-def write_run(folder, alpha, seed, gain=0.2, number=40, prompts=("The sea", "Once"), text="", noise=1.0, **config):
+def write_run(folder, alpha, seed, gain=0.2, number=40, prompts=("The sea", "Once"), text="", noise=1.0, exist_ok=False, **config):
     """Writes a finished run; returns its folder."""
     folder = pathlib.Path(folder)
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=exist_ok)
     own = {**CONFIG, "pdl_alpha": alpha, "seed": seed, "output_dir": str(folder), **config}
     (folder / "config.json").write_text(json.dumps(own, indent=2) + "\n")
     lines = metrics(alpha, seed, gain)

@@ -10,6 +10,9 @@ namespace pdl {
 std::string fixed(double value, int digits);
 // 1234.5 with 3 significant digits -> "1.23e+03".
 std::string significant(double value, int digits);
+// The shortest decimal that reads back as the number, as Python writes it but without ".0": "0.25",
+// "1", "0.0001", "5e-05".
+std::string shortest_decimal(double value);
 // 1234567 -> "1,234,567". A double is rounded to an integer, or shown with 4 significant digits if
 // it is too large for that.
 std::string grouped(int64_t value);

@@ -22,6 +22,10 @@
 
 namespace pdl {
 
+// With fewer paired seeds nothing is said to help: were the sign of G a coin's, all of five would
+// be below 0 in 1 of 32 cases.
+inline constexpr int64_t kMinSeedsToHelp = 5;
+
 // What can be said of an alpha.
 enum class Verdict { kHelps, kHurts, kNoDifference, kNotShown };
 
@@ -65,6 +69,10 @@ struct Comparison {
   std::vector<ArmComparison> arms;  // by increasing alpha, without 0
   std::vector<UnpairedRun> unpaired;
 };
+
+// Returns whether compared runs may have different values of this key of config.json: pdl_alpha and
+// seed, learning_rate, and what changes neither training nor evaluation.
+bool may_differ_between_runs(std::string_view key);
 
 // Returns "alpha 0.5, seed 7: no run of alpha 0 has this seed".
 std::string describe(const UnpairedRun& run);

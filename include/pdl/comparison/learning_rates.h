@@ -13,6 +13,17 @@ struct ChosenRate {
   std::vector<std::filesystem::path> folders;  // by increasing seed
 };
 
+// Which runs are compared, and why.
+struct RunChoice {
+  std::vector<std::filesystem::path> folders;
+  std::vector<ChosenRate> rates;  // what was chosen for each alpha; empty if nothing was
+};
+
+// Returns all runs or, where an alpha and a seed stand twice, those of the rate that
+// choose_learning_rates() chooses for each alpha. Throws what that throws, and DataError for a
+// config.json that is missing or damaged.
+RunChoice choose_runs(const std::vector<std::filesystem::path>& folders);
+
 // Returns for each alpha, in increasing order, the learning rate whose mean over seeds of
 //   min over tau of ce on the documents with even numbers
 // is least; of equal rates the lower one. Throws what compare_runs() throws for runs that cannot be

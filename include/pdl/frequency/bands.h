@@ -22,6 +22,13 @@ inline constexpr std::array<FrequencyBand, 7> kFrequencyBands = {{{"0", 0, 0},
                                                                   {"500-1999", 500, 1999},
                                                                   {"2000+", 2000, INT64_MAX}}};
 
+// A token with fewer training occurrences is rare, where nobody asks for another limit. A band
+// begins here.
+inline constexpr int64_t kRareBelow = 500;
+
+// Returns whether the tokens of the band are rare.
+constexpr bool is_rare(const FrequencyBand& band) { return band.max_count < kRareBelow; }
+
 // Returns the index into kFrequencyBands of a token with `count` >= 0 training occurrences.
 int band_of_count(int64_t count);
 

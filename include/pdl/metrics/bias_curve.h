@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -28,9 +29,12 @@ struct BiasPoint {
 // Returns the point of each tau of the grid, over all documents.
 std::vector<BiasPoint> bias_curve(const DocumentTable& table);
 
-// Returns the point with the least ce: of several the one with the least |tau|, then the lower tau.
-// A ce that is not finite is never the least; without a finite one, the first point. `curve` is not
-// empty.
+// Returns the index of the best of `taus`, of which there is at least one, with a `ce` each: the
+// one with the least ce, of several that with the least |tau|, then the lower tau. A ce that is not
+// finite is never the least; where none is finite, |tau| and tau alone decide.
+size_t best_tau(const std::vector<double>& taus, const std::vector<double>& ce);
+
+// Returns the point at the best tau. `curve` is not empty.
 const BiasPoint& best_point(const std::vector<BiasPoint>& curve);
 
 // Returns [{"tau","eval_ce","eval_bands":{band:{"tokens","ce"}}}] as one line.

@@ -1,11 +1,13 @@
-// The files of a run in its output_dir: the one place that spells their names, except those of
-// checkpoints (checkpoint/checkpoint.h) and of the final model (LanguageModel::save).
+// The files of a run in its output_dir, except checkpoints (checkpoint/checkpoint.h) and the final
+// model (LanguageModel::save).
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
 #include <string>
 #include <vector>
+
+#include "pdl/metrics/run_files.h"
 
 namespace pdl {
 
@@ -16,13 +18,13 @@ class RunFolder {
 
   // The output_dir itself, and its files.
   const std::filesystem::path& path() const { return path_; }
-  std::filesystem::path config() const { return path_ / "config.json"; }
-  std::filesystem::path frequency() const { return path_ / "frequency.json"; }
-  std::filesystem::path metrics() const { return path_ / "metrics.jsonl"; }
-  std::filesystem::path samples() const { return path_ / "samples.jsonl"; }
-  std::filesystem::path summary() const { return path_ / "summary.json"; }
-  std::filesystem::path documents() const { return path_ / "documents.jsonl"; }
-  std::filesystem::path report() const { return path_ / "report.html"; }
+  std::filesystem::path config() const { return path_ / run_files::kConfig; }
+  std::filesystem::path frequency() const { return path_ / run_files::kFrequency; }
+  std::filesystem::path metrics() const { return path_ / run_files::kMetrics; }
+  std::filesystem::path samples() const { return path_ / run_files::kSamples; }
+  std::filesystem::path summary() const { return path_ / run_files::kSummary; }
+  std::filesystem::path documents() const { return path_ / run_files::kDocuments; }
+  std::filesystem::path report() const { return path_ / run_files::kReport; }
   std::filesystem::path log() const { return path_ / "train.log"; }
   std::filesystem::path tensorboard() const { return path_ / "runs"; }
   // The folder of tokenized and counted corpora. Empty for a job without output_dir.

@@ -33,11 +33,8 @@ struct SweepShard {
   int64_t count = 1;
 };
 
-// Returns the shortest decimal that reads back as the number, as Python writes it but without
-// ".0": "0.25", "1", "0.0001", "5e-05".
-std::string shortest_decimal(double value);
-
-// "alpha=0.25/seed=1", or "alpha=0.25/lr=2e-05/seed=1" if the rate is named, too.
+// "alpha=0.25/seed=1", or "alpha=0.25/lr=2e-05/seed=1" if the rate is named, too; numbers are those
+// of shortest_decimal().
 std::string cell_folder(const SweepCell& cell, bool names_rate);
 
 // Returns a cell for each combination, by alpha, then learning rate, then seed, each increasing.

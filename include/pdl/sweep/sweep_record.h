@@ -38,7 +38,6 @@ class SweepRecord {
   const std::vector<CellRecord>& cells() const { return cells_; }
   // The largest exit code of the cells; 0 without any.
   int exit_code() const;
-  bool all_finished() const;
 
   // Adds those of `planned` that are not there, and drops the others that nobody has begun. Returns
   // the planned cells with the folders that they have here: a sweep of one rate keeps its folders

@@ -24,7 +24,7 @@ std::optional<double> read_rare_ce(ObjectReader bands) {
   double sum = 0;
   int64_t tokens = 0;
   for (const FrequencyBand& band : kFrequencyBands) {
-    if (band.max_count >= kRareBelow) continue;
+    if (!is_rare(band)) continue;
     ObjectReader figures = bands.object(band.name);
     const int64_t of_band = figures.integer("tokens", 0);
     if (of_band == 0) continue;
@@ -46,6 +46,20 @@ std::vector<fs::path> files_of(const fs::path& folder) {
   }
   std::sort(files.begin(), files.end());
   return files;
+}
+
+// The copy is there as a whole or not at all, even after a power cut.
+void copy_if_possible(const fs::path& file, const fs::path& target) {
+  const std::string name = std::string(kTemporaryPrefix) + target.filename().string();
+  const fs::path temporary = target.parent_path() / name;
+  std::error_code error;
+  if (!fs::copy_file(file, temporary, fs::copy_options::overwrite_existing, error)) return;
+  try {
+    sync_file(temporary);
+    rename_durably(temporary, target);
+  } catch (const StorageError&) {
+    fs::remove(temporary, error);
+  }
 }
 
 }  // namespace
@@ -92,14 +106,10 @@ void lend_tokens(const RunFolder& from, const RunFolder& to) {
   if (fs::equivalent(from.path(), to.path(), error)) return;
   make_folder(to.cache());
   for (const fs::path& file : files_of(from.cache())) {
-    const fs::path name = file.filename();
-    const fs::path target = to.cache() / name;
+    const fs::path target = to.cache() / file.filename();
     if (fs::exists(target, error)) continue;
     fs::create_hard_link(file, target, error);
-    if (!error) continue;
-    const fs::path temporary = to.cache() / (std::string(kTemporaryPrefix) + name.string());
-    if (fs::copy_file(file, temporary, fs::copy_options::overwrite_existing, error))
-      fs::rename(temporary, target, error);
+    if (error) copy_if_possible(file, target);
   }
 }
 

@@ -14,10 +14,8 @@ struct CellSummary {
   std::string status;  // of RunStatus
   std::optional<double> eval_ce;
   std::optional<double> eval_ppl;
-  std::optional<double> rare_ce;  // of the targets counted less than kRareBelow times
+  std::optional<double> rare_ce;  // of rare targets
 };
-
-inline constexpr int64_t kRareBelow = 500;
 
 // Returns nothing without a summary.json that can be read.
 std::optional<CellSummary> read_cell_summary(const RunFolder& folder);
@@ -28,8 +26,8 @@ bool is_locked(const std::filesystem::path& folder);
 // True if the folder has the tokens of a run that has begun to train, so that they are complete.
 bool has_tokens(const RunFolder& folder);
 
-// Gives a folder the tokens and counts of another, as links where the file system has them. What
-// cannot be given is only made again by the run.
+// Gives a folder the tokens and counts of another, as links where the file system has them and else
+// as copies, written durably. What cannot be given is only made again by the run.
 void lend_tokens(const RunFolder& from, const RunFolder& to);
 
 }  // namespace pdl

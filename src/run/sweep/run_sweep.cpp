@@ -18,8 +18,11 @@
 #include "pdl/base/error.h"
 #include "pdl/base/log.h"
 #include "pdl/base/text_format.h"
+#include "pdl/comparison/bias_sums.h"
 #include "pdl/config/load_config.h"
+#include "pdl/frequency/bands.h"
 #include "pdl/metrics/metrics.h"
+#include "pdl/metrics/run_files.h"
 #include "sweep_config.h"
 #include "sweep_file.h"
 #include "sweep_results.h"
@@ -48,8 +51,7 @@ CellRecord outcome_of(const SweepCell& cell, int code, const std::optional<CellS
   if (is_signal_code(code)) return {cell, CellState::kInterrupted, code};
   if (code != 0) return {cell, CellState::kFailed, code};
   if (status == name_of(RunStatus::kTimeLimit)) return {cell, CellState::kTimeLimit, code};
-  if (status == name_of(RunStatus::kFinished) || status == name_of(RunStatus::kEarlyStopped))
-    return {cell, CellState::kFinished, code};
+  if (is_finished(status)) return {cell, CellState::kFinished, code};
   return {cell, CellState::kFailed, static_cast<int>(ExitCode::kInternal)};
 }
 
@@ -96,6 +98,7 @@ class SweepRun {
   void begin(const SweepCell& cell);
   bool waits_for_tokens();
   bool waits_for_locks();
+  void require_comparable_documents();
   std::optional<SweepCell> take_next();
   bool is_stopping() const {
     return control_.stop_signal() != 0 || (!failures_.empty() && !options_.keep_going);
@@ -117,6 +120,7 @@ class SweepRun {
   std::vector<CellRecord> failures_;  // in the order of their ends
   std::optional<RunFolder> lender_;   // whose tokens others use
   std::optional<Clock::time_point> locked_since_;
+  bool has_seen_documents_ = false;  // of a finished cell; all cells have the same
   bool stop_was_passed_ = false;
 };
 
@@ -149,6 +153,7 @@ void SweepRun::plan() {
   record_ = folder_.update([&](SweepRecord& record) {
     refresh(record, folder_.path(), {});
     own = cells_of_shard(record.add(planned), options_.shard);
+    require_two_alphas(record);
     refresh(record, folder_.path(), own);
     options_.config = with_date_of_cells(options_.config, record);
     require_same_config(options_.config, record);
@@ -242,6 +247,21 @@ bool SweepRun::waits_for_tokens() {
   });
 }
 
+// Before more is trained that could not be compared.
+void SweepRun::require_comparable_documents() {
+  if (has_seen_documents_) return;
+  const auto finished =
+      std::ranges::find(record_.cells(), CellState::kFinished, &CellRecord::state);
+  if (finished == record_.cells().end()) return;
+  try {
+    require_two_halves(folder_of(finished->cell).path());
+  } catch (const DataError& problem) {
+    throw DataError("no further cell begins: " + std::string(problem.what()) +
+                    ", in another output_dir");
+  }
+  has_seen_documents_ = true;
+}
+
 // Returns the first cell that no other process trains.
 std::optional<SweepCell> SweepRun::take_next() {
   for (size_t i = 0; i < waiting_.size(); ++i) {
@@ -256,6 +276,7 @@ std::optional<SweepCell> SweepRun::take_next() {
 void SweepRun::begin_cells() {
   while (!is_stopping() && !waiting_.empty() && std::ssize(running_) < options_.jobs &&
          !waits_for_tokens()) {
+    require_comparable_documents();
     const std::optional<SweepCell> cell = take_next();
     if (!cell) return;
     locked_since_.reset();

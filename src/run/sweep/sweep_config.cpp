@@ -7,6 +7,9 @@
 
 #include "pdl/base/error.h"
 #include "pdl/base/file.h"
+#include "pdl/comparison/bias_sums.h"
+#include "pdl/comparison/comparison.h"
+#include "pdl/config/bias_grid.h"
 #include "pdl/config/config_table.h"
 #include "pdl/config/load_config.h"
 #include "pdl/run/chat_date.h"
@@ -17,25 +20,30 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The comparison of the runs lets them differ, too.
-constexpr std::array<std::string_view, 9> kFreeKeys = {"output_dir",
-                                                       "num_threads",
-                                                       "device",
-                                                       "logging_steps",
-                                                       "save_steps",
-                                                       "save_total_limit",
-                                                       "resume_from_checkpoint",
-                                                       "tensorboard",
-                                                       "max_minutes"};
+// What is a cell's own follows from its folder.
+constexpr std::array<std::string_view, 3> kCellKeys = {"pdl_alpha", "seed", "learning_rate"};
 
+// A key in which neither the comparison of the runs nor the sweep minds a difference.
 bool is_free(const std::string& key) {
-  return key.starts_with("sample_") ||
-         std::find(kFreeKeys.begin(), kFreeKeys.end(), key) != kFreeKeys.end();
+  return may_differ_between_runs(key) &&
+         std::find(kCellKeys.begin(), kCellKeys.end(), key) == kCellKeys.end();
 }
 
 void require_files(const std::string& key, const std::vector<std::string>& files) {
   if (std::find(files.begin(), files.end(), "-") == files.end()) return;
   throw ConfigError(key + ": \"-\" can be read by one run alone; give a sweep files");
+}
+
+void require_bias_grid(const std::string& grid) {
+  const std::string name = "eval_bias_grid";
+  // Without a grid a run writes no documents.jsonl.
+  const std::string problem =
+      grid.empty() ? " does not go with a sweep, which compares its runs by that grid"
+      : !index_of_tau_zero(parse_bias_grid(grid, name))
+          ? " has no tau 0, which a sweep needs: it stands for the models as they were trained"
+          : "";
+  if (problem.empty()) return;
+  throw ConfigError(name + ": " + shown(grid) + problem + "; give one such as -1:1:0.125");
 }
 
 }  // namespace
@@ -47,12 +55,7 @@ void require_sweepable(const RunConfig& config) {
         "resume_from_checkpoint: " + shown(resume) +
         " does not go with a sweep, which goes on where it was stopped; use \"auto\"");
   }
-  // Without the grid a run writes no documents.jsonl.
-  const ConfigKey* grid = find_config_key("eval_bias_grid");
-  if (grid != nullptr && !is_set(grid->get(config))) {
-    throw ConfigError(
-        "eval_bias_grid: \"\" does not go with a sweep, which compares its runs by that grid");
-  }
+  require_bias_grid(config.evaluation.eval_bias_grid);
   require_files("train_files", config.train_files);
   require_files("eval_files", config.eval_files);
   require_files("pdl_reference_files", config.pdl_reference_files);
@@ -61,6 +64,15 @@ void require_sweepable(const RunConfig& config) {
     throw ConfigError("output_dir '" + config.output_dir.string() +
                       "' has the files of a run; choose another one for a sweep");
   }
+}
+
+void require_two_alphas(const SweepRecord& record) {
+  const bool has_other = std::ranges::any_of(
+      record.cells(), [](const CellRecord& cell) { return cell.cell.alpha != 0; });
+  if (has_other) return;
+  throw ConfigError(
+      "pdl_alpha: 0 is the only alpha of this sweep, which compares others with it; give others, "
+      "too, such as 0.25,0.5");
 }
 
 RunConfig cell_config(const RunConfig& config, const SweepCell& cell) {

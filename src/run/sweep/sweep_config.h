@@ -10,8 +10,11 @@
 namespace pdl {
 
 // Throws ConfigError for a config with which no sweep can be made: what cannot be read or begun
-// twice, and an output_dir that is a run's.
+// twice, a grid of tau by which runs cannot be compared, and an output_dir that is a run's.
 void require_sweepable(const RunConfig& config);
+
+// Throws ConfigError if all cells have alpha 0, so that there would be nothing to compare.
+void require_two_alphas(const SweepRecord& record);
 
 // Returns the config of a cell of the sweep in config.output_dir.
 RunConfig cell_config(const RunConfig& config, const SweepCell& cell);

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <functional>
 
+#include "pdl/metrics/run_files.h"
 #include "pdl/sweep/sweep_record.h"
 
 namespace pdl {
@@ -16,7 +17,7 @@ class SweepFolder {
   const std::filesystem::path& path() const { return path_; }
   std::filesystem::path record() const { return path_ / "sweep.json"; }
   std::filesystem::path comparison() const { return path_ / "comparison.json"; }
-  std::filesystem::path report() const { return path_ / "report.html"; }
+  std::filesystem::path report() const { return path_ / run_files::kReport; }
 
   // Reads sweep.json, lets `change` change it, and replaces it, while no other process does so.
   // Without the file the record is empty. Returns the new record. Throws DataError for a damaged

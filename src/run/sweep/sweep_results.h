@@ -8,8 +8,8 @@
 namespace pdl {
 
 // Writes comparison.json, as `compare --json` prints it, and report.html. Of several learning rates
-// those count that choose_learning_rates() chooses. Returns the comparison. Throws what
-// compare_runs() and choose_learning_rates() throw, and StorageError.
+// those count that choose_runs() chooses. Returns the comparison. Throws what compare_runs() and
+// choose_runs() throw, and StorageError.
 Comparison write_sweep_results(const SweepFolder& folder, const SweepRecord& record);
 
 }  // namespace pdl

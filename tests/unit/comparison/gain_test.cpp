@@ -10,14 +10,6 @@
 namespace pdl {
 namespace {
 
-TEST(GainTest, TheBestTauIsTheLeastCeThenTheNearestTo0ThenTheLower) {
-  EXPECT_EQ(best_tau({-1, 0, 1}, {3, 2, 1}), 2U);
-  EXPECT_EQ(best_tau({-1, 0, 1}, {1, 2, 1}), 0U);
-  EXPECT_EQ(best_tau({-1, 0, 1}, {1, 1, 1}), 1U);
-  EXPECT_EQ(best_tau({-2, -1, 1}, {1, 1, 1}), 1U);
-  EXPECT_EQ(best_tau({0}, {1}), 0U);
-}
-
 TEST(GainTest, TheBiasIsInterpolatedBelowTheBestTau) {
   const std::vector<double> ce = {9, 5, 3, 2, 4};
   const auto expect = [&](double aim, size_t index, size_t below, double weight) {

@@ -104,6 +104,27 @@ TEST_F(LearningRatesTest, UnequalChancesAreRefused) {
   EXPECT_THAT(refusal(), HasSubstr("pdl_alpha 0.5, learning_rate 0.1 and seed 1"));
 }
 
+TEST_F(LearningRatesTest, ARateIsChosenOnlyWhereAnAlphaAndASeedStandTwice) {
+  // A rate for each alpha, or for each seed, leaves nothing to choose.
+  add({.alpha = 0, .seed = 1, .learning_rate = 0.1});
+  add({.alpha = 0, .seed = 2, .learning_rate = 0.2});
+  add({.alpha = 0.5, .seed = 1, .learning_rate = 0.3});
+  EXPECT_EQ(choose_runs(runs_).folders, runs_);
+  EXPECT_TRUE(choose_runs(runs_).rates.empty());
+  runs_.clear();
+  for (const double alpha : {0.0, 0.5}) {
+    add({.alpha = alpha, .learning_rate = 0.1, .ce = alpha == 0 ? 3.0 : 4.0});
+    add({.alpha = alpha, .learning_rate = 0.2, .ce = alpha == 0 ? 4.0 : 3.0});
+  }
+  const RunChoice choice = choose_runs(runs_);
+  EXPECT_EQ(choice.folders, (std::vector<fs::path>{runs_[0], runs_[3]}));
+  ASSERT_EQ(choice.rates.size(), 2U);
+  EXPECT_EQ(choice.rates[0].learning_rate, 0.1);
+  EXPECT_EQ(choice.rates[1].learning_rate, 0.2);
+  fs::remove(runs_[2] / "config.json");
+  EXPECT_THROW(choose_runs(runs_), DataError);
+}
+
 TEST_F(LearningRatesTest, RunsThatAreNotComparableAreRefused) {
   add_rates(0, 0.1);
   set_key(runs_[1], "max_length", 7);

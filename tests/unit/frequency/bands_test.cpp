@@ -1,4 +1,4 @@
-#include "pdl/metrics/metrics.h"
+#include "pdl/frequency/bands.h"
 
 #include <gtest/gtest.h>
 
@@ -17,6 +17,14 @@ TEST(BandOfCountTest, BandsLeaveNoGap) {
   EXPECT_EQ(kFrequencyBands.back().max_count, INT64_MAX);
   for (size_t i = 1; i < kFrequencyBands.size(); ++i) {
     EXPECT_EQ(kFrequencyBands[i].min_count, kFrequencyBands[i - 1].max_count + 1);
+  }
+}
+
+TEST(BandOfCountTest, RareIsBelow500) {
+  EXPECT_EQ(kRareBelow, 500);
+  for (const FrequencyBand& band : kFrequencyBands) {
+    EXPECT_EQ(is_rare(band), band.min_count < kRareBelow) << band.name;
+    EXPECT_EQ(is_rare(band), band.max_count < kRareBelow) << band.name;
   }
 }
 

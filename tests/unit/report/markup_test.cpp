@@ -36,9 +36,6 @@ TEST(Markup, Numbers) {
   EXPECT_EQ(decimals(NAN, 3), kNone);
   EXPECT_EQ(decimals(INFINITY, 3), kNone);
   EXPECT_EQ(decimals(std::nullopt, 3), kNone);
-  EXPECT_EQ(shortest(0.25), "0.25");
-  EXPECT_EQ(shortest(-0.0), "0");
-  EXPECT_EQ(shortest(1e300), "1e+300");
   EXPECT_EQ(share(0.125), "12.5 %");
   EXPECT_EQ(share(NAN), kNone);
   EXPECT_EQ(counted(1, "seed"), "1 seed");

@@ -37,11 +37,12 @@ struct SweepResult {
 // `control` is told when a cell may be running; its requests to stop and to save are passed on to
 // the cells.
 //
-// Throws ConfigError for a config with which no sweep can be made, or another one than that of the
-// cells which are there, or if another process trains a cell; DataError for a damaged sweep.json;
-// StorageError. After a cell has failed and the others that ran have ended, throws Error with the
-// largest exit code, which names the cell and its log. What ends by an exception first has the
-// running cells save and end.
+// Throws ConfigError for a config with which no sweep can be made or compared, no alpha but 0,
+// another config than that of the cells which are there, or if another process trains a cell;
+// DataError for a damaged sweep.json, and before the next cell if a finished one was evaluated on
+// one half of the documents alone, so that none could be compared; StorageError. After a cell has
+// failed and the others that ran have ended, throws Error with the largest exit code, which names
+// the cell and its log. What ends by an exception first has the running cells save and end.
 SweepResult run_sweep(const SweepOptions& options, RunControl& control);
 
 }  // namespace pdl

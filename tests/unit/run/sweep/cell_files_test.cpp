@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "support/temp_folder.h"
@@ -56,6 +57,36 @@ TEST(CellFilesTest, TokensAreLentOnceTheyAreComplete) {
   EXPECT_TRUE(fs::equivalent(from.cache() / "tokens-a.bin", to.cache() / "tokens-a.bin"));
   EXPECT_EQ(file_content(to.cache() / "counts-c.json"), "own");
   EXPECT_FALSE(fs::exists(to.cache() / ".tmp-tokens-b.bin"));
+}
+
+// A folder in another file system than temporary files are in; empty: there is none.
+fs::path other_file_system(const fs::path& folder) {
+  struct stat here {};
+  struct stat there {};
+  const char* path = "/dev/shm";
+  const bool is_other = ::stat(folder.c_str(), &here) == 0 && ::stat(path, &there) == 0 &&
+                        here.st_dev != there.st_dev && ::access(path, W_OK) == 0;
+  return is_other ? path : "";
+}
+
+TEST(CellFilesTest, WhereThereAreNoLinksTokensAreCopied) {
+  const TempFolder temp;
+  const fs::path elsewhere = other_file_system(temp.path());
+  if (elsewhere.empty()) GTEST_SKIP() << "there is no other file system";
+  const fs::path folder = elsewhere / ("pdl-lend-tokens-" + std::to_string(::getpid()));
+  const RunFolder from(temp / "one");
+  const RunFolder to(folder);
+  temp.file("one/cache/tokens-a.bin", "tokens");
+  lend_tokens(from, to);
+  EXPECT_EQ(file_content(to.cache() / "tokens-a.bin"), "tokens");
+  EXPECT_FALSE(fs::equivalent(from.cache() / "tokens-a.bin", to.cache() / "tokens-a.bin"));
+  EXPECT_FALSE(fs::exists(to.cache() / ".tmp-tokens-a.bin"));
+  // A folder in the way of the copy: the run makes its own tokens, and nothing is left half made.
+  fs::remove(to.cache() / "tokens-a.bin");
+  fs::create_directories(to.cache() / ".tmp-tokens-a.bin");
+  lend_tokens(from, to);
+  EXPECT_FALSE(fs::exists(to.cache() / "tokens-a.bin"));
+  fs::remove_all(folder);
 }
 
 TEST(CellFilesTest, AFolderIsLockedAsLongAsItsProcessLives) {

@@ -6,12 +6,14 @@
 #include <thread>
 
 #include "pdl/base/error.h"
+#include "pdl/config/load_config.h"
 #include "run/sweep/sweep_config.h"
 #include "support/temp_folder.h"
 
 namespace pdl {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 TEST(SweepFolderTest, NoUpdateOfSeveralShardsIsLost) {
@@ -32,7 +34,7 @@ TEST(SweepFolderTest, NoUpdateOfSeveralShardsIsLost) {
   for (std::thread& shard : shards) shard.join();
   const SweepRecord record = folder.update([](SweepRecord&) {});
   EXPECT_EQ(record.cells().size(), 60U);
-  EXPECT_TRUE(record.all_finished());
+  for (const CellRecord& cell : record.cells()) EXPECT_EQ(cell.state, CellState::kFinished);
   EXPECT_EQ(file_content(folder.record()), record.json());
   EXPECT_FALSE(std::filesystem::exists(folder.path() / ".lock"));
 }
@@ -55,6 +57,63 @@ TEST(SweepFolderTest, ADamagedFileIsNamedAndKept) {
     EXPECT_THAT(problem.what(), HasSubstr(folder.record().string()));
   }
   EXPECT_EQ(file_content(folder.record()), "{");
+}
+
+template <class Work>
+std::string refusal_of(const Work& work) {
+  try {
+    work();
+  } catch (const ConfigError& problem) {
+    return problem.what();
+  }
+  return "";
+}
+
+TEST(SweepConfigTest, AGridByWhichNothingIsComparedIsRefused) {
+  const TempFolder temp;
+  RunConfig config;
+  config.output_dir = temp / "sweep";
+  const auto refusal = [&](const std::string& grid) {
+    config.evaluation.eval_bias_grid = grid;
+    return refusal_of([&] { require_sweepable(config); });
+  };
+  for (const char* good : {"-1:1:0.125", "0:0:1", "-0.3:1:0.1"}) EXPECT_EQ(refusal(good), "");
+  for (const char* bad : {"0.125:1:0.125", "-1:1:0.3", "-1:-0.5:0.5"})
+    EXPECT_THAT(refusal(bad), AllOf(HasSubstr("eval_bias_grid"), HasSubstr(bad),
+                                    HasSubstr("no tau 0"), HasSubstr("-1:1:0.125")));
+  EXPECT_THAT(refusal(""), HasSubstr("eval_bias_grid: \"\" does not go with a sweep"));
+  EXPECT_THAT(refusal("1:x"), HasSubstr("eval_bias_grid '1:x'"));
+}
+
+TEST(SweepConfigTest, AlphaZeroAloneIsRefused) {
+  SweepRecord record;
+  record.add(plan_cells({{0}, {1, 2}, {1e-3}}));
+  EXPECT_THAT(refusal_of([&] { require_two_alphas(record); }), HasSubstr("pdl_alpha: 0 is the"));
+  record.add(plan_cells({{0.25}, {1}, {1e-3}}));
+  EXPECT_EQ(refusal_of([&] { require_two_alphas(record); }), "");
+}
+
+TEST(SweepConfigTest, WhatFollowsFromTheFolderOfACellMayNotDiffer) {
+  const TempFolder temp;
+  SweepRecord record;
+  record.add(plan_cells({{0.5}, {1}, {1e-3}}));
+  RunConfig config;
+  config.output_dir = temp.path();
+  const SweepCell cell = record.cells()[1].cell;
+  const auto refusal = [&](const auto& change) {
+    RunConfig of_cell = cell_config(config, cell);
+    change(of_cell);
+    temp.file(cell.folder + "/config.json", config_to_json(of_cell));
+    return refusal_of([&] { require_same_config(config, record); });
+  };
+  EXPECT_EQ(refusal([](RunConfig&) {}), "");
+  EXPECT_EQ(refusal([](RunConfig& other) { other.samples.sample_top_p = 0.5; }), "");
+  EXPECT_THAT(refusal([](RunConfig& other) { other.weights.pdl_alpha = 1; }),
+              HasSubstr("another pdl_alpha"));
+  EXPECT_THAT(refusal([](RunConfig& other) { other.training.seed = 9; }),
+              HasSubstr("another seed"));
+  EXPECT_THAT(refusal([](RunConfig& other) { other.schedule.learning_rate = 9; }),
+              HasSubstr("another learning_rate"));
 }
 
 TEST(SweepConfigTest, AllCellsHaveTheDateOfTheFirst) {

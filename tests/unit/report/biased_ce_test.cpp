@@ -1,4 +1,4 @@
-#include "report/document_sums.h"
+#include "report/biased_ce.h"
 
 #include <gtest/gtest.h>
 
@@ -17,16 +17,16 @@ DocumentFigures document(std::vector<double> rare, std::vector<double> head) {
   return figures;
 }
 
-TEST(DocumentSums, EachHalfTakesTheTauOfTheOther) {
+TEST(BiasedCe, EachHalfTakesTheTauOfTheOther) {
   // Best for the even document is tau 1, for the odd one tau -1.
-  const DocumentSums sums = sum_documents(
+  const BiasedSums sums = biased_sums(
       {.taus = {-1, 0, 1},
        .documents = {document({40, 30, 20}, {40, 30, 20}), document({50, 60, 70}, {10, 20, 30})}});
   const BiasedCe best = best_ce(sums);
   EXPECT_DOUBLE_EQ(*best.all, (80 + 100) / 40.0);
   EXPECT_DOUBLE_EQ(*best.rare, (40 + 70) / 20.0);
   EXPECT_DOUBLE_EQ(*best.head, (40 + 30) / 20.0);
-  EXPECT_EQ(best_tau(sums), 0);  // all are equal
+  EXPECT_EQ(best_tau_of(sums), 0);  // all are equal
   EXPECT_DOUBLE_EQ(*ce_at(sums, 1).all, 140 / 40.0);
   EXPECT_DOUBLE_EQ(*ce_at(sums, 0.25).rare, (0.75 * 90 + 0.25 * 90) / 20.0);
   EXPECT_DOUBLE_EQ(*ce_at(sums, -0.5).head, 50 / 20.0);
@@ -34,23 +34,23 @@ TEST(DocumentSums, EachHalfTakesTheTauOfTheOther) {
   EXPECT_FALSE(ce_at(sums, -1.01).all);
 }
 
-TEST(DocumentSums, WhatIsNotFiniteIsNeverBest) {
-  const DocumentSums sums = sum_documents({.taus = {-1, 0, 1},
-                                           .documents = {document({NAN, 30, 20}, {40, 30, 20}),
-                                                         document({NAN, 30, 20}, {40, 30, 20})}});
-  EXPECT_EQ(best_tau(sums), 1);
+TEST(BiasedCe, WhatIsNotFiniteIsNeverBest) {
+  const BiasedSums sums = biased_sums({.taus = {-1, 0, 1},
+                                       .documents = {document({NAN, 30, 20}, {40, 30, 20}),
+                                                     document({NAN, 30, 20}, {40, 30, 20})}});
+  EXPECT_EQ(best_tau_of(sums), 1);
   EXPECT_DOUBLE_EQ(*best_ce(sums).all, 80 / 40.0);
   EXPECT_FALSE(ce_at(sums, -1).all);
   EXPECT_FALSE(ce_at(sums, -1).rare);
 }
 
-TEST(DocumentSums, NothingIsTheMeanOfNothing) {
+TEST(BiasedCe, NothingIsTheMeanOfNothing) {
   DocumentFigures empty{.tokens = 0, .ce_sum = {0}, .bands = {}};
   for (BandSums& band : empty.bands) band.ce_sum = {0};
-  const DocumentSums sums = sum_documents({.taus = {0}, .documents = {empty}});
+  const BiasedSums sums = biased_sums({.taus = {0}, .documents = {empty}});
   EXPECT_FALSE(best_ce(sums).all);
   EXPECT_FALSE(ce_at(sums, 0).head);
-  EXPECT_EQ(best_tau(sums), 0);
+  EXPECT_EQ(best_tau_of(sums), 0);
 }
 
 }  // namespace
