@@ -85,10 +85,10 @@ std::string arms_section(const PageData& page) {
       to_html(table) +
           paragraph("Rare targets were counted less than " + rare +
                     " times in training, the head " + rare +
-                    " times or more. PDL at its optimum is CE + bias with tau −alpha, which costs "
-                    "no training. De-tilted: with the tau that is best on the other half of the "
-                    "documents; it is compared with CE at its own best tau, everything else with "
-                    "CE as trained."));
+                    " times or more. Were PDL nothing but a bias, its row would equal CE + bias at "
+                    "tau −alpha, which costs no training. De-tilted: at its best tau, chosen on "
+                    "one half of the documents and used on the other. The last column compares "
+                    "de-tilted rows with CE at its own best tau, the others with CE as trained."));
 }
 
 }  // namespace pdl::report

@@ -95,8 +95,8 @@ std::string ce_figure(const std::vector<const RunGroup*>& groups, const RunData&
   Plot plot{.id = "bands-ce",
             .title = "Cross-entropy by training count",
             .description =
-                "At the last evaluation, as trained. PDL lowers it for rare tokens and "
-                "raises it for frequent ones.",
+                "At the last evaluation, as trained. PDL lowers it for rare tokens most, "
+                "and its bias costs the frequent ones.",
             .x = axis_of_bands(),
             .y = {.label = "cross-entropy, nats per token", .range = {}}};
   const FigureOf ce = [](const RunGroup& group, size_t band) {

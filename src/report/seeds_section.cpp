@@ -112,7 +112,8 @@ std::string seeds_section(const PageData& page) {
   if (!r.empty()) {
     html += seeds_figure(r, "R",
                          "How much lower the cross-entropy of rare targets is than that of alpha 0 "
-                         "with as much bias: right of 0 is better.",
+                         "with the bias that makes its overall cross-entropy the same: right of 0 "
+                         "is better.",
                          delta);
   }
   return section("seeds", "Paired seeds", html);

@@ -137,9 +137,10 @@ std::string verdict_details(const PageData& page) {
   if (page.comparison) {
     html += others_text(*page.comparison);
     html += paragraph(
-        "G is the cross-entropy of an alpha less that of alpha 0 with the same seed, each with "
-        "its best bias tau·ln(count + 1) on the logits, so that a mere shift between rare and "
-        "frequent tokens is no gain: below 0 is better. The interval is over seeds. A difference "
+        "The loss shifts a model towards rare tokens; adding tau·ln(count + 1) to its logits "
+        "shifts it back. G is the cross-entropy of an alpha less that of alpha 0 with the same "
+        "seed, each at its best tau, so that a mere shift is no gain: below 0 is better. The "
+        "interval is over seeds. A difference "
         "within ±" +
         decimals(page.comparison->delta, 2) + " counts as none.");
   }
