@@ -265,7 +265,8 @@ constexpr std::array kKeys{
     key<&R::samples, &Samples::sample_prompts>(
         G::kEvaluation, "sample_prompts",
         {"texts that the model continues at each evaluation",
-         "The samples stand in `samples.jsonl`, `metrics.jsonl` and TensorBoard, and change no bit of "
+         "The samples stand in `samples.jsonl`, `metrics.jsonl` and TensorBoard, and change no bit "
+         "of "
          "the training. The seed is `seed`."},
         {.may_change_on_resume = true}),
     key<&R::samples, &Samples::sample_max_new_tokens>(G::kEvaluation, "sample_max_new_tokens",
