@@ -199,8 +199,8 @@ enum class Writing {
 struct ProductKernels {
   // The number of floats that multiply() may write to at `workspace`.
   int64_t (*workspace)(int64_t rows, int64_t columns, int64_t depth);
-  // Writes a·b to `to`, or adds it. A sum is float32, in an order that depends on the depth alone: a
-  // part of a product has the bits that it has in the whole.
+  // Writes a·b to `to`, or adds it. A sum is float32, in an order that depends on the depth alone:
+  // a part of a product has the bits that it has in the whole.
   void (*multiply)(MatrixView a, MatrixView b, int64_t rows, int64_t columns, int64_t depth,
                    MatrixRows to, Writing writing, float* workspace);
 };

@@ -1,6 +1,6 @@
-// The cross-entropy of logits to which tau·ln(count + 1) is added, for a grid of tau at once. Tokens
-// of the same count have the same bias, so that the exponentials of a position are added up by count
-// once, to S_c, and each tau needs no more than log Σ_c S_c·(c + 1)^tau.
+// The cross-entropy of logits to which tau·ln(count + 1) is added, for a grid of tau at once.
+// Tokens of the same count have the same bias, so that the exponentials of a position are added up
+// by count once, to S_c, and each tau needs no more than log Σ_c S_c·(c + 1)^tau.
 #pragma once
 
 #include <ATen/core/Tensor.h>
