@@ -49,7 +49,9 @@ class Comparison:
 
     def tokenize(self, what, tokenizer, files, *options):
         """The JSON objects that the program prints; None, with a message on stderr, if it fails."""
-        command = [self.binary, "tokenize", "--tokenizer_path", tokenizer, "--add_eos", "false", *options, *files]
+        command = [self.binary, "tokenize", "--tokenizer_path", tokenizer, *options, *files]
+        if files:
+            command += ["--add_eos", "false"]
         result = subprocess.run(list(map(str, command)), capture_output=True, timeout=TIMEOUT_SECONDS, check=False)
         if result.returncode != 0:
             self.differs(what, result.stderr.decode(errors="replace"))

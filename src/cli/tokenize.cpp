@@ -111,6 +111,10 @@ void run_tokenize(const TokenizeArguments& arguments) {
   if (!arguments.decoded.empty()) {
     if (!arguments.files.empty() || !arguments.config->file.empty())
       throw ConfigError("--decode: takes a file of its own; give no --config and no FILE");
+    for (const FlagSetting& setting : arguments.config->settings) {
+      if (setting.key != "tokenizer_path")
+        throw ConfigError("--" + std::string(setting.key) + ": does nothing with --decode");
+    }
     return decode_lines(arguments);
   }
   if (arguments.config->file.empty() == arguments.files.empty()) {

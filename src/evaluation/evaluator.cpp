@@ -28,7 +28,7 @@ struct TokenSums {
   at::Tensor ce;         // [V]: Σ ce of those, nats
   at::Tensor hits;       // [V]: how often it was the target and the most probable token
   at::Tensor band_mass;  // [kMaxBands]: Σ over all positions of the probability of the band
-  at::Tensor nonfinite;  // []: targets whose ce is not finite
+  at::Tensor nonfinite;  // [1]: targets whose ce is not finite
 };
 
 TokenSums zero_sums(const LanguageModel& model) {

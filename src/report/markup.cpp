@@ -59,32 +59,6 @@ void for_each_visible(std::string_view text, Visitor visit) {
   }
 }
 
-std::string with_entities(std::string_view text) {
-  std::string escaped;
-  for (const char character : text) {
-    switch (character) {
-      case '&':
-        escaped += "&amp;";
-        break;
-      case '<':
-        escaped += "&lt;";
-        break;
-      case '>':
-        escaped += "&gt;";
-        break;
-      case '"':
-        escaped += "&quot;";
-        break;
-      case '\'':
-        escaped += "&#39;";
-        break;
-      default:
-        escaped += character;
-    }
-  }
-  return escaped;
-}
-
 std::string row_of(const std::vector<Cell>& cells) {
   std::string html = "<tr>";
   for (size_t i = 0; i < cells.size(); ++i) {
@@ -103,7 +77,7 @@ std::string visible(std::string_view text) {
   return result;
 }
 
-std::string escape(std::string_view text) { return with_entities(visible(text)); }
+std::string escape(std::string_view text) { return escape_markup(visible(text)); }
 
 std::string escape_lines(std::string_view text) {
   std::string html;

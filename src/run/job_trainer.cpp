@@ -1,6 +1,7 @@
 #include "job_trainer.h"
 
 #include "pdl/base/error.h"
+#include "pdl/base/log.h"
 #include "pdl/checkpoint/checkpoint.h"
 #include "pdl/run/eos_ids.h"
 #include "pdl/run/prompts.h"
@@ -32,7 +33,18 @@ TrainerOptions trainer_options(const Job& job, const RunFolder& folder) {
 
 std::optional<SamplePrompts> sample_prompts_of(const Job& job) {
   const SampleOptions& options = job.config.samples;
-  if (options.sample_prompts.empty()) return std::nullopt;
+  const SampleOptions defaults;
+  if (options.sample_prompts.empty()) {
+    if (options.sample_max_new_tokens != defaults.sample_max_new_tokens ||
+        options.sample_temperature != defaults.sample_temperature ||
+        options.sample_top_p != defaults.sample_top_p)
+      log_warning(
+          "sample_max_new_tokens, sample_temperature and sample_top_p do nothing without "
+          "sample_prompts");
+    return std::nullopt;
+  }
+  if (options.sample_temperature == 0 && options.sample_top_p < 1)
+    log_warning("sample_top_p does nothing without sample_temperature: the highest score wins");
   if (job.tokenizer == nullptr) throw ConfigError("sample_prompts: needs tokenizer_path");
   std::vector<PromptDocument> documents;
   for (const std::string& text : options.sample_prompts) {

@@ -169,7 +169,7 @@ bool Trainer::write_samples(const std::function<bool()>& goes_on) {
   LanguageModel& model = parts_.step.model;
   const std::vector<at::Tensor> buffers = copy_changing_buffers(model);
   bool is_whole = true;
-  for (size_t first = 0; is_whole && first < prompts.ids.size(); first += kPromptsAtOnce) {
+  for (size_t first = 0; first < prompts.ids.size(); first += kPromptsAtOnce) {
     is_whole = goes_on();
     if (!is_whole) break;
     const std::span group =
@@ -183,13 +183,16 @@ bool Trainer::write_samples(const std::function<bool()>& goes_on) {
                                  .prompt = prompt,
                                  .seed = prompts.options.seed});
     };
+    const auto warn = [&](const Error& problem) {
+      log_warning("no samples at step " + std::to_string(state_.step) + ": " + problem.what());
+    };
     try {
       generate(model, prompts.tokenizer, group, prompts.options, sinks);
     } catch (const NumericError& problem) {
-      log_warning("no samples at step " + std::to_string(state_.step) + ": " + problem.what());
+      warn(problem);
       break;
     } catch (const ModelError& problem) {
-      log_warning("no samples at step " + std::to_string(state_.step) + ": " + problem.what());
+      warn(problem);
       break;
     }
   }

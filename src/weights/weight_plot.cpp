@@ -1,4 +1,5 @@
 #include "pdl/weights/weight_plot.h"
+#include "pdl/base/text_format.h"
 
 #include <algorithm>
 #include <array>
@@ -123,26 +124,6 @@ text { font-family: sans-serif; font-size: 12px; fill: #767676; }
 </style>
 )svg";
 
-std::string escape_xml(std::string_view text) {
-  std::string escaped;
-  for (const char character : text) {
-    switch (character) {
-      case '&':
-        escaped += "&amp;";
-        break;
-      case '<':
-        escaped += "&lt;";
-        break;
-      case '>':
-        escaped += "&gt;";
-        break;
-      default:
-        escaped += character;
-    }
-  }
-  return escaped;
-}
-
 std::string pixels(double value) {
   std::array<char, 32> buffer{};
   const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value,
@@ -154,7 +135,7 @@ std::string pixels(double value) {
 // `attributes` begins with a space or is empty.
 std::string text_at(double x, double y, const std::string& attributes, std::string_view text) {
   return "<text x=\"" + pixels(x) + "\" y=\"" + pixels(y) + "\"" + attributes + ">" +
-         escape_xml(text) + "</text>\n";
+         escape_markup(text) + "</text>\n";
 }
 
 std::string line(const char* style, std::array<double, 4> ends) {
@@ -231,7 +212,7 @@ std::string weight_plot_svg(const RankCurves& curves, const std::string& title,
                             const std::string& subtitle) {
   const LogAxis x(ticks_for(1, static_cast<double>(curves.weights.back().rank)), kLeft, kRight);
   std::string svg = kHead;
-  svg += "<title>" + escape_xml(title) + "</title>\n";
+  svg += "<title>" + escape_markup(title) + "</title>\n";
   svg += text_at(kLeft, 22, " class=\"title\"", title);
   svg += text_at(kLeft, 40, "", subtitle);
   svg += legend_entry(kLeft, "count",

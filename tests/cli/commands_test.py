@@ -91,7 +91,8 @@ class CommandsTest(unittest.TestCase):
         lines = [line for line in (self.folder / "eval.txt").read_text().splitlines() if line.strip()]
         self.assertEqual([text["text"] for text in texts], [" ".join(line.split()) for line in lines])
         (self.folder / "ids.jsonl").write_text('{"ids": [1]}\n{"ids": [100000]}\n')
-        for arguments, code, word in ((["ids.jsonl"], 3, "line 2"), (["missing"], 3, "missing"), (["ids.jsonl", "eval.txt"], 2, "--decode")):
+        for arguments, code, word in ((["ids.jsonl"], 3, "line 2"), (["missing"], 3, "missing"), (["ids.jsonl", "eval.txt"], 2, "--decode"),
+                                      (["ids.jsonl", "--add_bos", "true"], 2, "--add_bos")):  # fmt: skip
             process = program.run("tokenize", "--tokenizer_path", "tokenizer.model", "--decode", *arguments, folder=self.folder)
             self.assertEqual(process.returncode, code, process.stderr)
             self.assertIn(word, process.stderr)

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 namespace pdl {
 
@@ -22,5 +23,7 @@ std::string grouped(double value);
 std::string duration(double seconds);
 // 0.1234 -> "12.3 %".
 std::string percent(double share);
+// Text and values of attributes of HTML and XML: & < > " and ' as entities.
+std::string escape_markup(std::string_view text);
 
 }  // namespace pdl
