@@ -36,9 +36,8 @@ void run_check(const ConfigArguments& arguments) {
            ", gradient norm " + significant(batch.grad_norm, 3));
   const MemoryPlan& memory = report.memory;
   log_info("memory of tensors: " + megabytes(memory.sum()) + ": weights " +
-           megabytes(memory.weights) + ", gradients " + megabytes(memory.gradients) +
-           ", optimiser state " + megabytes(memory.optimizer) + ", that batch " +
-           megabytes(memory.batch));
+           megabytes(memory.weights) + ", optimiser state " + megabytes(memory.optimizer) +
+           ", gradients and that batch " + megabytes(memory.batch));
   log_info("resident memory so far, with program and data: " + megabytes(peak_resident_bytes()));
   write_result("", "ok\n");
 }

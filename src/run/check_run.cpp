@@ -44,12 +44,9 @@ int64_t bytes_of(const std::vector<NamedTensor>& tensors) {
 MemoryPlan plan_memory(const LanguageModel& model, int64_t checkpoint_bytes, int64_t peak) {
   const ParameterSet& parameters = model.parameters();
   const int64_t saved = bytes_of(parameters.all());
-  MemoryPlan plan{.weights = saved + bytes_of(parameters.fixed),
-                  .gradients = bytes_of(parameters.trained),
-                  .optimizer = checkpoint_bytes - saved,
-                  .batch = peak};
-  if (model.info().is_program) plan.batch -= plan.gradients;  // which its backward has made
-  return plan;
+  return {.weights = saved + bytes_of(parameters.fixed),
+          .optimizer = checkpoint_bytes - saved,
+          .batch = peak};
 }
 
 }  // namespace

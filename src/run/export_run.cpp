@@ -49,7 +49,7 @@ void export_checkpoint(const fs::path& checkpoint, const fs::path& output,
   if (!model_path.empty()) config.model_path = model_path;
   if (!adapter_path.empty()) config.adapter.adapter_path = adapter_path;
   const auto model = load_language_model(config.model_path, model_options(config, {}));
-  if (model->info().sha256 != identity.model_sha256) {
+  if (model->sha256() != identity.model_sha256) {
     throw ModelError("model '" + config.model_path.string() +
                      "' is not the one that the run of the checkpoint began with; give that with "
                      "--model_path");

@@ -162,7 +162,7 @@ std::string tokenizer_identity(const Job& job) {
 }  // namespace
 
 RunIdentity identity_of(const Job& job) {
-  return {.model_sha256 = job.model->info().sha256,
+  return {.model_sha256 = job.model->sha256(),
           .tokenizer_sha256 = tokenizer_identity(job),
           .train_sha256 = job.data.train->corpus().sha256,
           .eval_sha256 = job.data.eval ? job.data.eval->corpus().sha256 : "",

@@ -58,7 +58,7 @@ int64_t longest(const TokenizedCorpus& corpus) {
 Judge::Judge(const Job& job, const std::filesystem::path& model_path)
     : model_(load_fixed_model(config_of(job.config, model_path), *job.tokenizer)),
       batch_size_(job.config.evaluation.per_device_eval_batch_size) {
-  if (model_->info().sha256 != job.model->info().sha256) return;
+  if (model_->sha256() != job.model->sha256()) return;
   if (job.config.adapter.adapter_path.empty())
     log_warning(
         "--judge_model is the evaluated model itself, which finds its own texts too probable; "

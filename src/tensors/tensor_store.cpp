@@ -1,5 +1,6 @@
 #include "pdl/tensors/tensor_store.h"
 
+#include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
 
@@ -13,14 +14,19 @@
 #include "pdl/safetensors/index.h"
 #include "safetensors_dtype.h"
 
+#ifndef _OPENMP
+#error "at::parallel_for runs in one thread in a file that is compiled without -fopenmp"
+#endif
+
 namespace pdl {
 namespace {
 
 namespace fs = std::filesystem;
 
 constexpr std::string_view kIndexEnding = ".index.json";
-// Elements that are cast or copied to a device pass through a buffer of this size.
-constexpr int64_t kStagingBytes = int64_t{1} << 22;
+// Threads read pieces of this size. Elements that are cast or copied to a device pass through a
+// buffer of it.
+constexpr int64_t kPieceBytes = int64_t{1} << 18;
 
 std::string in_quotes(std::string_view name) { return "'" + printable(name) + "'"; }
 
@@ -189,23 +195,24 @@ void TensorStore::read_elements(const Part& part, ElementRange elements, at::Sca
                                 const at::Tensor& to) const {
   const File& file = files_[part.file];
   const auto element_bytes = static_cast<int64_t>(c10::elementSize(dtype));
-  const auto read_into = [&](const at::Tensor& host, int64_t begin) {
-    const std::string problem = file.content.try_read(
-        part.begin_bytes + (begin - part.elements.begin) * element_bytes, bytes_of(host));
-    if (!problem.empty()) fail("'" + file.name + "' " + problem);
-  };
-  if (to.is_cpu() && to.scalar_type() == dtype) {
-    read_into(to, elements.begin);
-    return;
-  }
-  const int64_t piece = std::min(to.numel(), kStagingBytes / element_bytes);
-  const at::Tensor staging = at::empty({piece}, at::dtype(dtype));
-  for (int64_t done = 0; done < to.numel(); done += piece) {
-    const int64_t size = std::min(piece, to.numel() - done);
-    const at::Tensor read = staging.narrow(0, 0, size);
-    read_into(read, elements.begin + done);
-    to.narrow(0, done, size).copy_(read);
-  }
+  const int64_t begin_bytes =
+      part.begin_bytes + (elements.begin - part.elements.begin) * element_bytes;
+  const bool is_read_in_place = to.is_cpu() && to.scalar_type() == dtype;
+  const int64_t piece = kPieceBytes / element_bytes;
+  const int64_t num_pieces = (to.numel() + piece - 1) / piece;
+  at::parallel_for(0, num_pieces, /*grain_size=*/1, [&](int64_t first, int64_t end) {
+    at::Tensor staging;
+    if (!is_read_in_place) staging = at::empty({std::min(piece, to.numel())}, at::dtype(dtype));
+    for (int64_t i = first; i < end; ++i) {
+      const int64_t size = std::min(piece, to.numel() - i * piece);
+      const at::Tensor target = to.narrow(0, i * piece, size);
+      const at::Tensor read = is_read_in_place ? target : staging.narrow(0, 0, size);
+      const std::string problem =
+          file.content.try_read(begin_bytes + i * piece * element_bytes, bytes_of(read));
+      if (!problem.empty()) fail("'" + file.name + "' " + problem);
+      if (!is_read_in_place) target.copy_(read);
+    }
+  });
 }
 
 }  // namespace pdl

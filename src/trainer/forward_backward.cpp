@@ -1,6 +1,5 @@
 #include "pdl/trainer/forward_backward.h"
 
-#include <ATen/ops/empty_like.h>
 #include <ATen/ops/zeros_like.h>
 
 #include <utility>
@@ -35,11 +34,11 @@ HeadResult head_and_loss(LanguageModel& model, const at::Tensor& hidden, const B
                          int64_t chunk_positions) {
   const at::Tensor positions = at_target_positions(batch, hidden);
   const at::Tensor targets = at_target_positions(batch, batch.targets);
-  const at::Tensor gradient = at::empty_like(positions);
-  const CrossEntropySums sums = head_gradient_in_chunks(model, positions, chunk_positions,
-                                                        {targets, weights, weight_sum}, gradient);
+  const CrossEntropySums sums =
+      head_gradient_in_chunks(model, positions, chunk_positions, {targets, weights, weight_sum},
+                              /*hidden_gradient=*/positions);
   const at::Tensor all = at::zeros_like(hidden, at::MemoryFormat::Contiguous);
-  all.view({-1, hidden.size(-1)}).index_copy_(0, batch.target_positions, gradient.squeeze(0));
+  all.view({-1, hidden.size(-1)}).index_copy_(0, batch.target_positions, positions.squeeze(0));
   return {all, sums};
 }
 

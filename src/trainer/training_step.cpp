@@ -156,9 +156,17 @@ StepTrial TrainingStep::try_largest(const Sequences& sequences, int64_t batch_si
   parts_.model.set_training(true);
   const std::vector<at::Tensor> buffers_before = copy_changing_buffers(parts_.model);
   const Batch batch = make_batch(sequences, longest, options);
-  const StepWeights weights = sum_weights({batch}, parts_.weights.options().pdl_alpha);
-  const LossSums loss = forward_backward(parts_.model, batch, weights.weights, weights.weight_sum,
-                                         {.chunk_positions = options_.chunk_positions});
+  // The second micro-batch of a step takes memory beside all gradients.
+  StepBatches batches;
+  for (int64_t i = 0; i < std::min<int64_t>(options_.training.gradient_accumulation_steps, 2);
+       ++i) {
+    batches.batches.push_back(batch);
+    batches.micro_batches.push_back({.index = i, .sequences = {}});
+  }
+  StepPlan plan;
+  plan.alpha = parts_.weights.options().pdl_alpha;
+  const StepWeights weights = sum_weights(batches.batches, plan.alpha);
+  const LossSums loss = accumulate_gradients(batches, plan, weights, /*loss_scale=*/{});
   const at::Tensor square_sum =
       gradient_square_sum(parts_.optimizer.gradients(), parts_.model.info().device);
   parts_.optimizer.release_gradients();

@@ -47,7 +47,6 @@ struct ModelInfo {
   int64_t max_positions = 0;  // tokens in a sequence that it takes; 0: the file does not say
   at::ScalarType compute_dtype = at::kFloat;  // of products: that of autocast, if there is one
   ProductPrecision product_precision = ProductPrecision::kFloat32;  // of what is no program
-  std::string sha256;                                               // of the file that was loaded
 };
 
 // While a scope of the model lives, what hidden() and head() derive from the parameters is kept,
@@ -84,6 +83,10 @@ class LanguageModel {
 
   // Does not change after loading.
   virtual const ModelInfo& info() const = 0;
+
+  // The SHA-256 of the files that were loaded. The first call may read them again, or wait until
+  // another thread has; it throws ModelError if they cannot be read.
+  virtual std::string sha256() const = 0;
 
   // logits [B, T, V] of a batch; logits[b][t] depends on ids[b][0..t] alone. Throws ModelError if
   // the model fails.

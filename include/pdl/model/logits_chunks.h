@@ -29,8 +29,8 @@ PositionEvaluations evaluate_in_chunks(LanguageModel& model, const at::Tensor& h
                                        const at::Tensor& bands, const LogitsVisitor& visit = {});
 
 // Does the same in training: calls model.head_gradient() chunk by chunk and writes the gradient of
-// hidden [1, N, D] to `hidden_gradient`, of the same shape. Returns the sums over all chunks.
-// Gradients of the head's parameters are added up in float32.
+// hidden [1, N, D] to `hidden_gradient`, of the same shape, which may be `hidden` itself. Returns
+// the sums over all chunks. Gradients of the head's parameters are added up in float32.
 CrossEntropySums head_gradient_in_chunks(LanguageModel& model, const at::Tensor& hidden,
                                          int64_t chunk_positions, const LossTargets& targets,
                                          const at::Tensor& hidden_gradient);

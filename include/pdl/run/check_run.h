@@ -15,12 +15,13 @@ namespace pdl {
 // What a job's tensors take on its device, in bytes.
 struct MemoryPlan {
   int64_t weights = 0;    // frozen ones included
-  int64_t gradients = 0;  // of what is trained
   int64_t optimizer = 0;  // its state
-  int64_t batch = 0;  // the most at once for the largest batch beside these: activations, logits
+  // The most at once for the largest batch beside these: activations, logits and gradients, of
+  // which the later take the memory of the earlier.
+  int64_t batch = 0;
 
   // Returns what all of it takes.
-  int64_t sum() const { return weights + gradients + optimizer + batch; }
+  int64_t sum() const { return weights + optimizer + batch; }
 };
 
 // What check_job() has found.

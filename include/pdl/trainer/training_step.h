@@ -68,8 +68,8 @@ class TrainingStep {
   PendingFigures run(const StepBatches& batches, const StepPlan& plan);
 
   // Runs forward and backward at full alpha over the largest micro-batch of `batch_size`: as many
-  // sequences of the greatest length, of these those with the most targets. Updates nothing, and
-  // leaves the model in training mode.
+  // sequences of the greatest length, of these those with the most targets; twice if a step adds up
+  // several. Updates nothing, and leaves the model in training mode.
   StepTrial try_largest(const Sequences& sequences, int64_t batch_size,
                         const BatchOptions& options);
 

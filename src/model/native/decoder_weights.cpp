@@ -2,10 +2,9 @@
 
 #include <ATen/ops/aminmax.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/isfinite.h>
-#include <ATen/ops/stack.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "pdl/base/error.h"
 
@@ -30,7 +29,7 @@ at::ScalarType dtype_of(const StoredWeights& stored, const LoadOptions& options)
 
 void require_finite(const at::Tensor& value, const std::string& name) {
   const auto [least, largest] = at::aminmax(value);  // NaN if there is one
-  if (!at::isfinite(at::stack({least, largest})).all().item<bool>())
+  if (!std::isfinite(least.item<double>()) || !std::isfinite(largest.item<double>()))
     throw ModelError("tensor '" + name + "' of the model has NaN or infinite values");
 }
 
@@ -62,16 +61,6 @@ DecoderWeights::DecoderWeights(const DecoderSpec& spec, const StoredWeights& sto
   } else {
     parameters_.fixed = parameters;
   }
-}
-
-void DecoderWeights::begin_gradients() {
-  tensors_.begin_gradients();
-  adapters_.begin_gradients();
-}
-
-void DecoderWeights::end_gradients() {
-  tensors_.end_gradients();
-  adapters_.end_gradients();
 }
 
 at::Tensor DecoderWeights::read(const StoredTensor& tensor, at::ScalarType dtype) const {

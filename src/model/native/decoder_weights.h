@@ -32,10 +32,6 @@ class DecoderWeights {
   // Under the names of the files, or under PEFT's.
   const ParameterSet& parameters() const { return parameters_; }
 
-  // See TrainedTensors.
-  void begin_gradients();
-  void end_gradients();
-
   // Returns all tensors in the dtypes and under all names of the files, adapters merged into them:
   // in float32, and rounded once. They read this when they are made.
   std::vector<TensorSource> as_stored() const;

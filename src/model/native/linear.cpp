@@ -1,7 +1,6 @@
 #include "linear.h"
 
 #include <ATen/ops/empty_like.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <utility>
@@ -12,20 +11,14 @@
 namespace pdl {
 namespace {
 
-// Whether all gradients together leave the caches before the optimizer reads them.
-bool outgrows_caches(const at::Tensor& gradient) {
-  constexpr int64_t kUsual = int64_t{32} << 20;
-  static const int64_t last_level = ::sysconf(_SC_LEVEL3_CACHE_SIZE);
-  return static_cast<int64_t>(gradient.storage().nbytes()) > (last_level > 0 ? last_level : kUsual);
-}
-
 // Adds a·b to the gradient of `parameter`, or writes it if the gradient is fresh.
 void add_product(const Parameter& parameter, const at::Tensor& a, const at::Tensor& b,
                  ProductPrecision precision = ProductPrecision::kFloat32) {
+  const GradientSum::Values gradient = parameter.gradient->values();
   auto writing = Writing::kAdd;
-  if (std::exchange(*parameter.is_fresh, false))
-    writing = outgrows_caches(parameter.gradient) ? Writing::kStream : Writing::kReplace;
-  multiply_into(parameter.gradient, a, b, precision, writing);
+  if (gradient.is_fresh)
+    writing = parameter.gradient->outgrows_caches() ? Writing::kStream : Writing::kReplace;
+  multiply_into(gradient.sum, a, b, precision, writing);
 }
 
 at::Tensor adapter_input(const at::Tensor& x, const at::Tensor& kept) {
@@ -36,8 +29,8 @@ at::Tensor adapter_input(const at::Tensor& x, const at::Tensor& kept) {
 
 at::Tensor gradient_to_add_to(const Parameter& parameter) {
   if (!parameter.is_trained()) return {};
-  if (std::exchange(*parameter.is_fresh, false)) parameter.gradient.zero_();
-  return parameter.gradient;
+  GradientSum::Values gradient = parameter.gradient->values();
+  return gradient.is_fresh ? gradient.sum.zero_() : gradient.sum;
 }
 
 Linear::Linear(Parameter weight, Parameter bias, bool transposed, ProductPrecision precision)
@@ -120,8 +113,10 @@ CrossEntropySums Linear::cross_entropy(const at::Tensor& x, const at::Tensor& ta
                                        const at::Tensor& weights, const at::Tensor& weight_sum,
                                        const at::Tensor& x_gradient) const {
   HeadGradientSum weight_gradient;
-  if (weight_.is_trained())
-    weight_gradient = {weight_.gradient, !std::exchange(*weight_.is_fresh, false)};
+  if (weight_.is_trained()) {
+    const auto& [sum, is_fresh] = weight_.gradient->values();
+    weight_gradient = {sum, !is_fresh};
+  }
   return linear_cross_entropy_gradient(x, weight_.value, targets, weights, weight_sum, precision_,
                                        x_gradient, weight_gradient);
 }

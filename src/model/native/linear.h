@@ -78,7 +78,7 @@ class Linear {
   ProductPrecision precision_ = ProductPrecision::kFloat32;
 };
 
-// Fills a fresh gradient with zeros and returns it, to be added to.
+// Returns the gradient, to be added to; fills a fresh one with zeros. Undefined: it is not trained.
 at::Tensor gradient_to_add_to(const Parameter& parameter);
 
 }  // namespace pdl

@@ -172,6 +172,7 @@ void LoraAdapters::initialise(uint64_t seed) {
     const double bound = 1 / std::sqrt(static_cast<double>(modules_[i].in));
     const at::Tensor& a = tensors_.values()[2 * i];
     a.copy_(at::empty(a.sizes(), at::dtype(at::kFloat)).uniform_(-bound, bound, generator));
+    tensors_.values()[2 * i + 1].zero_();
   }
 }
 

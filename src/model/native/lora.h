@@ -49,9 +49,6 @@ class LoraAdapters {
   // The SHA-256 of the adapter to start from; empty without one.
   const std::string& sha256() const { return sha256_; }
 
-  void begin_gradients() { tensors_.begin_gradients(); }
-  void end_gradients() { tensors_.end_gradients(); }
-
   // Adds scale·B·A to the matrix of "<name>.weight" [out, in], or [in, out] if `transposed`,
   // float32 on the host. Does nothing if that has no adapter.
   void merge_into(const at::Tensor& matrix, const std::string& name, bool transposed) const;

@@ -94,8 +94,8 @@ class NativeModel : public LanguageModel {
       : files_(read_companion_files(folder)),
         config_(read_decoder_spec(files_.front().content, folder.string())),
         stored_(find_weights(folder, config_.spec)) {
-    // While another thread reads the files for their hash, this one reads the weights.
-    std::future<std::string> hash = std::async(std::launch::async, [this] {
+    // What trains records the hash: another thread makes it while the job is prepared.
+    hash_ = std::async(options.trains ? std::launch::async : std::launch::deferred, [this] {
       return hash_folder(files_.front().content, stored_.store.files());
     });
     weights_ = std::make_unique<DecoderWeights>(config_.spec, stored_, options);
@@ -111,20 +111,21 @@ class NativeModel : public LanguageModel {
              .isolates_documents = true,
              .max_positions = config_.spec.max_positions,
              .compute_dtype = options.autocast.value_or(at::kFloat),
-             .product_precision = precision_of(options),
-             .sha256 = hash.get()};
-    const std::string& adapter = weights_->adapters().sha256();
-    if (!adapter.empty()) info_.sha256 = sha256(info_.sha256 + "\n" + adapter + "\n");
+             .product_precision = precision_of(options)};
     log_description();
   }
 
   const ModelInfo& info() const override { return info_; }
 
+  std::string sha256() const override {
+    const std::string& adapter = weights_->adapters().sha256();
+    return adapter.empty() ? hash_.get() : pdl::sha256(hash_.get() + "\n" + adapter + "\n");
+  }
+
   at::Tensor forward(const ModelInput& input) override { return head(hidden(input)); }
 
   at::Tensor hidden(const ModelInput& input) override {
     const bool keeps = training_ && at::GradMode::is_enabled();
-    if (keeps) weights_->begin_gradients();
     at::AutoGradMode attention_alone(keeps);
     return decoder_->hidden(input, keeps, /*drops=*/training_);
   }
@@ -143,7 +144,6 @@ class NativeModel : public LanguageModel {
 
   void backward(const at::Tensor& /*hidden*/, const at::Tensor& gradient) override {
     decoder_->backward(gradient);
-    weights_->end_gradients();
   }
 
   void set_profiler(Profiler* profiler) override { decoder_->set_profiler(profiler); }
@@ -224,6 +224,7 @@ class NativeModel : public LanguageModel {
   std::unique_ptr<Decoder> decoder_;
   ModelInfo info_;
   bool training_ = false;
+  std::shared_future<std::string> hash_;  // of the folder; last: its thread uses other members
 };
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "parameters.h"
 
-#include <ATen/ops/zeros.h>
+#include <ATen/ops/empty.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <functional>
@@ -11,6 +12,8 @@
 
 namespace pdl {
 namespace {
+
+constexpr int64_t kGradientBytes = 4;  // of an element
 
 int64_t count_elements(const std::vector<int64_t>& shape) {
   return std::accumulate(shape.begin(), shape.end(), int64_t{1}, std::multiplies<>());
@@ -29,7 +32,7 @@ FlatTensors::FlatTensors(const std::vector<TensorSpec>& tensors, const at::Tenso
       end += count_elements(tensor.shape);
     }
   }
-  buffer_ = at::zeros({end}, options);
+  buffer_ = at::empty({end}, options);
 }
 
 at::Tensor FlatTensors::view(const std::string& name) const {
@@ -52,54 +55,73 @@ at::Tensor FlatTensors::joined(const std::vector<std::string>& names) const {
   return buffer_.narrow(0, first.begin, end - first.begin).view(shape);
 }
 
+GradientSum::GradientSum(std::vector<at::Tensor> weights, int64_t bytes_of_all)
+    : weights_(std::move(weights)),
+      shape_(weights_.front().sizes().vec()),
+      bytes_of_all_(bytes_of_all) {
+  shape_[0] = 0;
+  for (const at::Tensor& weight : weights_) shape_[0] += weight.size(0);
+}
+
+GradientSum::Values GradientSum::values() const {
+  const auto trained = std::ranges::find_if(weights_, &at::Tensor::requires_grad);
+  const at::Tensor& gradient = trained->grad();
+  if (!gradient.defined()) return {make(), /*is_fresh=*/true};
+  // It is a part of what make() has made.
+  const at::Tensor all = gradient.as_strided({count_elements(shape_)}, {1}, /*storage_offset=*/0);
+  return {all.view(shape_), /*is_fresh=*/false};
+}
+
+at::Tensor GradientSum::make() const {
+  at::Tensor sum = at::empty(shape_, weights_.front().options().dtype(at::kFloat));
+  int64_t row = 0;
+  for (const at::Tensor& weight : weights_) {
+    if (weight.requires_grad()) weight.mutable_grad() = sum.narrow(0, row, weight.size(0));
+    row += weight.size(0);
+  }
+  return sum;
+}
+
+bool GradientSum::outgrows_caches() const {
+  constexpr int64_t kUsual = int64_t{32} << 20;
+  static const int64_t last_level = ::sysconf(_SC_LEVEL3_CACHE_SIZE);
+  return bytes_of_all_ > (last_level > 0 ? last_level : kUsual);
+}
+
 TrainedTensors::TrainedTensors(std::vector<TensorSpec> tensors, const at::TensorOptions& options)
     : specs_(std::move(tensors)), flat_(specs_, options) {
   for (const TensorSpec& spec : specs_) values_.push_back(flat_.view(spec.name).detach());
 }
 
 void TrainedTensors::train() {
-  std::vector<TensorSpec> trained;
-  for (size_t begin = 0; begin < specs_.size();) {
-    size_t end = begin + 1;
-    while (end < specs_.size() && specs_[end].joins_previous) ++end;
-    bool is_trained = false;
-    for (size_t i = begin; i < end; ++i) is_trained = is_trained || values_[i].requires_grad();
-    const auto is_fresh = std::make_shared<bool>(false);
-    for (size_t i = begin; i < end && is_trained; ++i) {
-      trained.push_back(specs_[i]);
-      is_fresh_[specs_[i].name] = is_fresh;
-    }
-    begin = end;
+  struct Product {
+    std::vector<std::string> names;
+    std::vector<at::Tensor> weights;
+  };
+  std::vector<Product> products;
+  for (size_t i = 0; i < specs_.size(); ++i) {
+    if (!specs_[i].joins_previous) products.emplace_back();
+    products.back().names.push_back(specs_[i].name);
+    products.back().weights.push_back(values_[i]);
   }
-  if (!trained.empty())
-    gradients_ = FlatTensors(trained, values_.front().options().dtype(at::kFloat));
+  std::erase_if(products, [](const Product& product) {
+    return std::ranges::none_of(product.weights, &at::Tensor::requires_grad);
+  });
+  int64_t bytes = 0;
+  for (const Product& product : products) {
+    for (const at::Tensor& weight : product.weights) bytes += weight.numel() * kGradientBytes;
+  }
+  for (const Product& product : products)
+    gradients_[product.names] = std::make_shared<GradientSum>(product.weights, bytes);
 }
 
 Parameter TrainedTensors::find(const std::vector<std::string>& names) const {
   const bool is_there = std::ranges::any_of(
       specs_, [&](const TensorSpec& spec) { return spec.name == names.front(); });
   if (!is_there) return {};
-  Parameter parameter{.value = flat_.joined(names)};
-  const auto fresh = is_fresh_.find(names.front());
-  if (fresh == is_fresh_.end()) return parameter;
-  parameter.gradient = gradients_.joined(names);
-  parameter.is_fresh = fresh->second;
-  return parameter;
-}
-
-void TrainedTensors::begin_gradients() {
-  for (size_t i = 0; i < specs_.size(); ++i) {
-    if (!values_[i].requires_grad() || values_[i].grad().defined()) continue;
-    values_[i].mutable_grad() = gradients_.view(specs_[i].name);
-    *is_fresh_.at(specs_[i].name) = true;
-  }
-}
-
-void TrainedTensors::end_gradients() {
-  for (const auto& [name, is_fresh] : is_fresh_) {
-    if (*is_fresh) gradients_.view(name).zero_();
-  }
-  for (const auto& [name, is_fresh] : is_fresh_) *is_fresh = false;
+  const auto gradient = gradients_.find(names);
+  return {.value = flat_.joined(names),
+          .gradient = gradient == gradients_.end() ? nullptr : gradient->second};
 }
 
 }  // namespace pdl

@@ -1,4 +1,4 @@
-// The weights of a decoder in one buffer, and their gradients in another.
+// The weights of a decoder in one buffer, and their gradients.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -13,19 +13,43 @@
 
 namespace pdl {
 
+// Where the gradient of the weights of one product is added up. Its memory is that of their grad(),
+// so that it is there from the first addition of a step until the optimizer lets go of it: then
+// activations can have it.
+class GradientSum {
+ public:
+  // `weights` are leaves, one below the other; those that require a gradient get grad(). All the
+  // gradients that are made beside this one have `bytes_of_all` together.
+  GradientSum(std::vector<at::Tensor> weights, int64_t bytes_of_all);
+
+  struct Values {
+    at::Tensor sum;         // float32, of all weights
+    bool is_fresh = false;  // it was made by this call, of any content
+  };
+  Values values() const;
+
+  // Whether all gradients together leave the caches before the optimizer reads them.
+  bool outgrows_caches() const;
+
+ private:
+  at::Tensor make() const;
+
+  std::vector<at::Tensor> weights_;
+  std::vector<int64_t> shape_;
+  int64_t bytes_of_all_;
+};
+
 // A weight, and where its gradient is added up. Consecutive weights of one product count as one.
 struct Parameter {
-  at::Tensor value = {};     // a view of the buffer
-  at::Tensor gradient = {};  // float32 of the same shape; undefined: it is not trained
-  // Shared by all that add to one gradient: true until something has been written since the step
-  // began, so that the buffer need not be filled with zeros.
-  std::shared_ptr<bool> is_fresh = {};
+  at::Tensor value = {};                       // a view of the buffer
+  std::shared_ptr<GradientSum> gradient = {};  // of all that add to it; null: it is not trained
 
-  bool is_trained() const { return gradient.defined(); }
+  bool is_trained() const { return gradient != nullptr; }
 };
 
 // Lays tensors out in one buffer: matrices first, then vectors, in the order given. Those that join
-// the one before follow it without a gap; others begin at a multiple of 64 bytes.
+// the one before follow it without a gap; others begin at a multiple of 64 bytes. Values are what
+// the memory held.
 class FlatTensors {
  public:
   FlatTensors() = default;
@@ -51,32 +75,27 @@ class FlatTensors {
 class TrainedTensors {
  public:
   TrainedTensors() = default;
-  // The values are zeros of `options`; nothing is trained yet.
+  // The values are of `options` and not set; nothing is trained yet.
   TrainedTensors(std::vector<TensorSpec> tensors, const at::TensorOptions& options);
 
   const std::vector<TensorSpec>& specs() const { return specs_; }
   // A leaf of its own for each tensor, which shares memory with the buffer.
   const std::vector<at::Tensor>& values() const { return values_; }
 
-  // Makes gradients for the values() that require one, and for those that one product reads with
-  // them. Call it once.
+  // Lets the values() that require a gradient have one, and those that one product reads with them.
+  // Call it once.
   void train();
 
-  // Returns the weights of these names, which one product reads, as one; without a value if there
-  // is no such tensor. If one of them is trained, all have a gradient.
+  // Returns the weights of these names, which follow one another, as one; without a value if there
+  // is no such tensor. There is a gradient if they are all that one product reads, and one of them
+  // is trained.
   Parameter find(const std::vector<std::string>& names) const;
-
-  // Call begin_gradients() before the first gradient of a micro-batch is added: what the trained
-  // values have no grad() for is new. Call end_gradients() after the last.
-  void begin_gradients();
-  void end_gradients();
 
  private:
   std::vector<TensorSpec> specs_;
   FlatTensors flat_;
   std::vector<at::Tensor> values_;
-  FlatTensors gradients_;
-  std::map<std::string, std::shared_ptr<bool>> is_fresh_;  // of trained tensors
+  std::map<std::vector<std::string>, std::shared_ptr<GradientSum>> gradients_;  // by product
 };
 
 }  // namespace pdl

@@ -67,11 +67,8 @@ class AutocastScope : public ComputeScope {
 class TorchScriptModel : public LanguageModel {
  public:
   TorchScriptModel(const fs::path& path, const LoadOptions& options)
-      : path_(path), autocast_(options.autocast) {
-    info_ = {.path = path,
-             .device = options.device,
-             .is_program = true,
-             .sha256 = hash_program_file(path)};
+      : path_(path), autocast_(options.autocast), sha256_(hash_program_file(path)) {
+    info_ = {.path = path, .device = options.device, .is_program = true};
     info_.compute_dtype = autocast_.value_or(at::kFloat);
     try {
       extra_files_ = extra_file_names(path);
@@ -98,6 +95,8 @@ class TorchScriptModel : public LanguageModel {
   }
 
   const ModelInfo& info() const override { return info_; }
+
+  std::string sha256() const override { return sha256_; }
 
   at::Tensor forward(const ModelInput& input) override {
     require_whole(input);
@@ -409,6 +408,7 @@ class TorchScriptModel : public LanguageModel {
 
   fs::path path_;
   std::optional<at::ScalarType> autocast_;
+  std::string sha256_;
   ModelInfo info_;
   torch::jit::ExtraFilesMap extra_files_;
   ExportMetadata metadata_;

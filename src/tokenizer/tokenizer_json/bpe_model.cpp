@@ -69,6 +69,7 @@ BpeModel::BpeModel(Vocabulary vocabulary, MergeTable merges, BpeOptions options,
       alphabet_(alphabet) {
   if (options_.unknown_token) unknown_id_ = vocabulary_.find(*options_.unknown_token);
   raw_pieces_.reserve(vocabulary_.ids.size());
+  id_of_text_.reserve(vocabulary_.ids.size());
   for (const auto& [written, id] : vocabulary_.ids) {
     if (alphabet_ == Alphabet::kCharacters) {
       id_of_text_.emplace(written, id);
@@ -175,14 +176,17 @@ bool BpeModel::allows_cut_before(char32_t separator) const {
 Vocabulary read_vocabulary(ObjectReader& reader) {
   const JsonValue& vocab = reader.required("vocab", JsonValue::Kind::kObject);
   Vocabulary vocabulary;
+  vocabulary.ids.reserve(vocab.keys().size());
   std::vector<bool> is_taken;
   const int64_t max_id = std::ssize(vocab.keys()) - 1 + kMaxUnusedIds;
   for (size_t i = 0; i < vocab.keys().size(); ++i) {
     const std::string& written = vocab.keys()[i];
     const JsonValue& id = vocab.items()[i];
-    const std::string token = "token \"" + printable(written, 40) + "\" ";
+    const auto refuse = [&](const std::string& why) {
+      reader.fail_at("vocab", "token \"" + printable(written, 40) + "\" " + why);
+    };
     if (!id.is(JsonValue::Kind::kInteger) || id.integer() < 0 || id.integer() > max_id) {
-      reader.fail_at("vocab", token + "has no id from 0 to " + std::to_string(max_id));
+      refuse("has no id from 0 to " + std::to_string(max_id));
     }
     const auto index = static_cast<size_t>(id.integer());
     if (index >= is_taken.size()) {
@@ -190,7 +194,7 @@ Vocabulary read_vocabulary(ObjectReader& reader) {
       vocabulary.pieces.resize(index + 1);
     }
     if (is_taken[index] || !vocabulary.ids.emplace(written, static_cast<int32_t>(index)).second) {
-      reader.fail_at("vocab", token + "is there twice, or its id " + std::to_string(index) + " is");
+      refuse("is there twice, or its id " + std::to_string(index) + " is");
     }
     is_taken[index] = true;
     vocabulary.pieces[index] = written;
@@ -227,7 +231,6 @@ MergeTable read_merges(ObjectReader& reader, const Vocabulary& vocabulary,
   MergeTable merges(list.items().size());
   int32_t rank = 0;
   for (size_t i = 0; i < list.items().size(); ++i) {
-    const std::string place = element_place(reader.place_of("merges"), i);
     if (list.items()[i].kind() != list.items()[0].kind()) {
       reader.fail_at("merges", "mixes strings and pairs at index " + std::to_string(i));
     }

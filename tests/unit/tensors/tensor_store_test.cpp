@@ -220,6 +220,22 @@ TEST(TensorStoreTest, BlamesWhomItsCallerBlames) {
   EXPECT_THAT(message_of<DataError>(read), HasSubstr("/f' became shorter while it was read"));
 }
 
+// Threads read it.
+TEST(TensorStoreTest, RefusesALargeFileThatBecomesShorter) {
+  const TempFolder folder;
+  const std::filesystem::path path = folder / "f";
+  const at::Tensor whole = at::randn({3'000'001});
+  write_tensors(path, whole_slices({{"w", whole, {}}}));
+  const TensorStore store = TensorStore::open<DataError>(path);
+  std::filesystem::resize_file(path, std::filesystem::file_size(path) - 1);
+  for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16}) {
+    const auto read = [&] {
+      store.read({"w", {whole.numel()}, 0, at::zeros(whole.sizes(), at::dtype(dtype))});
+    };
+    EXPECT_THAT(message_of<DataError>(read), HasSubstr("/f' became shorter while it was read"));
+  }
+}
+
 TEST(TensorStoreTest, RefusesAnIndexThatDoesNotFitItsFiles) {
   const TempFolder folder;
   const auto problem_of = [&](const std::string& index) {
