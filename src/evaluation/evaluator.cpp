@@ -1,7 +1,6 @@
 #include "pdl/evaluation/evaluator.h"
 
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/empty.h>
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
@@ -16,7 +15,6 @@
 #include "pdl/kernels/cpu_kernels.h"
 #include "pdl/metrics/bias_curve.h"
 #include "pdl/model/logits_chunks.h"
-#include "pdl/ops/biased_cross_entropy.h"
 #include "pdl/ops/evaluate_positions.h"
 
 namespace pdl {
@@ -39,15 +37,6 @@ TokenSums zero_sums(const LanguageModel& model) {
           zeros(model.info().vocab_size), zeros(static_cast<int64_t>(kMaxBands)), zeros(1)};
 }
 
-// Returns the index into kFrequencyBands of each token, [V] uint8.
-at::Tensor bands_of(const std::vector<int64_t>& counts, at::Device device) {
-  static_assert(kFrequencyBands.size() <= kMaxBands);
-  at::Tensor bands = at::empty({std::ssize(counts)}, at::kByte);
-  auto* out = bands.mutable_data_ptr<uint8_t>();
-  for (const int64_t count : counts) *out++ = static_cast<uint8_t>(band_of_count(count));
-  return bands.to(device);
-}
-
 void add_positions(const PositionEvaluations& positions, const at::Tensor& batch_targets,
                    TokenSums& sums) {
   const at::Tensor targets = batch_targets.reshape(-1);
@@ -60,41 +49,27 @@ void add_positions(const PositionEvaluations& positions, const at::Tensor& batch
   sums.nonfinite.add_(positions.ce.isfinite().logical_not_().sum());
 }
 
-// What a grid of biases needs, and finds.
-struct BiasedSums {
-  TokenBiases biases;
-  DocumentSums documents;
-
-  void add(const at::Tensor& logits, const at::Tensor& targets, const at::Tensor& of_targets) {
-    documents.add(biased_cross_entropy(logits, targets, biases), targets.reshape(-1),
-                  of_targets.reshape(-1));
-  }
-};
-
-// `documents` [B, T] are those of the targets, if there are `biased` sums.
-void add_batch(LanguageModel& model, const Batch& batch, const at::Tensor& bands,
+// `documents` [B, T] are those of the targets, if there are sums of documents.
+void add_batch(LanguageModel& model, const Batch& batch, const CountedVocabulary& vocabulary,
                int64_t chunk_positions, TokenSums& sums, const at::Tensor& documents,
-               BiasedSums* biased) {
+               DocumentSums* document_sums) {
   const ModelInput input{batch.input_ids, batch.document_starts};
+  const auto add = [&](const PositionEvaluations& positions, const at::Tensor& targets,
+                       const at::Tensor& of_targets) {
+    add_positions(positions, targets, sums);
+    if (document_sums != nullptr)
+      document_sums->add(positions.biased_ce, targets.reshape(-1), of_targets.reshape(-1));
+  };
   // A program's forward is called as it is unless there is a reason not to.
   if (chunk_positions == 0 && model.info().is_program) {
-    const at::Tensor logits = model.forward(input);
-    add_positions(evaluate_positions(logits, batch.targets, bands), batch.targets, sums);
-    if (biased != nullptr) biased->add(logits, batch.targets, documents);
+    add(evaluate_positions(model.forward(input), batch.targets, vocabulary), batch.targets,
+        documents);
     return;
   }
   const at::Tensor hidden = at_target_positions(batch, model.hidden(input));
   const at::Tensor targets = at_target_positions(batch, batch.targets);
-  LogitsVisitor visit;
-  if (biased != nullptr) {
-    visit = [&, of_targets = at_target_positions(batch, documents)](const at::Tensor& logits,
-                                                                    int64_t begin) {
-      biased->add(logits, targets.narrow(1, begin, logits.size(1)),
-                  of_targets.narrow(1, begin, logits.size(1)));
-    };
-  }
-  add_positions(evaluate_in_chunks(model, hidden, chunk_positions, targets, bands, visit), targets,
-                sums);
+  add(evaluate_in_chunks(model, hidden, chunk_positions, targets, vocabulary), targets,
+      document_sums == nullptr ? documents : at_target_positions(batch, documents));
 }
 
 std::vector<double> to_vector(const at::Tensor& tensor) {
@@ -166,12 +141,9 @@ std::optional<EvalMetrics> evaluate(LanguageModel& model, const Sequences& seque
   const at::NoGradGuard no_grad;
   model.set_training(false);
   const at::Device device = model.info().device;
-  std::optional<BiasedSums> biased;
-  if (!options.taus.empty()) {
-    biased.emplace(TokenBiases(weights.counts(), options.taus, device),
-                   DocumentSums(sequences, weights.counts(), options.taus));
-  }
-  const at::Tensor bands = bands_of(weights.counts(), device);
+  std::optional<DocumentSums> document_sums;
+  if (!options.taus.empty()) document_sums.emplace(sequences, weights.counts(), options.taus);
+  const CountedVocabulary vocabulary(weights.counts(), options.taus, device);
   TokenSums sums = zero_sums(model);
   int64_t batches = 0;
   for (int64_t begin = 0; begin < sequences.size(); begin += options.batch_size) {
@@ -182,19 +154,19 @@ std::optional<EvalMetrics> evaluate(LanguageModel& model, const Sequences& seque
     std::iota(batch.begin(), batch.end(), begin);
     const Batch tensors = make_batch(sequences, batch, options.batch);
     at::Tensor of_targets;
-    if (biased)
-      of_targets = biased->documents.documents_of(batch, tensors.targets.size(1)).to(device);
-    add_batch(model, tensors, bands, options.chunk_positions, sums, of_targets,
-              biased ? &*biased : nullptr);
+    if (document_sums)
+      of_targets = document_sums->documents_of(batch, tensors.targets.size(1)).to(device);
+    add_batch(model, tensors, vocabulary, options.chunk_positions, sums, of_targets,
+              document_sums ? &*document_sums : nullptr);
     model.pull_buffers();  // here, because the evaluation may be broken off
     ++batches;
   }
   EvalMetrics metrics = summarise(sums, weights);
-  if (biased) {
-    const BiasPoint best = best_point(bias_curve(biased->documents.table()));
+  if (document_sums) {
+    const BiasPoint best = best_point(bias_curve(document_sums->table()));
     metrics.best_tau = best.tau;
     metrics.detilted_ce = best.ce;
-    if (documents != nullptr) *documents = biased->documents.table();
+    if (documents != nullptr) *documents = document_sums->table();
   }
   warn_of_nonfinite(metrics);
   return metrics;

@@ -75,8 +75,8 @@ HeadGradient LanguageModel::head_gradient(const at::Tensor& hidden, const at::Te
 
 PositionEvaluations LanguageModel::evaluate_head(const at::Tensor& hidden,
                                                  const at::Tensor& targets,
-                                                 const at::Tensor& bands) {
-  return evaluate_positions(head(hidden), targets, bands);
+                                                 const CountedVocabulary& vocabulary) {
+  return evaluate_positions(head(hidden), targets, vocabulary);
 }
 
 void LanguageModel::backward(const at::Tensor& hidden, const at::Tensor& gradient) {

@@ -10,8 +10,6 @@
 namespace pdl {
 namespace {
 
-constexpr int64_t kVisitedLogits = 8'000'000;
-
 template <class Visit>
 void for_each_chunk(int64_t num_positions, int64_t chunk_positions, const Visit& visit) {
   const int64_t most = chunk_positions > 0 ? chunk_positions : std::max<int64_t>(num_positions, 1);
@@ -22,43 +20,28 @@ void for_each_chunk(int64_t num_positions, int64_t chunk_positions, const Visit&
   }
 }
 
-// As model.evaluate_head(). A model that needs no logits for that makes them a few at a time.
-PositionEvaluations evaluate_and_visit(LanguageModel& model, const at::Tensor& hidden,
-                                       const at::Tensor& targets, const at::Tensor& bands,
-                                       const LogitsVisitor& visit, int64_t first) {
-  if (!model.info().fuses_head_and_loss) {
-    const at::Tensor logits = model.head(hidden);
-    visit(logits, first);
-    return evaluate_positions(logits, targets, bands);
-  }
-  for_each_chunk(hidden.size(1), kVisitedLogits / model.info().vocab_size + 1,
-                 [&](int64_t begin, int64_t count) {
-                   visit(model.head(hidden.narrow(1, begin, count)), first + begin);
-                 });
-  return model.evaluate_head(hidden, targets, bands);
-}
-
 }  // namespace
 
 PositionEvaluations evaluate_in_chunks(LanguageModel& model, const at::Tensor& hidden,
                                        int64_t chunk_positions, const at::Tensor& targets,
-                                       const at::Tensor& bands, const LogitsVisitor& visit) {
+                                       const CountedVocabulary& vocabulary) {
   const int64_t num_positions = hidden.size(1);
-  const auto zeros = [&](int64_t size, at::ScalarType dtype) {
-    return at::zeros({size}, at::dtype(dtype).device(targets.device()));
+  const auto zeros = [&](at::IntArrayRef sizes, at::ScalarType dtype) {
+    return at::zeros(sizes, at::dtype(dtype).device(targets.device()));
   };
-  const PositionEvaluations all{zeros(num_positions, at::kDouble), zeros(num_positions, at::kBool),
-                                zeros(static_cast<int64_t>(kMaxBands), at::kDouble)};
+  PositionEvaluations all{zeros({num_positions}, at::kDouble), zeros({num_positions}, at::kBool),
+                          zeros({static_cast<int64_t>(kMaxBands)}, at::kDouble)};
+  if (vocabulary.has_biases())
+    all.biased_ce = zeros({num_positions, vocabulary.biases.size(1)}, at::kDouble);
   const auto scope = model.compute_scope();
   for_each_chunk(num_positions, chunk_positions, [&](int64_t begin, int64_t count) {
     const at::Tensor part = hidden.detach().narrow(1, begin, count);
-    const at::Tensor part_targets = targets.narrow(1, begin, count);
     const PositionEvaluations chunk =
-        visit ? evaluate_and_visit(model, part, part_targets, bands, visit, begin)
-              : model.evaluate_head(part, part_targets, bands);
+        model.evaluate_head(part, targets.narrow(1, begin, count), vocabulary);
     all.ce.narrow(0, begin, count).copy_(chunk.ce);
     all.is_hit.narrow(0, begin, count).copy_(chunk.is_hit);
     all.band_mass.add_(chunk.band_mass);
+    if (vocabulary.has_biases()) all.biased_ce.narrow(0, begin, count).copy_(chunk.biased_ce);
   });
   return all;
 }

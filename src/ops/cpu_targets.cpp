@@ -40,6 +40,11 @@ CrossEntropySums sum_cross_entropy(const std::vector<double>& ce,
   return {float64_scalar(weighted_sum), float64_scalar(ce_sum)};
 }
 
+TokenGroups groups_of(const CountedVocabulary& vocabulary) {
+  return {vocabulary.tokens.data(), vocabulary.ends.data(), std::ssize(vocabulary.ends),
+          vocabulary.band_ends.data()};
+}
+
 PositionEvaluations collect_evaluations(const std::vector<RowEvaluation>& rows,
                                         const std::vector<int64_t>& targets) {
   const auto num_rows = static_cast<int64_t>(targets.size());

@@ -20,6 +20,9 @@ std::vector<int64_t> checked_targets(const at::Tensor& targets, int64_t vocab_si
 CrossEntropySums sum_cross_entropy(const std::vector<double>& ce,
                                    const std::vector<int64_t>& targets, const float* weights);
 
+// The groups of a vocabulary, which must outlive them.
+TokenGroups groups_of(const CountedVocabulary& vocabulary);
+
 // What rows [N] give for their targets.
 PositionEvaluations collect_evaluations(const std::vector<RowEvaluation>& rows,
                                         const std::vector<int64_t>& targets);

@@ -2,13 +2,18 @@
 
 #include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/from_blob.h>
+#include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros.h>
 
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "biased_cross_entropy.h"
 #include "cpu_targets.h"
 #include "cpu_tensors.h"
 #include "pdl/base/error.h"
@@ -80,6 +85,35 @@ const LinearCrossEntropyKernels& required_kernels(const at::Tensor& hidden, cons
   return *kernels;
 }
 
+// What an evaluation of N rows with biases needs, where the order of a vocabulary is cut into parts
+// that are summed by themselves: a matrix of sums with columns for the groups of one part after
+// another. A group of which two parts have tokens has a column in both.
+struct BiasedParts {
+  // `part_ends` are places in the order.
+  BiasedParts(const CountedVocabulary& vocabulary, const at::Tensor& targets,
+              const std::vector<int64_t>& part_ends)
+      : references(at::zeros({targets.size(0)}, at::kDouble)),
+        target_logits(at::zeros({targets.size(0)}, at::kDouble)) {
+    std::vector<int64_t> group_of_column;
+    size_t group = 0;
+    for (const int64_t end : part_ends) {
+      first_groups.push_back(static_cast<int64_t>(group));
+      first_columns.push_back(std::ssize(group_of_column));
+      group_of_column.push_back(static_cast<int64_t>(group));
+      while (vocabulary.ends[group] < end) group_of_column.push_back(static_cast<int64_t>(++group));
+      if (vocabulary.ends[group] == end) ++group;
+    }
+    first_columns.push_back(std::ssize(group_of_column));
+    values.emplace(vocabulary, targets, at::tensor(group_of_column, at::kLong));
+  }
+
+  std::vector<int64_t> first_groups;   // of each part
+  std::vector<int64_t> first_columns;  // of each part, and where the last one ends
+  at::Tensor references;               // [N] float64
+  at::Tensor target_logits;            // [N] float64
+  std::optional<BiasedCrossEntropy> values;
+};
+
 class LinearCrossEntropy {
  public:
   LinearCrossEntropy(const at::Tensor& hidden, const at::Tensor& head, const at::Tensor& targets,
@@ -90,6 +124,7 @@ class LinearCrossEntropy {
         targets_(checked_targets(targets, head.size(0))),
         num_blocks_(parts_of(hidden.size(0), kHeadBlockRows)),
         num_pieces_(parts_of(head.size(0), sizes_.piece_tokens)),
+        num_groups_(std::min(num_pieces_, kMostGroups)),
         packed_(num_blocks_, sizes_.packed_block) {
     rows_ = {packed_[0], hidden.size(0), hidden.size(1), targets_.data()};
     for_each(num_blocks_, [&](int64_t block) {
@@ -123,72 +158,96 @@ class LinearCrossEntropy {
     return ce;
   }
 
-  std::vector<RowEvaluation> evaluate(const uint8_t* bands) const {
+  // Where each group of pieces ends.
+  std::vector<int64_t> group_ends() const {
+    std::vector<int64_t> ends;
+    for (int64_t group = 1; group <= num_groups_; ++group)
+      ends.push_back(std::min(first_piece(group) * sizes_.piece_tokens, head_.size(0)));
+    return ends;
+  }
+
+  // Here pieces and targets are places in the order of a vocabulary. `biased`, if there is one,
+  // takes these rows as those from `first_row` on.
+  std::vector<RowEvaluation> evaluate(const CountedVocabulary& vocabulary, int64_t first_row,
+                                      BiasedParts* biased) const {
     const auto num_rows = static_cast<size_t>(rows_.count);
+    const int64_t num_columns = biased == nullptr ? 0 : biased->first_columns.back();
+    const at::Tensor by_group = at::zeros({rows_.count, num_columns}, at::kDouble);
     std::vector<float> target_logits(num_rows);
-    const std::vector<RowSums> sums =
-        sum_over_pieces<RowSums>([&](int64_t piece, RowSums* of_rows, float* workspace) {
-          kernels_.add_to_row_sums(rows_, piece_at(piece), bands, of_rows, target_logits.data(),
-                                   workspace);
-        });
+    const auto parts = sums_of_groups<RowSums>([&](int64_t part, int64_t piece, RowSums* of_rows,
+                                                   float* workspace) {
+      EvaluationSums sums{.rows = of_rows, .target_logits = target_logits.data()};
+      if (biased != nullptr) {
+        const auto i = static_cast<size_t>(part);
+        sums.first_group = biased->first_groups[i];
+        sums.groups = {by_group.mutable_data_ptr<double>() + biased->first_columns[i], num_columns};
+      }
+      add_in_order(vocabulary, piece, sums, workspace);
+    });
+    const std::vector<RowSums> sums = sum_of_groups(parts);
     std::vector<RowEvaluation> evaluations(num_rows);
     for (size_t i = 0; i < num_rows; ++i) {
       if (targets_[i] != kIgnoreTarget)
         evaluations[i] = kernels_.evaluation_of(sums[i], target_logits[i]);
     }
+    if (biased != nullptr) {
+      make_relative(by_group, parts, sums, *biased);
+      add_biased(by_group, sums, target_logits, first_row, *biased);
+    }
     return evaluations;
   }
 
-  // Some pieces at a time: what each gives to the hidden rows is kept until all of them are done,
-  // then added in their order.
+  // Some rows at a time, because each group of pieces has a gradient of theirs.
   void differentiate(const at::Tensor& hidden_gradient,
                      const HeadGradientSum& head_gradient) const {
-    const int64_t gradient_size = num_blocks_ * sizes_.packed_gradient;
-    const int64_t at_once = pieces_at_once(gradient_size);
-    const Buffers gradients(at_once, gradient_size);
-    const Buffers tokens(at_once, sizes_.packed_tokens);
-    for (int64_t first = 0; first < num_pieces_; first += at_once) {
-      const int64_t count = std::min(at_once, num_pieces_ - first);
-      for_each(count, [&](int64_t i) {
-        const Buffers workspace(1, sizes_.workspace);
-        const HeadPiece piece = piece_at(first + i);
-        kernels_.differentiate(rows_, piece, gradients_.data(), gradients[i], tokens[i],
-                               rows_from(head_gradient.sum, piece.first), head_gradient.adds,
-                               workspace[0]);
-      });
-      const int64_t part_rows = rows_at_once();
-      for_each(parts_of(rows_.count, part_rows), [&](int64_t part) {
-        const int64_t row = part * part_rows;
-        const int64_t block = row / kHeadBlockRows;
-        for (int64_t i = 0; i < count; ++i) {
-          kernels_.add_hidden_gradient(gradients[i] + block * sizes_.packed_gradient, tokens[i],
-                                       piece_at(first + i).count, row % kHeadBlockRows,
-                                       std::min(part_rows, rows_.count - row), rows_.dims,
-                                       rows_from(hidden_gradient, row), first + i > 0);
-        }
-      });
+    const int64_t at_once = rows_at_once();
+    for (int64_t row = 0; row < rows_.count; row += at_once) {
+      const int64_t count = std::min(at_once, rows_.count - row);
+      differentiate_rows(row, hidden_gradient.narrow(0, row, count),
+                         {head_gradient.sum, head_gradient.adds || row > 0});
     }
   }
 
  private:
+  static constexpr int64_t kMostGroups = 16;  // for their memory
+
   int64_t rows_of(int64_t block) const {
     return std::min(kHeadBlockRows, rows_.count - block * kHeadBlockRows);
   }
 
-  // Of a block, so many that every thread has some. Each reads all packed tokens.
+  // Whole blocks: enough that reading the head for them costs little, but few for a wide model.
   int64_t rows_at_once() const {
-    constexpr int64_t kLeastRows = 32;
-    int64_t rows = kHeadBlockRows;
-    while (rows > kLeastRows && parts_of(rows_.count, rows) < at::get_num_threads()) rows /= 2;
-    return rows;
+    constexpr int64_t kLeastRows = 1024;
+    constexpr int64_t kValues = int64_t{1} << 19;
+    return std::max(kLeastRows, kValues / rows_.dims / kHeadBlockRows * kHeadBlockRows);
   }
 
-  // Several for each thread, so that none waits long for another, if they take little memory.
-  int64_t pieces_at_once(int64_t gradient_size) const {
-    constexpr int64_t kGradientFloats = int64_t{1} << 23;  // 32 MB
-    const int64_t threads = at::get_num_threads();
-    const int64_t fitting = std::clamp(kGradientFloats / gradient_size, threads, 4 * threads);
-    return std::min(num_pieces_, fitting);
+  // `first` is that of a block.
+  void differentiate_rows(int64_t first, const at::Tensor& hidden_gradient,
+                          const HeadGradientSum& head_gradient) const {
+    const int64_t count = hidden_gradient.size(0);
+    const PackedHidden rows{packed_[first / kHeadBlockRows], count, rows_.dims,
+                            rows_.targets + first};
+    const int64_t size = count * rows_.dims;
+    const Buffers others(num_groups_ - 1, size);  // the gradients of groups but the first
+    for_each(num_groups_, [&](int64_t group) {
+      const Buffers workspace(1, sizes_.workspace);
+      const MatrixRows sum =
+          group == 0 ? rows_from(hidden_gradient, 0) : MatrixRows{others[group - 1], rows_.dims};
+      for (int64_t i = first_piece(group); i < first_piece(group + 1); ++i) {
+        const HeadPiece piece = piece_at(i);
+        kernels_.differentiate(rows, piece, gradients_.data() + first, sum,
+                               /*adds_hidden=*/i > first_piece(group),
+                               rows_from(head_gradient.sum, piece.first), head_gradient.adds,
+                               workspace[0]);
+      }
+    });
+    if (num_groups_ == 1) return;
+    const auto add_float_rows = cpu_kernels().add_float_rows;
+    for_each(count, [&](int64_t i) {
+      add_float_rows(others[0] + i * rows_.dims, size, num_groups_ - 1, rows_.dims,
+                     rows_from(hidden_gradient, i).values);
+    });
   }
 
   HeadPiece piece_at(int64_t index) const {
@@ -202,27 +261,81 @@ class LinearCrossEntropy {
     return {static_cast<float*>(matrix.data_ptr()) + row * matrix.stride(0), matrix.stride(0)};
   }
 
-  // Returns the sums of each row, to which add_piece(index, sums, workspace) adds a piece: over
-  // groups of pieces, whose number depends on the shape alone, then over the groups in their order.
+  // Groups of pieces are summed by themselves, then in their order. They depend on the shape alone.
+  int64_t first_piece(int64_t group) const { return group * num_pieces_ / num_groups_; }
+
+  // Returns the sums of each row, to which add_piece(index, sums, workspace) adds a piece.
   template <class Sum, class AddPiece>
   std::vector<Sum> sum_over_pieces(const AddPiece& add_piece) const {
-    constexpr int64_t kLeastPieces = 4;  // of a group
-    constexpr int64_t kMostGroups = 64;  // for their memory
-    const int64_t group_pieces = std::max(kLeastPieces, parts_of(num_pieces_, kMostGroups));
-    const auto num_rows = static_cast<size_t>(rows_.count);
-    std::vector<std::vector<Sum>> groups(static_cast<size_t>(parts_of(num_pieces_, group_pieces)));
-    for_each(std::ssize(groups), [&](int64_t group) {
+    return sum_of_groups(
+        sums_of_groups<Sum>([&](int64_t, int64_t index, Sum* sums, float* workspace) {
+          add_piece(index, sums, workspace);
+        }));
+  }
+
+  // Returns those of each group, for add_piece(group, index, sums, workspace).
+  template <class Sum, class AddPiece>
+  std::vector<std::vector<Sum>> sums_of_groups(const AddPiece& add_piece) const {
+    std::vector<std::vector<Sum>> groups(static_cast<size_t>(num_groups_));
+    for_each(num_groups_, [&](int64_t group) {
       std::vector<Sum>& sums = groups[static_cast<size_t>(group)];
-      sums.resize(num_rows);
+      sums.resize(static_cast<size_t>(rows_.count));
       const Buffers workspace(1, sizes_.workspace);
-      const int64_t end = std::min((group + 1) * group_pieces, num_pieces_);
-      for (int64_t i = group * group_pieces; i < end; ++i) add_piece(i, sums.data(), workspace[0]);
+      for (int64_t i = first_piece(group); i < first_piece(group + 1); ++i)
+        add_piece(group, i, sums.data(), workspace[0]);
     });
-    std::vector<Sum> all = std::move(groups[0]);
+    return groups;
+  }
+
+  template <class Sum>
+  static std::vector<Sum> sum_of_groups(const std::vector<std::vector<Sum>>& groups) {
+    std::vector<Sum> all = groups[0];
     for (size_t group = 1; group < groups.size(); ++group) {
-      for (size_t i = 0; i < num_rows; ++i) add(groups[group][i], all[i]);
+      for (size_t i = 0; i < all.size(); ++i) add(groups[group][i], all[i]);
     }
     return all;
+  }
+
+  // Adds a piece of the vocabulary's order, in which the rows of the head are copied.
+  void add_in_order(const CountedVocabulary& vocabulary, int64_t index, const EvaluationSums& sums,
+                    float* workspace) const {
+    HeadPiece piece = piece_at(index);
+    const at::Tensor tokens = at::from_blob(
+        const_cast<int32_t*>(vocabulary.tokens.data() + piece.first), {piece.count}, at::kInt);
+    const at::Tensor rows = head_.index_select(0, tokens);
+    piece.tokens = view_of(rows);
+    kernels_.add_to_row_sums(rows_, piece, groups_of(vocabulary), sums, workspace);
+  }
+
+  // Makes the references of all parts those of their sum.
+  void make_relative(const at::Tensor& by_group, const std::vector<std::vector<RowSums>>& parts,
+                     const std::vector<RowSums>& sums, const BiasedParts& biased) const {
+    auto* values = by_group.mutable_data_ptr<double>();
+    for_each(rows_.count, [&](int64_t row) {
+      const auto i = static_cast<size_t>(row);
+      double* of_row = values + row * by_group.size(1);
+      for (size_t part = 0; part < parts.size(); ++part) {
+        const double factor = factor_between(parts[part][i].reference, sums[i].reference);
+        for (int64_t c = biased.first_columns[part]; c < biased.first_columns[part + 1]; ++c)
+          of_row[c] *= factor;
+      }
+    });
+  }
+
+  void add_biased(const at::Tensor& by_group, const std::vector<RowSums>& sums,
+                  const std::vector<float>& target_logits, int64_t first_row,
+                  BiasedParts& biased) const {
+    for (size_t i = 0; i < sums.size(); ++i) {
+      const int64_t row = first_row + static_cast<int64_t>(i);
+      biased.references.mutable_data_ptr<double>()[row] = static_cast<double>(sums[i].reference);
+      biased.target_logits.mutable_data_ptr<double>()[row] = static_cast<double>(target_logits[i]);
+    }
+    constexpr int64_t kRowsAtOnce = 64;
+    for_each(parts_of(rows_.count, kRowsAtOnce), [&](int64_t block) {
+      const int64_t begin = block * kRowsAtOnce;
+      const int64_t count = std::min(kRowsAtOnce, rows_.count - begin);
+      biased.values->add(first_row + begin, by_group.narrow(0, begin, count));
+    });
   }
 
   // e^(from - to), 1 also where both are infinite.
@@ -237,11 +350,13 @@ class LinearCrossEntropy {
   }
 
   static void add(const RowSums& part, RowSums& sum) {
-    const float largest = std::max(sum.largest, part.largest);
-    const double kept = factor_between(sum.largest, largest);
-    const double added = factor_between(part.largest, largest);
     if (part.largest > sum.largest) sum.argmax = part.argmax;
-    sum.largest = largest;
+    if (part.largest == sum.largest) sum.argmax = std::min(sum.argmax, part.argmax);
+    sum.largest = std::max(sum.largest, part.largest);
+    const float reference = std::max(sum.reference, part.reference);
+    const double kept = factor_between(sum.reference, reference);
+    const double added = factor_between(part.reference, reference);
+    sum.reference = reference;
     for (size_t band = 0; band < kMaxBands; ++band)
       sum.band_sums[band] = sum.band_sums[band] * kept + part.band_sums[band] * added;
   }
@@ -252,6 +367,7 @@ class LinearCrossEntropy {
   std::vector<int64_t> targets_;
   int64_t num_blocks_;
   int64_t num_pieces_;
+  int64_t num_groups_;
   Buffers packed_;
   PackedHidden rows_;
   std::vector<RowGradient> gradients_;
@@ -290,17 +406,36 @@ CrossEntropySums linear_cross_entropy_gradient(const at::Tensor& hidden, const a
 }
 
 PositionEvaluations evaluate_linear_head(const at::Tensor& hidden, const at::Tensor& head,
-                                         const at::Tensor& targets, const at::Tensor& bands,
+                                         const at::Tensor& targets,
+                                         const CountedVocabulary& vocabulary,
                                          ProductPrecision precision) {
   const LinearCrossEntropyKernels& kernels =
-      required_kernels(hidden, head, targets, bands, at::kByte, precision);
-  if (hidden.size(0) == 0) return collect_evaluations({}, {});
-  const LinearCrossEntropy head_of_rows(hidden, head, targets, kernels);
-  const at::Tensor contiguous_bands = bands.contiguous();
-  const std::vector<RowEvaluation> evaluations =
-      head_of_rows.evaluate(contiguous_bands.const_data_ptr<uint8_t>());
+      required_kernels(hidden, head, targets, vocabulary.bands, at::kByte, precision);
+  const std::vector<int64_t> y = checked_targets(targets, head.size(0));
+  const at::Tensor places = vocabulary.place_of_token.index_select(0, targets.clamp_min(0))
+                                .masked_fill_(targets.eq(kIgnoreTarget), kIgnoreTarget);
+  int64_t most_rows = hidden.size(0);
+  if (vocabulary.has_biases()) {
+    constexpr int64_t kSums = int64_t{1} << 23;  // 64 MB
+    const int64_t blocks = kSums / std::ssize(vocabulary.ends) / kHeadBlockRows;
+    most_rows = std::max<int64_t>(blocks, 1) * kHeadBlockRows;
+  }
+  std::vector<RowEvaluation> evaluations;
+  std::optional<BiasedParts> biased;
+  for (int64_t row = 0; row < hidden.size(0); row += most_rows) {
+    const int64_t count = std::min(most_rows, hidden.size(0) - row);
+    const LinearCrossEntropy head_of_rows(hidden.narrow(0, row, count), head,
+                                          places.narrow(0, row, count), kernels);
+    if (vocabulary.has_biases() && row == 0)
+      biased.emplace(vocabulary, targets, head_of_rows.group_ends());
+    const std::vector<RowEvaluation> of_rows =
+        head_of_rows.evaluate(vocabulary, row, biased ? &*biased : nullptr);
+    evaluations.insert(evaluations.end(), of_rows.begin(), of_rows.end());
+  }
   add_multiplications(static_cast<double>(hidden.numel()) * static_cast<double>(head.size(0)));
-  return collect_evaluations(evaluations, head_of_rows.targets());
+  PositionEvaluations result = collect_evaluations(evaluations, y);
+  if (biased) result.biased_ce = biased->values->values(biased->references, biased->target_logits);
+  return result;
 }
 
 }  // namespace pdl

@@ -26,7 +26,7 @@ CrossEntropySums cpu_cross_entropy_gradient(const at::Tensor& rows, const at::Te
                                             const at::Tensor& weights,
                                             const at::Tensor& weight_sum);
 PositionEvaluations cpu_evaluate_positions(const at::Tensor& rows, const at::Tensor& targets,
-                                           const at::Tensor& bands);
+                                           const CountedVocabulary& vocabulary);
 // Whether the CPU kernels support the dtype and device.
 bool has_cpu_kernels(const at::Tensor& rows);
 

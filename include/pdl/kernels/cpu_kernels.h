@@ -42,6 +42,7 @@ struct TokenGroups {
   const int32_t* tokens = nullptr;  // [V], those of a group after those of another
   const int64_t* ends = nullptr;    // [count], increasing: where in `tokens` each group ends
   int64_t count = 0;
+  const int64_t* band_ends = nullptr;  // [kMaxBands], never decreasing; a group lies in one band
 };
 
 // Cross-entropy of one row: logits [V] contiguous, target in [0, V). Exponentials are float32, of
@@ -56,10 +57,10 @@ struct RowKernels {
   // Does not change the logits. bands[t] < kMaxBands is the band of token t.
   RowEvaluation (*evaluate)(const Logit* logits, int64_t vocab_size, int64_t target,
                             const uint8_t* bands);
-  // Returns the largest logit, of those that are no NaN, and writes Σ exp(logit - largest) of each
-  // group to `sums` [count]: float64 with a relative error of 1e-11. A group with a NaN has NaN.
-  float (*group_sums)(const Logit* logits, int64_t vocab_size, const TokenGroups& groups,
-                      double* sums);
+  // Writes Σ exp(logit - largest) of each group to `sums` [count]: float64 with a relative error
+  // of 1e-11. Token `argmax` has the largest logit, which is finite.
+  void (*group_sums)(const Logit* logits, int64_t vocab_size, const TokenGroups& groups,
+                     int64_t argmax, double* sums);
 };
 
 // Rows that a kernel writes, `stride` values apart.
@@ -234,10 +235,8 @@ inline constexpr int64_t kHeadBlockRows = 256;
 
 // Of D. Sizes are in floats.
 struct LinearCrossEntropySizes {
-  int64_t piece_tokens = 0;     // of every piece but the last
-  int64_t packed_block = 0;     // a block of hidden rows
-  int64_t packed_gradient = 0;  // the gradient of the logits of a block and a piece
-  int64_t packed_tokens = 0;    // the rows of the head of a piece
+  int64_t piece_tokens = 0;  // of every piece but the last
+  int64_t packed_block = 0;  // a block of hidden rows
   int64_t workspace = 0;
 };
 
@@ -263,11 +262,22 @@ struct ExponentialSum {
   double total = 0;
 };
 
-// The sums of a row over the pieces so far. A NaN or +inf among its logits makes one of them NaN.
+// The sums of a row over the pieces so far, in float64 with a relative error of 1e-11. A NaN or
+// +inf among its logits makes one of them NaN.
 struct RowSums {
-  float largest = -__builtin_inff();  // logit
-  int64_t argmax = 0;                 // its first index
-  double band_sums[kMaxBands] = {};   // Σ exp(logit - largest) of the tokens of each band
+  float largest = -__builtin_inff();    // logit
+  int64_t argmax = 0;                   // the lowest token that has it
+  float reference = -__builtin_inff();  // one of its logits; the largest is at most 300 above it
+  double band_sums[kMaxBands] = {};     // Σ exp(logit - reference) of the tokens of each band
+};
+
+// Where an evaluation adds pieces, of rows [R].
+struct EvaluationSums {
+  RowSums* rows = nullptr;
+  float* target_logits = nullptr;  // written for targets that lie in the piece
+  // Σ exp(logit - reference) of each group of a row from `first_group` on; null: not wanted.
+  Rows<double> groups = {};
+  int64_t first_group = 0;  // that of the first token of the first piece
 };
 
 // The gradient of a row's logits is factor·exp(logit - reference), less `scale` at its target; none
@@ -278,8 +288,8 @@ struct RowGradient {
   float scale = 0;
 };
 
-// The first pass is sum_exponentials(); the second is differentiate() and add_hidden_gradient().
-// In evaluation there is one, add_to_row_sums().
+// The first pass is sum_exponentials(), the second differentiate(). In evaluation there is one,
+// add_to_row_sums().
 struct LinearCrossEntropyKernels {
   LinearCrossEntropySizes (*sizes)(int64_t dims);
   // Packs hidden rows of one block.
@@ -288,21 +298,15 @@ struct LinearCrossEntropyKernels {
   // in it.
   void (*sum_exponentials)(const PackedHidden& rows, const HeadPiece& piece, ExponentialSum* sums,
                            float* target_logits, float* workspace);
-  // Writes the packed gradient of the logits of each block, a block after another, and the packed
-  // tokens; writes the gradient of the piece of the head to `to`, or adds it if `adds`, unless that
-  // is null.
+  // Writes the gradients of hidden rows [R, D] and of the piece of the head, or adds them to what
+  // is there; that of the head is not wanted where it is null.
   void (*differentiate)(const PackedHidden& rows, const HeadPiece& piece,
-                        const RowGradient* of_rows, float* packed_gradients, float* packed_tokens,
-                        MatrixRows to, bool adds, float* workspace);
-  // Writes the gradient that a piece of `tokens` gives rows [first_row, first_row + rows) of a
-  // block, or adds it if `adds`; `to` begins with the first of these. packed_gradient is that of
-  // the block, first_row a multiple of 32.
-  void (*add_hidden_gradient)(const float* packed_gradient, const float* packed_tokens,
-                              int64_t tokens, int64_t first_row, int64_t rows, int64_t dims,
-                              MatrixRows to, bool adds);
-  // As sum_exponentials(); bands [V] is as in RowKernels.
-  void (*add_to_row_sums)(const PackedHidden& rows, const HeadPiece& piece, const uint8_t* bands,
-                          RowSums* sums, float* target_logits, float* workspace);
+                        const RowGradient* of_rows, MatrixRows hidden_gradient, bool adds_hidden,
+                        MatrixRows head_gradient, bool adds_head, float* workspace);
+  // Adds a piece to the sums of rows with a target. Pieces and targets are places in
+  // `groups.tokens`, not tokens.
+  void (*add_to_row_sums)(const PackedHidden& rows, const HeadPiece& piece,
+                          const TokenGroups& groups, const EvaluationSums& sums, float* workspace);
   // What the sums of all pieces say.
   RowEvaluation (*evaluation_of)(const RowSums& sums, float target_logit);
 };
@@ -313,6 +317,10 @@ struct CpuKernels {
   RowKernels<Bfloat16> bfloat16_rows;
   // Σ values², each square and sum in float64.
   double (*sum_of_squares)(const float* values, int64_t size);
+  // Writes Σ_i sums[i]·factors[i, k] to totals[k] for k < `width`, a multiple of 8, in an order
+  // that depends on `count` alone.
+  void (*weigh_sums)(const double* sums, int64_t count, const double* factors, int64_t width,
+                     double* totals);
   // Add `count` rows of `width` values, `stride` values apart, to sums [width]. A sum has the same
   // bits whatever columns are beside it.
   void (*add_float_rows)(const float* rows, int64_t stride, int64_t count, int64_t width,

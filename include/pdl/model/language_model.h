@@ -103,9 +103,9 @@ class LanguageModel {
   virtual HeadGradient head_gradient(const at::Tensor& hidden, const at::Tensor& targets,
                                      const at::Tensor& weights, const at::Tensor& weight_sum);
   // Returns evaluate_positions() of the logits of positions [1, N, D] of what hidden() gave, for
-  // targets [1, N] and bands [V]. Only if info().splits_head.
+  // targets [1, N]. Only if info().splits_head.
   virtual PositionEvaluations evaluate_head(const at::Tensor& hidden, const at::Tensor& targets,
-                                            const at::Tensor& bands);
+                                            const CountedVocabulary& vocabulary);
   // Adds the gradients of the other parameters, for that of `hidden`, which is what hidden() gave
   // last. Only if info().splits_head.
   virtual void backward(const at::Tensor& hidden, const at::Tensor& gradient);

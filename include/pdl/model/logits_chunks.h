@@ -5,7 +5,6 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
-#include <functional>
 
 #include "pdl/model/language_model.h"
 
@@ -18,15 +17,11 @@ struct LossTargets {
   at::Tensor weight_sum;
 };
 
-// Is given the logits [1, n, V] of positions from `begin` on.
-using LogitsVisitor = std::function<void(const at::Tensor& logits, int64_t begin)>;
-
 // Returns evaluate_positions() of the logits of hidden [1, N, D], at most `chunk_positions` at a
-// time, 0: all, for targets [1, N] and bands [V]; visits the logits of all positions, in order,
-// unless `visit` is empty. Only for a model that splits its head.
+// time, 0: all, for targets [1, N]. Only for a model that splits its head.
 PositionEvaluations evaluate_in_chunks(LanguageModel& model, const at::Tensor& hidden,
                                        int64_t chunk_positions, const at::Tensor& targets,
-                                       const at::Tensor& bands, const LogitsVisitor& visit = {});
+                                       const CountedVocabulary& vocabulary);
 
 // Does the same in training: calls model.head_gradient() chunk by chunk and writes the gradient of
 // hidden [1, N, D] to `hidden_gradient`, of the same shape, which may be `hidden` itself. Returns

@@ -44,10 +44,12 @@ CrossEntropySums linear_cross_entropy_gradient(const at::Tensor& hidden, const a
                                                const at::Tensor& hidden_gradient,
                                                const HeadGradientSum& head_gradient);
 
-// evaluate_positions() of such logits, which are computed once. `bands` is as there, the other
-// arguments are as above. The bits do not depend on the number of threads either.
+// evaluate_positions() of such logits, which are computed once, with all exponentials and sums in
+// float64. `vocabulary` is as there, the other arguments are as above. The bits do not depend on
+// the number of threads either.
 PositionEvaluations evaluate_linear_head(const at::Tensor& hidden, const at::Tensor& head,
-                                         const at::Tensor& targets, const at::Tensor& bands,
+                                         const at::Tensor& targets,
+                                         const CountedVocabulary& vocabulary,
                                          ProductPrecision precision);
 
 }  // namespace pdl

@@ -328,10 +328,10 @@ HeadGradient Decoder::head_gradient(const at::Tensor& hidden, const at::Tensor& 
 }
 
 PositionEvaluations Decoder::evaluate_head(const at::Tensor& hidden, const at::Tensor& targets,
-                                           const at::Tensor& bands) const {
-  if (!fuses_head_and_loss()) return evaluate_positions(head(hidden), targets, bands);
+                                           const CountedVocabulary& vocabulary) const {
+  if (!fuses_head_and_loss()) return evaluate_positions(head(hidden), targets, vocabulary);
   const ProfiledPhase phase(profiler_, kHeadPhase);
-  return head_.evaluate(hidden.reshape({-1, spec_.hidden_size}), targets.reshape(-1), bands);
+  return head_.evaluate(hidden.reshape({-1, spec_.hidden_size}), targets.reshape(-1), vocabulary);
 }
 
 }  // namespace pdl

@@ -52,7 +52,7 @@ class Decoder {
                              const at::Tensor& weights, const at::Tensor& weight_sum) const;
   // As LanguageModel::evaluate_head().
   PositionEvaluations evaluate_head(const at::Tensor& hidden, const at::Tensor& targets,
-                                    const at::Tensor& bands) const;
+                                    const CountedVocabulary& vocabulary) const;
 
  private:
   // What backward needs of a layer.

@@ -122,8 +122,8 @@ CrossEntropySums Linear::cross_entropy(const at::Tensor& x, const at::Tensor& ta
 }
 
 PositionEvaluations Linear::evaluate(const at::Tensor& x, const at::Tensor& targets,
-                                     const at::Tensor& bands) const {
-  return evaluate_linear_head(x, weight_.value, targets, bands, precision_);
+                                     const CountedVocabulary& vocabulary) const {
+  return evaluate_linear_head(x, weight_.value, targets, vocabulary, precision_);
 }
 
 at::Tensor Linear::backward(const at::Tensor& y_gradient, const at::Tensor& x,

@@ -66,7 +66,7 @@ class Linear {
                                  const at::Tensor& x_gradient) const;
   // See evaluate_linear_head().
   PositionEvaluations evaluate(const at::Tensor& x, const at::Tensor& targets,
-                               const at::Tensor& bands) const;
+                               const CountedVocabulary& vocabulary) const;
 
  private:
   at::Tensor matrix() const;  // W [out, in]

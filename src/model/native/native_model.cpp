@@ -138,8 +138,8 @@ class NativeModel : public LanguageModel {
   }
 
   PositionEvaluations evaluate_head(const at::Tensor& hidden, const at::Tensor& targets,
-                                    const at::Tensor& bands) override {
-    return decoder_->evaluate_head(hidden, targets, bands);
+                                    const CountedVocabulary& vocabulary) override {
+    return decoder_->evaluate_head(hidden, targets, vocabulary);
   }
 
   void backward(const at::Tensor& /*hidden*/, const at::Tensor& gradient) override {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <fstream>
 #include <map>
 #include <memory>
 #include <string>
@@ -72,6 +73,12 @@ std::map<std::string, at::Tensor> gradients_of(const LanguageModel& model) {
   for (const NamedTensor& parameter : model.parameters().trained)
     gradients[parameter.name] = parameter.tensor.grad().clone();
   return gradients;
+}
+
+// Saves new adapters of the Llama in `folder`, and returns theirs.
+fs::path adapter_in(const TempFolder& folder) {
+  load("llama", {.lora = {.rank = 2}})->save(folder / "saved");
+  return folder / "saved/adapter";
 }
 
 class NativeFamilyTest : public testing::TestWithParam<std::string> {};
@@ -218,18 +225,60 @@ TEST_P(NativeFamilyTest, EvaluatesTheLogitsThatItGives) {
     const auto model = load(GetParam(), options);
     const at::Tensor hidden = model->hidden(expected.batch.input_ids).flatten(0, 1).unsqueeze(0);
     const at::Tensor targets = expected.batch.targets.reshape({1, -1});
-    const at::Tensor bands =
-        at::arange(model->info().vocab_size, at::kLong).remainder(3).to(at::kByte);
-    const PositionEvaluations want = evaluate_positions(model->head(hidden), targets, bands);
-    const PositionEvaluations got = model->evaluate_head(hidden, targets, bands);
+    std::vector<int64_t> counts;
+    for (int64_t i = 0; i < model->info().vocab_size; ++i) counts.push_back(i % 3 * 10);
+    const CountedVocabulary vocabulary(counts, /*taus=*/{-0.5, 1}, at::kCPU);
+    const PositionEvaluations want = evaluate_positions(model->head(hidden), targets, vocabulary);
+    const PositionEvaluations got = model->evaluate_head(hidden, targets, vocabulary);
     EXPECT_TRUE(got.ce.allclose(want.ce, 1e-5, 1e-5));
     EXPECT_TRUE(got.is_hit.equal(want.is_hit));
     EXPECT_TRUE(got.band_mass.allclose(want.band_mass, 1e-5, 1e-5));
+    EXPECT_TRUE(got.biased_ce.allclose(want.biased_ce, 1e-5, 1e-5));
   }
 }
 
 INSTANTIATE_TEST_SUITE_P(All, NativeFamilyTest, testing::ValuesIn(native_families()),
                          [](const auto& family) { return family.param; });
+
+// Memory of new tensors is filled with NaN.
+TEST(NativeModelTest, ReadsNoMemoryThatItHasNotSet) {
+  at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/true);
+  for (const std::string family : {"gpt2", "llama", "phi"}) {
+    for (const int64_t rank : {0, 4}) {
+      const Expected expected(family);
+      std::vector<double> losses;
+      for (const bool fills : {false, true}) {
+        at::globalContext().setDeterministicFillUninitializedMemory(fills);
+        losses.push_back(loss_of(*load(family, {.lora = {.rank = rank}}), expected));
+      }
+      EXPECT_EQ(losses[0], losses[1]) << family << ", rank " << rank;
+    }
+  }
+  at::globalContext().setDeterministicAlgorithms(false, /*warn_only=*/false);
+}
+
+TEST(NativeModelTest, HashIsThatOfTheFilesWhateverTheModelIsFor) {
+  const TempFolder folder;
+  const fs::path copy = folder / "llama";
+  fs::copy(kFolders / "llama", copy);
+  const std::string hash = load("llama")->sha256();
+  EXPECT_EQ(hash.size(), 64);
+  EXPECT_EQ(load("llama", {.trains = false})->sha256(), hash);
+  EXPECT_EQ(load_language_model(copy)->sha256(), hash);
+  std::fstream weights(copy / "model.safetensors", std::ios::in | std::ios::out | std::ios::binary);
+  weights.seekg(-1, std::ios::end);
+  const auto last = static_cast<char>(weights.get());
+  weights.seekp(-1, std::ios::end);
+  weights.put(static_cast<char>(last ^ 1));
+  weights.close();
+  const auto changed = load_language_model(copy, {.trains = false});
+  EXPECT_NE(changed->sha256(), hash);
+  EXPECT_EQ(changed->sha256(), load_language_model(copy)->sha256());
+  EXPECT_NE(load("llama", {.lora = {.adapter = adapter_in(folder)}})->sha256(), hash);
+  const auto orphan = load_language_model(copy, {.trains = false});
+  fs::remove_all(copy);
+  EXPECT_THROW(orphan->sha256(), ModelError);
+}
 
 TEST(NativeModelTest, FreezeTakesTheNamesOfTheFile) {
   const Expected expected("gpt_neox");

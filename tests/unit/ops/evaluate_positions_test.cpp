@@ -10,16 +10,30 @@
 #include <gtest/gtest.h>
 #include <sys/mman.h>
 
+#include <optional>
+#include <vector>
+
 #include "pdl/base/error.h"
 #include "pdl/batches/batch.h"
+#include "pdl/frequency/bands.h"
 
 namespace pdl {
 namespace {
 
+// Counts of all frequency bands.
+CountedVocabulary random_vocabulary(int64_t size) {
+  std::vector<int64_t> counts;
+  const at::Tensor bands = at::randint(0, 7, {size}, at::kLong);
+  const auto* band = bands.const_data_ptr<int64_t>();
+  for (int64_t i = 0; i < size; ++i)
+    counts.push_back(kFrequencyBands.at(static_cast<size_t>(band[i])).min_count + i % 3);
+  return {counts, /*taus=*/{}, at::kCPU};
+}
+
 struct Example {
   at::Tensor logits;
   at::Tensor targets;
-  at::Tensor bands;
+  std::optional<CountedVocabulary> vocabulary;
 
   explicit Example(at::ScalarType dtype) {
     at::manual_seed(1);
@@ -27,14 +41,14 @@ struct Example {
     targets = at::randint(0, 1031, {3, 5}, at::kLong);
     targets[1][2] = logits[1][2].argmax();
     targets[0][4] = kIgnoreTarget;
-    bands = at::randint(0, 7, {1031}, at::kByte);
+    vocabulary = random_vocabulary(1031);
   }
 };
 
 void expect_definition(const Example& example) {
   const at::Tensor before = example.logits.clone();
   const PositionEvaluations rows =
-      evaluate_positions(example.logits, example.targets, example.bands);
+      evaluate_positions(example.logits, example.targets, *example.vocabulary);
   EXPECT_TRUE(at::equal(example.logits, before));
   const at::Tensor log_softmax =
       at::log_softmax(example.logits.to(at::kDouble).reshape({15, 1031}), -1);
@@ -48,7 +62,7 @@ void expect_definition(const Example& example) {
     }
     EXPECT_NEAR(rows.ce[row].item<double>(), -log_softmax[row][y].item<double>(), 1e-5);
     EXPECT_EQ(rows.is_hit[row].item<bool>(), log_softmax[row].argmax().item<int64_t>() == y);
-    mass.index_add_(0, example.bands.to(at::kLong), log_softmax[row].exp());
+    mass.index_add_(0, example.vocabulary->bands.to(at::kLong), log_softmax[row].exp());
   }
   EXPECT_TRUE(rows.band_mass.allclose(mass, 1e-5, 1e-6));
   EXPECT_GT(rows.is_hit.sum().item<int64_t>(), 0);
@@ -84,9 +98,9 @@ TEST(EvaluatePositionsTest, AddressesBeyondTwoToThe31Elements) {
     at::manual_seed(1);
     far.copy_(at::randn({1, 3, kWidth}));
     const at::Tensor targets = at::randint(0, kWidth, {1, 3}, at::kLong);
-    const at::Tensor bands = at::randint(0, 7, {kWidth}, at::kByte);
-    const PositionEvaluations rows = evaluate_positions(far, targets, bands);
-    const PositionEvaluations near = evaluate_positions(far.contiguous(), targets, bands);
+    const CountedVocabulary vocabulary = random_vocabulary(kWidth);
+    const PositionEvaluations rows = evaluate_positions(far, targets, vocabulary);
+    const PositionEvaluations near = evaluate_positions(far.contiguous(), targets, vocabulary);
     EXPECT_TRUE(rows.ce.allclose(near.ce, 1e-6));
     EXPECT_TRUE(rows.band_mass.allclose(near.band_mass, 1e-6));
   }
@@ -95,8 +109,7 @@ TEST(EvaluatePositionsTest, AddressesBeyondTwoToThe31Elements) {
 
 TEST(EvaluatePositionsTest, ShapesThatDisagreeAreAnError) {
   const Example example(at::kFloat);
-  EXPECT_THROW(evaluate_positions(example.logits, example.targets, example.bands.narrow(0, 0, 9)),
-               Error);
+  EXPECT_THROW(evaluate_positions(example.logits, example.targets, random_vocabulary(9)), Error);
 }
 
 }  // namespace

@@ -7,6 +7,8 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <numeric>
+#include <vector>
 
 #include "pdl/base/error.h"
 #include "pdl/kernels/cpu_kernels.h"
@@ -115,14 +117,20 @@ TEST_P(LinearCrossEntropyTest, SplitFactorsAreNearlyExact) {
   expect_near(compute(input, ProductPrecision::kBfloat16x3), reference(input, exactly), 1e-5, 5e-5);
 }
 
-at::Tensor random_bands(int64_t vocab_size) {
-  return at::randint(0, static_cast<int64_t>(kMaxBands), {vocab_size}, at::kByte);
+const std::vector<double> kTaus = {-1, 0, 0.5, 1, 20};
+
+// Half of the tokens have counts of their own.
+CountedVocabulary random_vocabulary(int64_t size, const std::vector<double>& taus = {}) {
+  const at::Tensor counts = at::where(at::rand({size}).lt(0.5), at::randint(20, {size}, at::kLong),
+                                      at::randint(5000, {size}, at::kLong));
+  const auto* begin = counts.const_data_ptr<int64_t>();
+  return {{begin, begin + size}, taus, at::kCPU};
 }
 
 // The definition of evaluate_linear_head() in float64, with factors that went through `round`.
 template <class Round>
-PositionEvaluations reference_evaluation(const HeadInput& input, const at::Tensor& bands,
-                                         const Round& round) {
+PositionEvaluations reference_evaluation(const HeadInput& input,
+                                         const CountedVocabulary& vocabulary, const Round& round) {
   const at::Tensor has_target = input.targets.ne(kIgnoreTarget);
   const at::Tensor targets = input.targets.clamp_min(0);
   const at::Tensor logits = round(input.hidden).matmul(round(input.head).t());
@@ -131,7 +139,7 @@ PositionEvaluations reference_evaluation(const HeadInput& input, const at::Tenso
   return {log_softmax.gather(1, targets.unsqueeze(1)).squeeze(1).neg().mul(has_target),
           logits.argmax(1).eq(targets).logical_and(has_target),
           at::zeros({static_cast<int64_t>(kMaxBands)}, at::kDouble)
-              .index_add(0, bands.to(at::kLong), mass)};
+              .index_add(0, vocabulary.bands.to(at::kLong), mass)};
 }
 
 void expect_near(const PositionEvaluations& output, const PositionEvaluations& exact,
@@ -144,18 +152,18 @@ void expect_near(const PositionEvaluations& output, const PositionEvaluations& e
 // Half of the targets are the most probable tokens.
 TEST_P(LinearCrossEntropyTest, EvaluationIsItsDefinition) {
   HeadInput input = random_input(GetParam());
-  const at::Tensor bands = random_bands(GetParam().vocab_size);
+  const CountedVocabulary vocabulary = random_vocabulary(GetParam().vocab_size);
   const at::Tensor is_hit = at::rand({GetParam().rows}).lt(0.5).logical_and(input.targets.ge(0));
   const auto exactly = [](const at::Tensor& x) { return x.to(at::kDouble); };
   const auto evaluate = [&](ProductPrecision precision, const auto& round) {
     const at::Tensor best = round(input.hidden).matmul(round(input.head).t()).argmax(1);
     input.targets = at::where(is_hit, best, input.targets);
-    return evaluate_linear_head(input.hidden, input.head, input.targets, bands, precision);
+    return evaluate_linear_head(input.hidden, input.head, input.targets, vocabulary, precision);
   };
   const PositionEvaluations rounds = evaluate(ProductPrecision::kBfloat16, rounded);
-  expect_near(rounds, reference_evaluation(input, bands, rounded), 3e-6);
+  expect_near(rounds, reference_evaluation(input, vocabulary, rounded), 3e-6);
   const PositionEvaluations splits = evaluate(ProductPrecision::kBfloat16x3, exactly);
-  expect_near(splits, reference_evaluation(input, bands, exactly), 1e-4);
+  expect_near(splits, reference_evaluation(input, vocabulary, exactly), 1e-4);
 }
 
 INSTANTIATE_TEST_SUITE_P(Shapes, LinearCrossEntropyTest,
@@ -163,12 +171,13 @@ INSTANTIATE_TEST_SUITE_P(Shapes, LinearCrossEntropyTest,
                                          HeadCase{32, 32, 480}, HeadCase{33, 33, 481},
                                          HeadCase{255, 16, 96}, HeadCase{257, 48, 1000},
                                          HeadCase{530, 64, 2500}, HeadCase{70, 600, 500},
-                                         HeadCase{40, 1100, 200}));
+                                         HeadCase{40, 1100, 200},
+                                         HeadCase{1100, 520, 700}));  // rows in two parts
 
 class AnyLinearCrossEntropyTest : public LinearCrossEntropyTest {};
 
 INSTANTIATE_TEST_SUITE_P(OneShape, AnyLinearCrossEntropyTest,
-                         testing::Values(HeadCase{300, 40, 4000}));  // pieces in three groups
+                         testing::Values(HeadCase{300, 40, 4000}));  // pieces in nine groups
 
 TEST_P(AnyLinearCrossEntropyTest, AnyNumberOfThreadsGivesTheSameBits) {
   const HeadInput input = random_input(GetParam());
@@ -185,25 +194,78 @@ TEST_P(AnyLinearCrossEntropyTest, AnyNumberOfThreadsGivesTheSameBits) {
 
 TEST_P(AnyLinearCrossEntropyTest, AnyNumberOfThreadsGivesTheSameBitsInEvaluation) {
   const HeadInput input = random_input(GetParam());
-  const at::Tensor bands = random_bands(GetParam().vocab_size);
+  const CountedVocabulary vocabulary = random_vocabulary(GetParam().vocab_size, kTaus);
   expect_same_bits_with_any_threads([&] {
-    const PositionEvaluations output = evaluate_linear_head(input.hidden, input.head, input.targets,
-                                                            bands, ProductPrecision::kBfloat16);
-    return at::cat({output.ce, output.is_hit.to(at::kDouble), output.band_mass});
+    const PositionEvaluations output = evaluate_linear_head(
+        input.hidden, input.head, input.targets, vocabulary, ProductPrecision::kBfloat16);
+    return at::cat(
+        {output.ce, output.is_hit.to(at::kDouble), output.band_mass, output.biased_ce.reshape(-1)});
   });
+}
+
+// Factors of so few bits that all logits are exact in any precision and order.
+HeadInput exact_input(const HeadCase& shape) {
+  HeadInput input = random_input(shape);
+  input.hidden.mul_(8).round_().div_(8);
+  input.head.mul_(16).round_().div_(16).clamp_(-8, 8);
+  return input;
+}
+
+// The definition of PositionEvaluations::biased_ce in float64.
+at::Tensor biased_reference(const HeadInput& input, const CountedVocabulary& vocabulary) {
+  const at::Tensor logits =
+      input.hidden.to(at::kDouble).matmul(input.head.to(at::kDouble).t()).unsqueeze(2);
+  const at::Tensor biased =
+      logits.add(vocabulary.biases.index_select(0, vocabulary.group_of_token));
+  const at::Tensor targets = input.targets.clamp_min(0).view({-1, 1, 1});
+  return biased.logsumexp(1)
+      .sub(biased.take_along_dim(targets, 1).squeeze(1))
+      .masked_fill(input.targets.eq(kIgnoreTarget).unsqueeze(1), 0);
+}
+
+TEST_P(LinearCrossEntropyTest, BiasedEvaluationIsItsDefinition) {
+  const HeadInput input = exact_input(GetParam());
+  const CountedVocabulary vocabulary = random_vocabulary(GetParam().vocab_size, kTaus);
+  for (const ProductPrecision precision :
+       {ProductPrecision::kBfloat16, ProductPrecision::kBfloat16x3}) {
+    const at::Tensor ce =
+        evaluate_linear_head(input.hidden, input.head, input.targets, vocabulary, precision)
+            .biased_ce;
+    const at::Tensor exact = biased_reference(input, vocabulary);
+    EXPECT_LT(ce.sub(exact).abs().max().item<double>(), 1e-9);
+  }
+}
+
+// So many groups that the rows are evaluated some blocks at a time.
+TEST_P(AnyLinearCrossEntropyTest, BiasesChangeNoOtherFigure) {
+  const HeadInput input = exact_input({300, 8, 30'000});
+  std::vector<int64_t> counts(30'000);
+  std::iota(counts.rbegin(), counts.rend(), 0);
+  const auto evaluate = [&](const std::vector<double>& taus) {
+    return evaluate_linear_head(input.hidden, input.head, input.targets, {counts, taus, at::kCPU},
+                                ProductPrecision::kBfloat16);
+  };
+  const PositionEvaluations with = evaluate(kTaus);
+  const PositionEvaluations without = evaluate({});
+  EXPECT_FALSE(without.biased_ce.defined());
+  EXPECT_TRUE(at::equal(with.ce, without.ce));
+  EXPECT_TRUE(at::equal(with.is_hit, without.is_hit));
+  EXPECT_TRUE(at::equal(with.band_mass, without.band_mass));
+  const at::Tensor exact = biased_reference(input, {counts, kTaus, at::kCPU});
+  EXPECT_LT(with.biased_ce.sub(exact).abs().max().item<double>(), 1e-9);
 }
 
 // Equal logits in one piece, and in two that different threads may see.
 TEST_P(AnyLinearCrossEntropyTest, OfEqualLogitsTheFirstIsTheMostProbable) {
   HeadInput input = random_input(GetParam());
-  const at::Tensor bands = random_bands(GetParam().vocab_size);
+  const CountedVocabulary vocabulary = random_vocabulary(GetParam().vocab_size);
   input.head.mul_(0.1);
   const at::Tensor best = input.hidden[0].div(input.hidden[0].norm()).mul(10);
   for (const int64_t token : {700, 701, 3000}) input.head[token] = best;
   const auto hits = [&](int64_t target) {
     input.targets[0] = target;
-    const PositionEvaluations output = evaluate_linear_head(input.hidden, input.head, input.targets,
-                                                            bands, ProductPrecision::kBfloat16);
+    const PositionEvaluations output = evaluate_linear_head(
+        input.hidden, input.head, input.targets, vocabulary, ProductPrecision::kBfloat16);
     return output.is_hit[0].item<bool>();
   };
   EXPECT_TRUE(hits(700));
@@ -216,10 +278,12 @@ TEST_P(AnyLinearCrossEntropyTest, WhatIsNotFiniteReachesTheEvaluationOfItsRow) {
        {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity()}) {
     HeadInput input = random_input(GetParam());
     input.hidden[7][3] = value;
-    const PositionEvaluations output =
-        evaluate_linear_head(input.hidden, input.head, input.targets,
-                             random_bands(GetParam().vocab_size), ProductPrecision::kBfloat16);
+    const PositionEvaluations output = evaluate_linear_head(
+        input.hidden, input.head, input.targets, random_vocabulary(GetParam().vocab_size, kTaus),
+        ProductPrecision::kBfloat16);
     EXPECT_TRUE(output.ce[7].isnan().item<bool>()) << value;
+    EXPECT_TRUE(output.biased_ce[7].isnan().all().item<bool>()) << value;
+    EXPECT_FALSE(output.biased_ce[8].isnan().any().item<bool>()) << value;
     EXPECT_FALSE(output.is_hit[7].item<bool>()) << value;
     EXPECT_FALSE(output.ce[8].isnan().item<bool>()) << value;
   }
@@ -230,21 +294,21 @@ TEST_P(AnyLinearCrossEntropyTest, WhatIsNotFiniteInALateTokenReachesTheEvaluatio
   input.head[3900][0] = std::numeric_limits<double>::quiet_NaN();
   const PositionEvaluations output =
       evaluate_linear_head(input.hidden, input.head, input.targets,
-                           random_bands(GetParam().vocab_size), ProductPrecision::kBfloat16);
+                           random_vocabulary(GetParam().vocab_size), ProductPrecision::kBfloat16);
   EXPECT_TRUE(output.ce.isnan().equal(input.targets.ne(kIgnoreTarget)));
   EXPECT_FALSE(output.is_hit.any().item<bool>());
 }
 
 TEST_P(AnyLinearCrossEntropyTest, RefusesWhatDoesNotFit) {
   const HeadInput input = random_input(GetParam());
-  const at::Tensor bands = random_bands(GetParam().vocab_size);
-  const auto evaluate = [&](const at::Tensor& targets, const at::Tensor& of_tokens) {
+  const CountedVocabulary vocabulary = random_vocabulary(GetParam().vocab_size);
+  const auto evaluate = [&](const at::Tensor& targets, const CountedVocabulary& of_tokens) {
     evaluate_linear_head(input.hidden, input.head, targets, of_tokens, ProductPrecision::kBfloat16);
   };
-  EXPECT_THROW(evaluate(input.targets.narrow(0, 1, 9), bands), Error);
-  EXPECT_THROW(evaluate(input.targets.to(at::kInt), bands), Error);
-  EXPECT_THROW(evaluate(input.targets, bands.narrow(0, 1, 9)), Error);
-  EXPECT_THROW(evaluate(input.targets, bands.to(at::kLong)), Error);
+  EXPECT_THROW(evaluate(input.targets.narrow(0, 1, 9), vocabulary), Error);
+  EXPECT_THROW(evaluate(input.targets.to(at::kInt), vocabulary), Error);
+  EXPECT_THROW(evaluate(input.targets.add(GetParam().vocab_size), vocabulary), Error);
+  EXPECT_THROW(evaluate(input.targets, random_vocabulary(9)), Error);
   HeadInput fewer_weights = input;
   fewer_weights.weights = input.weights.narrow(0, 1, 9);
   EXPECT_THROW(compute(fewer_weights, ProductPrecision::kBfloat16), Error);
@@ -285,7 +349,7 @@ TEST_P(AnyLinearCrossEntropyTest, NoPositionsGiveNoLossAndNoGradient) {
   EXPECT_TRUE(output.head_gradient.eq(0).all().item<bool>());
   const PositionEvaluations evaluation =
       evaluate_linear_head(input.hidden, input.head, input.targets,
-                           random_bands(GetParam().vocab_size), ProductPrecision::kBfloat16);
+                           random_vocabulary(GetParam().vocab_size), ProductPrecision::kBfloat16);
   EXPECT_EQ(evaluation.ce.numel(), 0);
   EXPECT_TRUE(evaluation.band_mass.eq(0).all().item<bool>());
 }
@@ -294,6 +358,17 @@ TEST_P(AnyLinearCrossEntropyTest, NoPositionsGiveNoLossAndNoGradient) {
 TEST_P(AnyLinearCrossEntropyTest, LargeLogitsGiveFiniteLosses) {
   const HeadInput input = random_input(GetParam(), /*size=*/1000);
   expect_near(compute(input, ProductPrecision::kBfloat16), reference(input, rounded), 1e-6, 5e-3);
+}
+
+// So that a sum's reference is raised in each piece, or in each tile of some tokens.
+TEST_P(AnyLinearCrossEntropyTest, TakesLogitsThatGrowAlongTheVocabulary) {
+  for (const double slope : {0.05, 2.0, -2.0}) {
+    SCOPED_TRACE(slope);
+    HeadInput input = random_input(GetParam());
+    input.hidden.select(1, 0).fill_(1);
+    input.head.select(1, 0).copy_(at::arange(input.head.size(0)).mul(slope));
+    expect_near(compute(input, ProductPrecision::kBfloat16), reference(input, rounded), 1e-6, 5e-3);
+  }
 }
 
 TEST_P(AnyLinearCrossEntropyTest, WhatIsNotFiniteReachesTheLoss) {
