@@ -33,11 +33,17 @@ target_link_libraries(pdl_base
           ${SENTENCEPIECE_TRAIN_LIBRARY} ${SENTENCEPIECE_LIBRARY} stdc++
   PUBLIC Threads::Threads)
 
-# The kernels of each instruction set are one source with different flags, optimised in every build.
+# The kernels of each instruction set are one source with different flags, optimised in every build
+# but those with sanitizers, where that takes minutes.
 # -Wno-psabi is safe because vectors only pass between inlined functions.
 file(GLOB PDL_KERNEL_SOURCES src/kernels/cpu/*.cpp)
 set_source_files_properties(${PDL_KERNEL_SOURCES} PROPERTIES SKIP_PRECOMPILE_HEADERS ON)
-set(PDL_KERNEL_FLAGS -O3 -fno-math-errno -fno-trapping-math -ffp-contract=fast -Wno-psabi)
+set(PDL_KERNEL_FLAGS -fno-math-errno -fno-trapping-math -ffp-contract=fast -Wno-psabi)
+if(CMAKE_CXX_FLAGS MATCHES "-fsanitize=")
+  list(PREPEND PDL_KERNEL_FLAGS -fexpensive-optimizations)  # fuses multiplications and additions
+else()
+  list(PREPEND PDL_KERNEL_FLAGS -O3)
+endif()
 set_source_files_properties(src/kernels/cpu/portable.cpp PROPERTIES COMPILE_OPTIONS "${PDL_KERNEL_FLAGS}")
 set_source_files_properties(src/kernels/cpu/avx2.cpp PROPERTIES COMPILE_OPTIONS "${PDL_KERNEL_FLAGS};-mavx2;-mfma")
 set(PDL_AVX512_FLAGS -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mprefer-vector-width=512)
