@@ -46,8 +46,7 @@ void for_each_row(int64_t num_rows, const Visit& visit) {
   });
 }
 
-// Rows are evaluated in blocks. Both passes over a row are made while it is in a near cache, and
-// the sums of a block are multiplied at once.
+// Rows are evaluated in blocks. Both passes over a row are made while it is in a near cache.
 constexpr int64_t kBlockRows = 16;
 
 // Evaluates a row and writes the sums of groups to `sums`, unless that is null.

@@ -1,6 +1,7 @@
 #include "pdl/ops/evaluate_positions.h"
 
 #include "biased_cross_entropy.h"
+#include "cpu_targets.h"
 #include "logits_view.h"
 #include "pdl/base/error.h"
 
@@ -21,6 +22,7 @@ PositionEvaluations evaluate_positions(const at::Tensor& logits, const at::Tenso
   at::Tensor rows = view_as_rows(logits);
   if (!rows.defined()) rows = view_as_rows(logits.contiguous());
   const at::Tensor flat_targets = targets.reshape(-1);
+  if (rows.is_cpu()) checked_targets(flat_targets, rows.size(1));
   if (has_cpu_kernels(rows)) return cpu_evaluate_positions(rows, flat_targets, vocabulary);
   PositionEvaluations result = has_cuda_kernels(rows)
                                    ? cuda_evaluate_positions(rows, flat_targets, bands)

@@ -124,7 +124,7 @@ class LinearCrossEntropy {
         targets_(checked_targets(targets, head.size(0))),
         num_blocks_(parts_of(hidden.size(0), kHeadBlockRows)),
         num_pieces_(parts_of(head.size(0), sizes_.piece_tokens)),
-        num_groups_(std::min(num_pieces_, kMostGroups)),
+        num_parts_(std::min(num_pieces_, kMostParts)),
         packed_(num_blocks_, sizes_.packed_block) {
     rows_ = {packed_[0], hidden.size(0), hidden.size(1), targets_.data()};
     for_each(num_blocks_, [&](int64_t block) {
@@ -140,11 +140,11 @@ class LinearCrossEntropy {
   std::vector<double> cross_entropy(const float* weights, double weight_sum) {
     const auto num_rows = static_cast<size_t>(rows_.count);
     std::vector<float> target_logits(num_rows);
-    const std::vector<ExponentialSum> sums = sum_over_pieces<ExponentialSum>(
-        [&](int64_t piece, ExponentialSum* of_rows, float* workspace) {
+    const std::vector<ExponentialSum> sums = sum_of_parts(sums_of_parts<ExponentialSum>(
+        [&](int64_t, int64_t piece, ExponentialSum* of_rows, float* workspace) {
           kernels_.sum_exponentials(rows_, piece_at(piece), of_rows, target_logits.data(),
                                     workspace);
-        });
+        }));
     std::vector<double> ce(num_rows);
     gradients_.resize(num_rows);
     for (size_t i = 0; i < num_rows; ++i) {
@@ -158,11 +158,11 @@ class LinearCrossEntropy {
     return ce;
   }
 
-  // Where each group of pieces ends.
-  std::vector<int64_t> group_ends() const {
+  // Where each part of the vocabulary ends.
+  std::vector<int64_t> part_ends() const {
     std::vector<int64_t> ends;
-    for (int64_t group = 1; group <= num_groups_; ++group)
-      ends.push_back(std::min(first_piece(group) * sizes_.piece_tokens, head_.size(0)));
+    for (int64_t part = 1; part <= num_parts_; ++part)
+      ends.push_back(std::min(first_piece(part) * sizes_.piece_tokens, head_.size(0)));
     return ends;
   }
 
@@ -174,8 +174,8 @@ class LinearCrossEntropy {
     const int64_t num_columns = biased == nullptr ? 0 : biased->first_columns.back();
     const at::Tensor by_group = at::zeros({rows_.count, num_columns}, at::kDouble);
     std::vector<float> target_logits(num_rows);
-    const auto parts = sums_of_groups<RowSums>([&](int64_t part, int64_t piece, RowSums* of_rows,
-                                                   float* workspace) {
+    const auto parts = sums_of_parts<RowSums>([&](int64_t part, int64_t piece, RowSums* of_rows,
+                                                  float* workspace) {
       EvaluationSums sums{.rows = of_rows, .target_logits = target_logits.data()};
       if (biased != nullptr) {
         const auto i = static_cast<size_t>(part);
@@ -184,7 +184,7 @@ class LinearCrossEntropy {
       }
       add_in_order(vocabulary, piece, sums, workspace);
     });
-    const std::vector<RowSums> sums = sum_of_groups(parts);
+    const std::vector<RowSums> sums = sum_of_parts(parts);
     std::vector<RowEvaluation> evaluations(num_rows);
     for (size_t i = 0; i < num_rows; ++i) {
       if (targets_[i] != kIgnoreTarget)
@@ -197,7 +197,7 @@ class LinearCrossEntropy {
     return evaluations;
   }
 
-  // Some rows at a time, because each group of pieces has a gradient of theirs.
+  // Some rows at a time, because each part of the vocabulary has a gradient of theirs.
   void differentiate(const at::Tensor& hidden_gradient,
                      const HeadGradientSum& head_gradient) const {
     const int64_t at_once = rows_at_once();
@@ -209,17 +209,16 @@ class LinearCrossEntropy {
   }
 
  private:
-  static constexpr int64_t kMostGroups = 16;  // for their memory
+  static constexpr int64_t kMostParts = 16;  // for their memory
 
   int64_t rows_of(int64_t block) const {
     return std::min(kHeadBlockRows, rows_.count - block * kHeadBlockRows);
   }
 
-  // Whole blocks: enough that reading the head for them costs little, but few for a wide model.
+  // Whole blocks. The gradients of parts take 60 MB, or more for one block of a very wide model.
   int64_t rows_at_once() const {
-    constexpr int64_t kLeastRows = 1024;
-    constexpr int64_t kValues = int64_t{1} << 19;
-    return std::max(kLeastRows, kValues / rows_.dims / kHeadBlockRows * kHeadBlockRows);
+    constexpr int64_t kValues = int64_t{1} << 20;
+    return std::max<int64_t>(1, kValues / rows_.dims / kHeadBlockRows) * kHeadBlockRows;
   }
 
   // `first` is that of a block.
@@ -229,23 +228,23 @@ class LinearCrossEntropy {
     const PackedHidden rows{packed_[first / kHeadBlockRows], count, rows_.dims,
                             rows_.targets + first};
     const int64_t size = count * rows_.dims;
-    const Buffers others(num_groups_ - 1, size);  // the gradients of groups but the first
-    for_each(num_groups_, [&](int64_t group) {
+    const Buffers others(num_parts_ - 1, size);  // the gradients of parts but the first
+    for_each(num_parts_, [&](int64_t part) {
       const Buffers workspace(1, sizes_.workspace);
       const MatrixRows sum =
-          group == 0 ? rows_from(hidden_gradient, 0) : MatrixRows{others[group - 1], rows_.dims};
-      for (int64_t i = first_piece(group); i < first_piece(group + 1); ++i) {
+          part == 0 ? rows_from(hidden_gradient, 0) : MatrixRows{others[part - 1], rows_.dims};
+      for (int64_t i = first_piece(part); i < first_piece(part + 1); ++i) {
         const HeadPiece piece = piece_at(i);
         kernels_.differentiate(rows, piece, gradients_.data() + first, sum,
-                               /*adds_hidden=*/i > first_piece(group),
+                               /*adds_hidden=*/i > first_piece(part),
                                rows_from(head_gradient.sum, piece.first), head_gradient.adds,
                                workspace[0]);
       }
     });
-    if (num_groups_ == 1) return;
+    if (num_parts_ == 1) return;
     const auto add_float_rows = cpu_kernels().add_float_rows;
     for_each(count, [&](int64_t i) {
-      add_float_rows(others[0] + i * rows_.dims, size, num_groups_ - 1, rows_.dims,
+      add_float_rows(others[0] + i * rows_.dims, size, num_parts_ - 1, rows_.dims,
                      rows_from(hidden_gradient, i).values);
     });
   }
@@ -261,37 +260,29 @@ class LinearCrossEntropy {
     return {static_cast<float*>(matrix.data_ptr()) + row * matrix.stride(0), matrix.stride(0)};
   }
 
-  // Groups of pieces are summed by themselves, then in their order. They depend on the shape alone.
-  int64_t first_piece(int64_t group) const { return group * num_pieces_ / num_groups_; }
+  // The pieces of each part of the vocabulary are summed by themselves, then the parts in their
+  // order. Parts depend on the shape alone.
+  int64_t first_piece(int64_t part) const { return part * num_pieces_ / num_parts_; }
 
-  // Returns the sums of each row, to which add_piece(index, sums, workspace) adds a piece.
+  // Returns the sums of each row for each part, for add_piece(part, index, sums, workspace).
   template <class Sum, class AddPiece>
-  std::vector<Sum> sum_over_pieces(const AddPiece& add_piece) const {
-    return sum_of_groups(
-        sums_of_groups<Sum>([&](int64_t, int64_t index, Sum* sums, float* workspace) {
-          add_piece(index, sums, workspace);
-        }));
-  }
-
-  // Returns those of each group, for add_piece(group, index, sums, workspace).
-  template <class Sum, class AddPiece>
-  std::vector<std::vector<Sum>> sums_of_groups(const AddPiece& add_piece) const {
-    std::vector<std::vector<Sum>> groups(static_cast<size_t>(num_groups_));
-    for_each(num_groups_, [&](int64_t group) {
-      std::vector<Sum>& sums = groups[static_cast<size_t>(group)];
+  std::vector<std::vector<Sum>> sums_of_parts(const AddPiece& add_piece) const {
+    std::vector<std::vector<Sum>> parts(static_cast<size_t>(num_parts_));
+    for_each(num_parts_, [&](int64_t part) {
+      std::vector<Sum>& sums = parts[static_cast<size_t>(part)];
       sums.resize(static_cast<size_t>(rows_.count));
       const Buffers workspace(1, sizes_.workspace);
-      for (int64_t i = first_piece(group); i < first_piece(group + 1); ++i)
-        add_piece(group, i, sums.data(), workspace[0]);
+      for (int64_t i = first_piece(part); i < first_piece(part + 1); ++i)
+        add_piece(part, i, sums.data(), workspace[0]);
     });
-    return groups;
+    return parts;
   }
 
   template <class Sum>
-  static std::vector<Sum> sum_of_groups(const std::vector<std::vector<Sum>>& groups) {
-    std::vector<Sum> all = groups[0];
-    for (size_t group = 1; group < groups.size(); ++group) {
-      for (size_t i = 0; i < all.size(); ++i) add(groups[group][i], all[i]);
+  static std::vector<Sum> sum_of_parts(const std::vector<std::vector<Sum>>& parts) {
+    std::vector<Sum> all = parts[0];
+    for (size_t part = 1; part < parts.size(); ++part) {
+      for (size_t i = 0; i < all.size(); ++i) add(parts[part][i], all[i]);
     }
     return all;
   }
@@ -367,7 +358,7 @@ class LinearCrossEntropy {
   std::vector<int64_t> targets_;
   int64_t num_blocks_;
   int64_t num_pieces_;
-  int64_t num_groups_;
+  int64_t num_parts_;
   Buffers packed_;
   PackedHidden rows_;
   std::vector<RowGradient> gradients_;
@@ -414,6 +405,12 @@ PositionEvaluations evaluate_linear_head(const at::Tensor& hidden, const at::Ten
   const std::vector<int64_t> y = checked_targets(targets, head.size(0));
   const at::Tensor places = vocabulary.place_of_token.index_select(0, targets.clamp_min(0))
                                 .masked_fill_(targets.eq(kIgnoreTarget), kIgnoreTarget);
+  if (hidden.size(0) == 0) {
+    PositionEvaluations none = collect_evaluations({}, {});
+    if (vocabulary.has_biases())
+      none.biased_ce = at::zeros({0, vocabulary.biases.size(1)}, at::kDouble);
+    return none;
+  }
   int64_t most_rows = hidden.size(0);
   if (vocabulary.has_biases()) {
     constexpr int64_t kSums = int64_t{1} << 23;  // 64 MB
@@ -427,7 +424,7 @@ PositionEvaluations evaluate_linear_head(const at::Tensor& hidden, const at::Ten
     const LinearCrossEntropy head_of_rows(hidden.narrow(0, row, count), head,
                                           places.narrow(0, row, count), kernels);
     if (vocabulary.has_biases() && row == 0)
-      biased.emplace(vocabulary, targets, head_of_rows.group_ends());
+      biased.emplace(vocabulary, targets, head_of_rows.part_ends());
     const std::vector<RowEvaluation> of_rows =
         head_of_rows.evaluate(vocabulary, row, biased ? &*biased : nullptr);
     evaluations.insert(evaluations.end(), of_rows.begin(), of_rows.end());

@@ -55,7 +55,7 @@ CheckReport check_job(const RunConfig& config, RunObserver& observer,
                       const ProgressFactory& progress) {
   CheckReport report;
   report.checkpoint = find_checkpoint(config);
-  Job job = load_job(config, progress);
+  Job job = load_job(config, progress, /*hashes_model=*/true);
   const RunFolder folder(config.output_dir);
   JobTrainer job_trainer(job, folder, observer, {});
   Trainer& trainer = job_trainer.trainer();

@@ -48,7 +48,9 @@ void export_checkpoint(const fs::path& checkpoint, const fs::path& output,
   RunConfig config = load_config_text(identity.config_json, "config of the checkpoint");
   if (!model_path.empty()) config.model_path = model_path;
   if (!adapter_path.empty()) config.adapter.adapter_path = adapter_path;
-  const auto model = load_language_model(config.model_path, model_options(config, {}));
+  LoadOptions options = model_options(config, {});
+  options.hashes = true;
+  const auto model = load_language_model(config.model_path, options);
   if (model->sha256() != identity.model_sha256) {
     throw ModelError("model '" + config.model_path.string() +
                      "' is not the one that the run of the checkpoint began with; give that with "

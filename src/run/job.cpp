@@ -29,9 +29,9 @@ std::unique_ptr<Tokenizer> load_tokenizer_of(const RunConfig& config) {
   return nullptr;
 }
 
-std::unique_ptr<LanguageModel> load_model_for(const RunConfig& config, const ComputeTarget& target,
+std::unique_ptr<LanguageModel> load_model_for(const RunConfig& config, const LoadOptions& options,
                                               const Tokenizer* tokenizer) {
-  auto model = load_language_model(config.model_path, model_options(config, target));
+  auto model = load_language_model(config.model_path, options);
   if (tokenizer != nullptr) require_width(model->info(), *tokenizer, config.tokenizer_path);
   return model;
 }
@@ -63,7 +63,7 @@ ComputeOptions compute_options_of(const RunConfig& config) {
 
 }  // namespace
 
-Job load_job(const RunConfig& config, const ProgressFactory& progress) {
+Job load_job(const RunConfig& config, const ProgressFactory& progress, bool hashes_model) {
   const ComputeOptions compute_options = compute_options_of(config);
   const DataSources data_sources{.train_files = config.train_files,
                                  .eval_files = config.eval_files,
@@ -81,7 +81,9 @@ Job load_job(const RunConfig& config, const ProgressFactory& progress) {
   require_model(config.model_path);
   require_unmerged(config);
   auto tokenizer = load_tokenizer_of(config);
-  auto model = load_model_for(config, target, tokenizer.get());
+  LoadOptions load_options = model_options(config, target);
+  load_options.hashes = hashes_model;
+  auto model = load_model_for(config, load_options, tokenizer.get());
   auto caches = std::make_unique<CorpusCaches>(RunFolder(config.output_dir).cache());
   const TextInput input{.tokenizer = tokenizer.get(),
                         .vocab_size = model->info().vocab_size,

@@ -147,7 +147,7 @@ std::optional<RunSummary> run_training(const RunConfig& config, const RunContext
   folder.remove_unfinished();
   ProfiledPhase loading(context.profiler, "loading");
   const std::optional<std::filesystem::path> checkpoint = find_checkpoint(config);
-  Job job = load_job(config, context.progress);
+  Job job = load_job(config, context.progress, /*hashes_model=*/true);
   if (context.control != nullptr) context.control->begin();
   job.model->set_profiler(context.profiler);
   ObserverGroup observers;

@@ -25,8 +25,9 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view kIndexEnding = ".index.json";
 // Threads read pieces of this size. Elements that are cast or copied to a device pass through a
-// buffer of it.
+// buffer of it, which for a cast stays in a near cache.
 constexpr int64_t kPieceBytes = int64_t{1} << 18;
+constexpr int64_t kDevicePieceBytes = int64_t{1} << 22;
 
 std::string in_quotes(std::string_view name) { return "'" + printable(name) + "'"; }
 
@@ -198,7 +199,7 @@ void TensorStore::read_elements(const Part& part, ElementRange elements, at::Sca
   const int64_t begin_bytes =
       part.begin_bytes + (elements.begin - part.elements.begin) * element_bytes;
   const bool is_read_in_place = to.is_cpu() && to.scalar_type() == dtype;
-  const int64_t piece = kPieceBytes / element_bytes;
+  const int64_t piece = (to.is_cpu() ? kPieceBytes : kDevicePieceBytes) / element_bytes;
   const int64_t num_pieces = (to.numel() + piece - 1) / piece;
   at::parallel_for(0, num_pieces, /*grain_size=*/1, [&](int64_t first, int64_t end) {
     at::Tensor staging;

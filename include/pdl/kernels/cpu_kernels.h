@@ -229,8 +229,9 @@ struct FewRowsKernels {
 // A linear head and its cross-entropy without logits in memory, in two passes over pieces of the
 // vocabulary, for which the same logits are computed twice. Hidden rows [R, D] are packed in blocks
 // of kHeadBlockRows first. Factors of products, among them the gradient of the logits, are rounded
-// as those of a ProductKernels; the rest is as with RowKernels. What is packed has no format but
-// its size.
+// as those of a ProductKernels. In training, exponentials are float32, relative to a logit that is
+// near the largest so far, and are summed so over the tokens of a piece; evaluation is in float64.
+// Logits must be finite: others give NaN. What is packed has no format but its size.
 inline constexpr int64_t kHeadBlockRows = 256;
 
 // Of D. Sizes are in floats.
@@ -256,7 +257,7 @@ struct HeadPiece {
 };
 
 // Σ exp(logit - reference) of a row, over the pieces so far. The reference is one of its logits,
-// and the largest is at most 16 above it.
+// and the largest is at most 4 above it.
 struct ExponentialSum {
   float reference = -__builtin_inff();
   double total = 0;

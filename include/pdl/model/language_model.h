@@ -84,8 +84,8 @@ class LanguageModel {
   // Does not change after loading.
   virtual const ModelInfo& info() const = 0;
 
-  // The SHA-256 of the files that were loaded. The first call may read them again, or wait until
-  // another thread has; it throws ModelError if they cannot be read.
+  // The SHA-256 of the files of the model, as they are when it is made. The first call may read
+  // them, or wait until another thread has; it throws ModelError if they cannot be read.
   virtual std::string sha256() const = 0;
 
   // logits [B, T, V] of a batch; logits[b][t] depends on ids[b][0..t] alone. Throws ModelError if

@@ -28,6 +28,8 @@ struct LoadOptions {
   LoraOptions lora = {};  // for Hugging Face folders
   // Else a folder has no gradients, and on the CPU keeps weights that are all bfloat16 so.
   bool trains = true;
+  // Another thread hashes the files of a folder at once, because sha256() will be asked for.
+  bool hashes = false;
 };
 
 // Throws ModelError if nothing lies at `path` that could be a model, and says what it is instead.

@@ -32,7 +32,7 @@ struct HeadGradientSum {
 // Products, also those of the gradient of the logits, are of the precision. Exponentials are
 // float32, relative to a logit that is about the largest of the row, and are summed in float32 over
 // up to 480 tokens, and these sums in float64. The bits do not depend on the number of threads.
-// The error of a ce is about that of float32 sums, 1e-7 absolute, so that one near 0 may be
+// The error of a ce is about that of float32 sums, some 1e-7 absolute, so that one near 0 may be
 // negative.
 //
 // Throws Error (internal) where there are no kernels, for a target that is no token, and for shapes

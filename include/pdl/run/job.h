@@ -27,9 +27,10 @@ struct Job {
   ComputePlan plan;
 };
 
-// Applies device and num_threads, loads and checks. Writes nothing. Throws a subclass of Error by
-// blame.
-Job load_job(const RunConfig& config, const ProgressFactory& progress = {});
+// Applies device and num_threads, loads and checks. Writes nothing. With `hashes_model` another
+// thread hashes the files of the model meanwhile. Throws a subclass of Error by blame.
+Job load_job(const RunConfig& config, const ProgressFactory& progress = {},
+             bool hashes_model = false);
 
 // Loads the model of a job that is not trained, in evaluation mode. Throws what load_job() throws
 // for the device, the model, and logits narrower than the tokenizer.

@@ -94,8 +94,7 @@ class NativeModel : public LanguageModel {
       : files_(read_companion_files(folder)),
         config_(read_decoder_spec(files_.front().content, folder.string())),
         stored_(find_weights(folder, config_.spec)) {
-    // What trains records the hash: another thread makes it while the job is prepared.
-    hash_ = std::async(options.trains ? std::launch::async : std::launch::deferred, [this] {
+    hash_ = std::async(options.hashes ? std::launch::async : std::launch::deferred, [this] {
       return hash_folder(files_.front().content, stored_.store.files());
     });
     weights_ = std::make_unique<DecoderWeights>(config_.spec, stored_, options);

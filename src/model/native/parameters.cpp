@@ -67,7 +67,10 @@ GradientSum::Values GradientSum::values() const {
   const auto trained = std::ranges::find_if(weights_, &at::Tensor::requires_grad);
   const at::Tensor& gradient = trained->grad();
   if (!gradient.defined()) return {make(), /*is_fresh=*/true};
-  // It is a part of what make() has made.
+  // It is a part of what make() has made, unless somebody else has set it.
+  const int64_t bytes = count_elements(shape_) * kGradientBytes;
+  if (static_cast<int64_t>(gradient.storage().nbytes()) != bytes)
+    throw Error(ExitCode::kInternal, "a gradient of a decoder has memory of another size");
   const at::Tensor all = gradient.as_strided({count_elements(shape_)}, {1}, /*storage_offset=*/0);
   return {all.view(shape_), /*is_fresh=*/false};
 }

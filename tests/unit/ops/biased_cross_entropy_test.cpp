@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "pdl/base/error.h"
 #include "pdl/ops/evaluate_positions.h"
 #include "pdl/ops/ignore_target.h"
 #include "support/any_threads.h"
@@ -85,6 +86,14 @@ TEST(BiasedCrossEntropyTest, TakesLogitsThatAreFarApart) {
   problem.logits[0][1][problem.targets[0][1].item<int64_t>()] = -5;
   const at::Tensor far = problem.biased_ce(problem.logits).sub(problem.exact());
   EXPECT_LT(far.narrow(1, 0, 5).abs().max().item<double>(), 1e-9);
+}
+
+TEST(BiasedCrossEntropyTest, RefusesATargetThatIsNoToken) {
+  for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16, at::kHalf}) {
+    const Problem problem(dtype);
+    const CountedVocabulary vocabulary(problem.counts, kTaus, at::kCPU);
+    EXPECT_THROW(evaluate_positions(problem.logits, problem.targets.add(1000), vocabulary), Error);
+  }
 }
 
 TEST(BiasedCrossEntropyTest, BiasesChangeNoOtherFigure) {

@@ -172,7 +172,7 @@ INSTANTIATE_TEST_SUITE_P(Shapes, LinearCrossEntropyTest,
                                          HeadCase{255, 16, 96}, HeadCase{257, 48, 1000},
                                          HeadCase{530, 64, 2500}, HeadCase{70, 600, 500},
                                          HeadCase{40, 1100, 200},
-                                         HeadCase{1100, 520, 700}));  // rows in two parts
+                                         HeadCase{40, 8, 9000}));  // parts of several pieces
 
 class AnyLinearCrossEntropyTest : public LinearCrossEntropyTest {};
 
@@ -347,10 +347,11 @@ TEST_P(AnyLinearCrossEntropyTest, NoPositionsGiveNoLossAndNoGradient) {
   const HeadOutput output = compute(input, ProductPrecision::kBfloat16);
   EXPECT_EQ(output.ce_sum, 0);
   EXPECT_TRUE(output.head_gradient.eq(0).all().item<bool>());
-  const PositionEvaluations evaluation =
-      evaluate_linear_head(input.hidden, input.head, input.targets,
-                           random_vocabulary(GetParam().vocab_size), ProductPrecision::kBfloat16);
+  const PositionEvaluations evaluation = evaluate_linear_head(
+      input.hidden, input.head, input.targets, random_vocabulary(GetParam().vocab_size, kTaus),
+      ProductPrecision::kBfloat16);
   EXPECT_EQ(evaluation.ce.numel(), 0);
+  EXPECT_EQ(evaluation.biased_ce.sizes(), at::IntArrayRef({0, std::ssize(kTaus)}));
   EXPECT_TRUE(evaluation.band_mass.eq(0).all().item<bool>());
 }
 
@@ -360,15 +361,39 @@ TEST_P(AnyLinearCrossEntropyTest, LargeLogitsGiveFiniteLosses) {
   expect_near(compute(input, ProductPrecision::kBfloat16), reference(input, rounded), 1e-6, 5e-3);
 }
 
-// So that a sum's reference is raised in each piece, or in each tile of some tokens.
+// So that the reference of a sum is raised in each piece, or in each tile of some tokens. There are
+// more pieces than parts.
 TEST_P(AnyLinearCrossEntropyTest, TakesLogitsThatGrowAlongTheVocabulary) {
-  for (const double slope : {0.05, 2.0, -2.0}) {
+  for (const double slope : {0.0625, 1.0, -1.0}) {
     SCOPED_TRACE(slope);
-    HeadInput input = random_input(GetParam());
+    HeadInput input = exact_input({60, 8, 9000});
     input.hidden.select(1, 0).fill_(1);
-    input.head.select(1, 0).copy_(at::arange(input.head.size(0)).mul(slope));
+    input.head.select(1, 0).copy_(rounded(at::arange(input.head.size(0)).mul(slope)));
     expect_near(compute(input, ProductPrecision::kBfloat16), reference(input, rounded), 1e-6, 5e-3);
+    const CountedVocabulary vocabulary = random_vocabulary(input.head.size(0), kTaus);
+    const PositionEvaluations output = evaluate_linear_head(
+        input.hidden, input.head, input.targets, vocabulary, ProductPrecision::kBfloat16);
+    expect_near(output, reference_evaluation(input, vocabulary, rounded), 1e-6);
+    EXPECT_LT(output.biased_ce.sub(biased_reference(input, vocabulary)).abs().max().item<double>(),
+              1e-8);
   }
+}
+
+// More rows than are differentiated at once.
+TEST_P(AnyLinearCrossEntropyTest, DifferentiatesRowsInSeveralSteps) {
+  const HeadInput input = random_input({600, 4096, 500});
+  expect_near(compute(input, ProductPrecision::kBfloat16), reference(input, rounded), 1e-6, 1e-3);
+}
+
+// Tokens without a weight.
+TEST_P(AnyLinearCrossEntropyTest, AWeightOfZeroGivesNoGradient) {
+  HeadInput input = random_input(GetParam());
+  input.weights.masked_fill_(at::arange(input.weights.size(0)).remainder(3).eq(0), 0);
+  const HeadOutput output = compute(input, ProductPrecision::kBfloat16);
+  expect_near(output, reference(input, rounded), 1e-6, 1e-3);
+  const at::Tensor without = input.targets.remainder(3).eq(0).logical_and(input.targets.ge(0));
+  EXPECT_GT(without.sum().item<int64_t>(), 0);
+  EXPECT_TRUE(output.hidden_gradient.index({without}).eq(0).all().item<bool>());
 }
 
 TEST_P(AnyLinearCrossEntropyTest, WhatIsNotFiniteReachesTheLoss) {
