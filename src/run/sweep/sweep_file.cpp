@@ -15,7 +15,7 @@ namespace {
 namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 
-// A shard has it for some milliseconds.
+// A shard has it for some milliseconds, or for the second that a page takes.
 std::unique_ptr<FolderLock> wait_for_lock(const fs::path& folder) {
   constexpr std::chrono::seconds kPatience(30);
   constexpr std::chrono::milliseconds kPause(5);
@@ -52,6 +52,12 @@ SweepRecord SweepFolder::update(const std::function<void(SweepRecord&)>& change)
     write_file_durably(this->record(), record.json());
   }
   return record;
+}
+
+void SweepFolder::write(const std::function<void()>& write) const {
+  const std::unique_ptr<FolderLock> lock = wait_for_lock(path_);
+  remove_temporaries(path_);
+  write();
 }
 
 }  // namespace pdl

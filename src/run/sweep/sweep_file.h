@@ -24,6 +24,10 @@ class SweepFolder {
   // file, StorageError, and ConfigError if the lock is held for half a minute.
   SweepRecord update(const std::function<void(SweepRecord&)>& change) const;
 
+  // Lets `write` write other files of the sweep, while no other process does so, and removes what
+  // processes that died have left of such files. Throws StorageError, and ConfigError as update().
+  void write(const std::function<void()>& write) const;
+
  private:
   std::filesystem::path path_;
 };

@@ -30,8 +30,10 @@ std::vector<fs::path> compared_folders(const SweepFolder& folder, const SweepRec
 Comparison write_sweep_results(const SweepFolder& folder, const SweepRecord& record) {
   const std::vector<fs::path> folders = compared_folders(folder, record);
   const Comparison comparison = compare_runs(folders);
-  write_file_durably(folder.comparison(), to_json(comparison));
-  write_report(folders, folder.report());
+  folder.write([&] {
+    write_file_durably(folder.comparison(), to_json(comparison));
+    write_report(folders, folder.report());
+  });
   log_info("wrote " + folder.comparison().string() + " and " + folder.report().string());
   return comparison;
 }
