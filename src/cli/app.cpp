@@ -94,6 +94,12 @@ std::string extras_message(const CLI::App& app) {
 }
 
 // Returns the exit code; throws Error by blame.
+// The command line that lists the flags of the command that was given, if one was.
+std::string help_of_command(const CLI::App& app) {
+  const std::vector<CLI::App*> given = app.get_subcommands();
+  return "pdl-train " + (given.empty() ? "" : given.front()->get_name() + " ") + "--help";
+}
+
 int run_command_line(int argc, char** argv) {
   CLI::App app("Finetunes a causal language model with the Power-Law Decay Loss.", "pdl-train");
   app.set_version_flag("--version", version_text,
@@ -130,7 +136,7 @@ int run_command_line(int argc, char** argv) {
     const bool is_extra = dynamic_cast<const CLI::ExtrasError*>(&problem) != nullptr;
     constexpr size_t kMaxBytes = 250;
     throw ConfigError(printable(is_extra ? extras_message(app) : problem.what(), kMaxBytes) +
-                      "; see pdl-train --help");
+                      "; see " + help_of_command(app));
   }
   return exit_code;
 }

@@ -298,7 +298,8 @@ class Refusals(RefusedJobs):
         for command in ([], ["check"]):
             message, = self.assert_all_refused([("three", [*command, *arguments], [CONFIG])])
             self.assertIn("error: unknown flag --learning_rte: did you mean --learning_rate?; "
-                          "--max_step: did you mean --max_steps?; --qqqqqqqqq; see pdl-train --help", message)
+                          "--max_step: did you mean --max_steps?; --qqqqqqqqq; see "
+                          + " ".join(["pdl-train", *command, "--help"]), message)
 
     def test_a_mistyped_flag_or_command_gets_the_nearest_one(self):
         cases = [
