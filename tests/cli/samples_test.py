@@ -14,12 +14,12 @@ import torch
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
 import program  # noqa: E402
+from run_folder import without_times  # noqa: E402
 
 PROMPTS = ["the sea", "Every word that she told him", "the sea"]
 SAMPLING = ["--sample_temperature", "0.9", "--sample_top_p", "0.9", "--sample_max_new_tokens", "11"]
 EVENTS = ["--eval_steps", "4", "--save_steps", "3", "--logging_steps", "1", "--save_total_limit", "0",
           "--lr_scheduler_type", "constant", "--warmup_steps", "0"]  # so that a run may be made longer
-TIMES = {"tokens_per_second", "step_ms", "peak_memory_gb", "wall_seconds"}
 
 
 class Counting(torch.nn.Module):
@@ -35,12 +35,6 @@ class Counting(torch.nn.Module):
 
 def json_lines(path):
     return [json.loads(line) for line in path.read_text().splitlines()]
-
-
-def without_times(value):
-    if isinstance(value, dict):
-        return {name: without_times(member) for name, member in value.items() if name not in TIMES}
-    return value
 
 
 class SamplesTest(unittest.TestCase):

@@ -20,21 +20,14 @@ for name in ("support", "reliability"):
     sys.path.insert(0, str(ROOT / name))
 import harness  # noqa: E402
 import program  # noqa: E402
-from run_folder import MEASURED, metrics  # noqa: E402
+from run_folder import metrics, without_times  # noqa: E402
 
-TIMES = {"wall_seconds", *MEASURED}
 # Beside the lines of metrics.jsonl: what is told of times, or differs with a checkpoint that a signal has caused.
 NOT_COMPARED = ("train.log", "metrics.jsonl", "summary.json", "report.html")
 FLAGS = {"max_steps": 6, "save_steps": 2, "logging_steps": 1, "num_threads": 1, "tensorboard": "false"}
 GRID = ("--pdl_alpha", "0.5", "--seeds", "2")
 CELLS = ["alpha=0/seed=1", "alpha=0/seed=2", "alpha=0.5/seed=1", "alpha=0.5/seed=2"]
 TIMEOUT_S = 120
-
-
-def without_times(value):
-    if isinstance(value, dict):
-        return {key: without_times(item) for key, item in value.items() if key not in TIMES}
-    return value
 
 
 def without_paths(file, *folders):

@@ -19,6 +19,13 @@ def metrics(folder: pathlib.Path) -> list:
             for line in lines(folder) if line["event"] not in ("resume", "end")]
 
 
+def without_times(value):
+    """A value of JSON without the members that differ from run to run."""
+    if isinstance(value, dict):
+        return {key: without_times(item) for key, item in value.items() if key not in (*MEASURED, "wall_seconds")}
+    return value
+
+
 def cut_back(folder: pathlib.Path, step: int) -> None:
     """Takes the results and the checkpoints after `step` away, as if the run had been killed; its later lines stay."""
     (folder / "summary.json").unlink()
